@@ -1,0 +1,211 @@
+"""Checks of what users hand in, and the sentences they read when it cannot be used."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+__all__ = [
+    "FACTOR_KINDS",
+    "check_choice",
+    "check_codes",
+    "check_codes_factors",
+    "check_factor_kinds",
+    "check_factors",
+    "check_indices",
+    "check_positive",
+    "constant_columns",
+    "suggestion",
+]
+
+FACTOR_KINDS = ("categorical", "ordinal", "circular", "continuous")
+
+
+def check_codes(codes: object, *, min_latents: int = 1) -> np.ndarray:
+    """Codes as a finite float array (samples, latents); float32 stays float32.
+
+    Raises
+    ------
+    ValueError
+        If they are not two-dimensional numbers, are empty, hold nan or infinite values or have
+        fewer than ``min_latents`` columns.
+    """
+    array = _numeric_matrix(codes, "codes", "(samples, latents)")
+    if array.dtype not in (np.float32, np.float64):
+        array = array.astype(np.float32 if array.dtype == np.float16 else np.float64)
+    bad = ~np.isfinite(array)
+    if bad.any():
+        columns = np.flatnonzero(bad.any(axis=0))
+        raise ValueError(
+            f"codes hold {int(bad.sum())} nan or infinite values, in latents {_short(columns)}: "
+            "every code must be a finite number; look for a diverged encoder, or drop these rows"
+        )
+    if array.shape[1] < min_latents:
+        raise ValueError(
+            f"codes have {array.shape[1]} latent(s), and a gap between the two best latents needs "
+            f"at least {min_latents}: pass codes with more columns"
+        )
+    return array
+
+
+def check_factors(factors: object) -> np.ndarray:
+    """Factors as a finite array (samples, factors); whole numbers become int64 levels.
+
+    Raises
+    ------
+    ValueError
+        If they are not two-dimensional finite numbers or are empty.
+    """
+    array = _numeric_matrix(factors, "factors", "(samples, factors)")
+    if array.dtype.kind in "biu":
+        return array.astype(np.int64)
+    if not np.isfinite(array).all():
+        columns = np.flatnonzero(~np.isfinite(array).all(axis=0))
+        raise ValueError(
+            f"factors {_short(columns)} hold nan or infinite values: drop these rows, or these "
+            "columns"
+        )
+    if (array == np.round(array)).all() and np.abs(array).max() < 2**53:
+        return array.astype(np.int64)
+    return array.astype(np.float64)
+
+
+def check_codes_factors(
+    codes: object,
+    factors: object,
+    *,
+    min_latents: int = 1,
+    names: Sequence[str] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Codes and factors of the same rows, no factor constant.
+
+    Raises
+    ------
+    ValueError
+        As :func:`check_codes` and :func:`check_factors`; also if the row counts differ or a factor
+        takes one value only, so that no score of it is defined.
+    """
+    codes = check_codes(codes, min_latents=min_latents)
+    factors = check_factors(factors)
+    if len(codes) != len(factors):
+        raise ValueError(
+            f"codes have {len(codes)} rows and factors {len(factors)}: row i of both must belong "
+            "to the same sample"
+        )
+    if names is not None and len(names) != factors.shape[1]:
+        raise ValueError(
+            f"{len(names)} factor names were given for {factors.shape[1]} factors: "
+            "give one name for each column"
+        )
+    constant = constant_columns(factors)
+    if constant.size:
+        named = "" if names is None else f" ({', '.join(names[i] for i in constant)})"
+        raise ValueError(
+            f"factors {_short(constant)}{named} never vary: no score is defined; drop these "
+            "columns (on the command line: --drop-constant)"
+        )
+    return codes, factors
+
+
+def check_factor_kinds(kinds: Sequence[str], n_factors: int) -> tuple[str, ...]:
+    """Kinds of factors, one of ``FACTOR_KINDS`` for each.
+
+    Raises
+    ------
+    ValueError
+        If their number is not ``n_factors`` or a kind is unknown.
+    """
+    if isinstance(kinds, str):
+        kinds = [kinds] * n_factors
+    if len(kinds) != n_factors:
+        raise ValueError(
+            f"{len(kinds)} factor kinds were given for {n_factors} factors: give one for each"
+        )
+    return tuple(check_choice("factor kind", str(kind), FACTOR_KINDS) for kind in kinds)
+
+
+def check_choice(what: str, value: str, choices: Iterable[str]) -> str:
+    """``value`` itself when it is one of ``choices``.
+
+    Raises
+    ------
+    ValueError
+        Otherwise, naming the nearest choice.
+    """
+    choices = list(choices)
+    if value not in choices:
+        raise ValueError(
+            f"unknown {what} {value!r}{suggestion(value, choices)}; choose from "
+            f"{', '.join(choices)}"
+        )
+    return value
+
+
+def check_positive(what: str, value: int, *, minimum: int = 1) -> int:
+    """``value`` as an int of at least ``minimum``.
+
+    Raises
+    ------
+    ValueError
+        If it is not a whole number or is below ``minimum``.
+    """
+    if isinstance(value, bool) or int(value) != value or value < minimum:
+        raise ValueError(f"{what} must be a whole number of at least {minimum}, not {value!r}")
+    return int(value)
+
+
+def check_indices(indices: object, size: int) -> np.ndarray:
+    """Row indices as int64 (n,), each in [0, ``size``).
+
+    Raises
+    ------
+    TypeError
+        If they are not integers.
+    IndexError
+        If one lies outside the dataset.
+    """
+    array = np.atleast_1d(np.asarray(indices))
+    if array.dtype.kind not in "iu" and array.size:
+        raise TypeError(f"row indices must be integers, not {array.dtype}")
+    if array.ndim != 1:
+        raise IndexError(f"row indices must be one-dimensional, not of shape {array.shape}")
+    array = array.astype(np.int64)
+    if array.size and (array.min() < 0 or array.max() >= size):
+        raise IndexError(
+            f"row indices must lie in [0, {size}), but run from {array.min()} to {array.max()}"
+        )
+    return array
+
+
+def constant_columns(array: np.ndarray) -> np.ndarray:
+    """Positions of the columns that take one value only."""
+    return np.flatnonzero((array == array[:1]).all(axis=0))
+
+
+def suggestion(word: str, choices: Iterable[str]) -> str:
+    """Return ``", did you mean 'x'?"`` when a choice is near ``word``, else nothing."""
+    near = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.6)
+    return f", did you mean {near[0]!r}?" if near else ""
+
+
+def _numeric_matrix(array: object, what: str, shape: str) -> np.ndarray:
+    array = np.asarray(array)
+    if array.dtype.kind not in "biuf":
+        raise ValueError(
+            f"{what} must be an array of numbers {shape}, but its type is {array.dtype}: encode "
+            "words as whole numbers, one for each level"
+        )
+    if array.ndim != 2:
+        raise ValueError(
+            f"{what} must be two-dimensional, {shape}, but its shape is {array.shape}"
+        )
+    if array.size == 0:
+        raise ValueError(f"{what} are empty: their shape is {array.shape}, {shape} was needed")
+    return array
+
+
+def _short(columns: np.ndarray) -> str:
+    shown = ", ".join(str(c) for c in columns[:10])
+    return f"[{shown}{', ...' if len(columns) > 10 else ''}]"

@@ -1,0 +1,51 @@
+"""What every dataset with known factors promises."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from unweave.datasets.factors import FactorSpace
+
+__all__ = ["FactorDataset"]
+
+
+class FactorDataset(ABC):
+    """Images of every combination of the levels of a :class:`FactorSpace`.
+
+    A dataset says what it is (``name``, ``space``, ``image_shape``) and draws or reads the images
+    asked for. How it stores them is its own affair, but for one promise to training: ``stored``
+    returns them as they lie on disk, so that the bits are unpacked where they are used.
+    """
+
+    name: str
+    space: FactorSpace
+    image_shape: tuple[int, int, int]
+    """Height, width, channels."""
+    binary: bool = False
+    """Whether every pixel is 0 or 255, so that ``stored`` packs eight pixels in a byte."""
+
+    @abstractmethod
+    def images(self, indices: object) -> np.ndarray:
+        """Images (n, height, width, channels) uint8 in [0, 255] of the rows ``indices``."""
+
+    def stored(self, indices: object) -> np.ndarray:
+        """The images flattened: bits packed as by ``numpy.packbits`` if ``binary``, else uint8."""
+        flat = self.images(indices).reshape(-1, int(np.prod(self.image_shape)))
+        return np.packbits(flat > 127, axis=1) if self.binary else flat
+
+    def factors(self, indices: object) -> np.ndarray:
+        """Levels (n, factors) int64 of the rows ``indices``."""
+        return self.space.levels(indices)
+
+    def sample_indices(self, n_samples: int, *, seed: int) -> np.ndarray:
+        """Rows (n_samples,) drawn uniformly, without repeats while there are enough rows."""
+        rng = np.random.default_rng(seed)
+        return rng.choice(len(self), n_samples, replace=n_samples > len(self), shuffle=True)
+
+    def __len__(self) -> int:
+        return len(self.space)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self)} images of {self.image_shape}, {self.space})"

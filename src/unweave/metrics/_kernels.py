@@ -1,0 +1,252 @@
+"""Compiled inner loops of the metrics. Imported on first use: numba takes half a second."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+__all__ = ["digitise", "expected_information", "joint_terms", "mixture_densities", "svm_accuracy"]
+
+
+@njit(cache=True, nogil=True)
+def digitise(codes, edges):  # pragma: no cover - compiled
+    """Bin (latents, samples) of each code: how many lower edges (latents, bins) lie at or below."""
+    n_latents, n_samples = codes.shape
+    n_bins = edges.shape[1]
+    bins = np.empty((n_latents, n_samples), dtype=np.int32)
+    for j in range(n_latents):
+        low = edges[j, 0]
+        width = edges[j, n_bins - 1] - low
+        scale = (n_bins - 1) / width if width > 0 else 0.0
+        for i in range(n_samples):
+            x = codes[j, i]
+            # Guess as if the edges were evenly spaced, then settle it by comparison.
+            b = min(max(int((x - low) * scale), 0), n_bins - 1)
+            while b > 0 and edges[j, b] > x:
+                b -= 1
+            while b + 1 < n_bins and edges[j, b + 1] <= x:
+                b += 1
+            bins[j, i] = b
+    return bins
+
+
+@njit(cache=True, nogil=True)
+def joint_terms(bins, levels, n_bins, n_levels):  # pragma: no cover - compiled
+    """Sum of c log c over the joint counts c of latent and factor, and the cells that are filled.
+
+    Both (latents, factors), from ``bins`` (latents, samples) and ``levels`` (factors, samples).
+    """
+    n_latents, n_samples = bins.shape
+    n_factors = levels.shape[0]
+    terms = np.empty((n_latents, n_factors))
+    filled = np.empty((n_latents, n_factors), dtype=np.int64)
+    c_log_c = np.zeros(n_samples + 1)
+    for c in range(2, n_samples + 1):
+        c_log_c[c] = c * np.log(c)
+    for j in range(n_latents):
+        for k in range(n_factors):
+            width = n_levels[k]
+            counts = np.zeros(n_bins * width, dtype=np.int32)
+            for i in range(n_samples):
+                counts[bins[j, i] * width + levels[k, i]] += 1
+            total = 0.0
+            cells = 0
+            for c in counts:
+                if c > 0:
+                    total += c_log_c[c]
+                    cells += 1
+            terms[j, k] = total
+            filled[j, k] = cells
+    return terms, filled
+
+
+@njit(cache=True, nogil=True)
+def expected_information(rows, columns, log_factorial):  # pragma: no cover - compiled
+    """Mean mutual information (nats) of tables with these margins, all permutations as likely.
+
+    Vinh et al. (2010), equation 24a. The hypergeometric weights are walked from their mode outwards
+    and left where they vanish.
+    """
+    n = rows.sum()
+    total = 0.0
+    for a in rows:
+        for b in columns:
+            if a == 0 or b == 0:
+                continue
+            low, high = max(0, a + b - n), min(a, b)
+            mode = min(max((a + 1) * (b + 1) // (n + 2), low), high)
+            start = np.exp(
+                log_factorial[a] + log_factorial[b]
+                + log_factorial[n - a] + log_factorial[n - b]
+                - log_factorial[n] - log_factorial[mode]
+                - log_factorial[a - mode] - log_factorial[b - mode]
+                - log_factorial[n - a - b + mode]
+            )  # fmt: skip
+            weight = start
+            c = mode
+            while c <= high and weight > 1e-17:
+                if c > 0:
+                    total += weight * c / n * np.log(n * c / (a * b))
+                weight *= (a - c) * (b - c) / ((c + 1.0) * (n - a - b + c + 1.0))
+                c += 1
+            weight = start
+            c = mode
+            while c > low:
+                weight *= c * (n - a - b + c) / ((a - c + 1.0) * (b - c + 1.0))
+                c -= 1
+                if weight <= 1e-17:
+                    break
+                if c > 0:
+                    total += weight * c / n * np.log(n * c / (a * b))
+    return total
+
+
+@njit(cache=True, nogil=True)
+def mixture_densities(means, deviations, levels, n_levels, grid, reach):  # pragma: no cover
+    """Sums (all levels of all factors, grid) of the normal densities of the rows of each level.
+
+    ``means`` and ``deviations`` (rows,), ``levels`` (factors, rows), ``grid`` evenly spaced. A row
+    counts up to ``reach`` deviations from its mean.
+    """
+    n_factors, n_rows = levels.shape
+    offsets = np.zeros(n_factors, dtype=np.int64)
+    for k in range(1, n_factors):
+        offsets[k] = offsets[k - 1] + n_levels[k - 1]
+    densities = np.zeros((n_levels.sum(), len(grid)))
+    step = grid[1] - grid[0]
+    for i in range(n_rows):
+        mean, deviation = means[i], deviations[i]
+        first = max(0, int((mean - reach * deviation - grid[0]) / step))
+        last = min(len(grid) - 1, int((mean + reach * deviation - grid[0]) / step) + 1)
+        scale = 1.0 / (deviation * np.sqrt(2 * np.pi))
+        for g in range(first, last + 1):
+            u = (grid[g] - mean) / deviation
+            density = scale * np.exp(-0.5 * u * u)
+            for k in range(n_factors):
+                densities[offsets[k] + levels[k, i], g] += density
+    return densities
+
+
+@njit(cache=True, nogil=True)
+def svm_accuracy(train, train_levels, test, test_levels, n_levels, C):  # pragma: no cover
+    """Accuracy (latents, factors) of a linear SVM that reads one factor from one latent.
+
+    The problem is that of liblinear with a squared hinge, one class against the rest and balanced
+    weights: the bias is regularised, and of the two weights only that of the positive class is
+    balanced (both are with two classes). With one input it has two unknowns, and sums over sorted
+    codes turn each Newton step into two binary searches.
+
+    ``train`` (latents, samples), ``train_levels`` (factors, samples), likewise for ``test``.
+    """
+    n_latents, n_samples = train.shape
+    n_factors = train_levels.shape[0]
+    accuracy = np.empty((n_latents, n_factors))
+    for j in range(n_latents):
+        order = np.argsort(train[j])
+        x = train[j][order].astype(np.float64)
+        sums = _prefix_sums(x)
+        for k in range(n_factors):
+            slope, bias = _one_against_rest(x, sums, train_levels[k][order], n_levels[k], C)
+            hits = 0
+            for i in range(test.shape[1]):
+                value = float(test[j, i])
+                best = 0
+                if n_levels[k] == 2:
+                    best = 1 if slope[1] * value + bias[1] > 0 else 0
+                else:
+                    for c in range(1, n_levels[k]):
+                        if slope[c] * value + bias[c] > slope[best] * value + bias[best]:
+                            best = c
+                hits += best == test_levels[k, i]
+            accuracy[j, k] = hits / test.shape[1]
+    return accuracy
+
+
+@njit(cache=True, nogil=True)
+def _prefix_sums(x):  # pragma: no cover - compiled
+    sums = np.zeros((3, len(x) + 1))
+    for i in range(len(x)):
+        sums[0, i + 1] = sums[0, i] + 1
+        sums[1, i + 1] = sums[1, i] + x[i]
+        sums[2, i + 1] = sums[2, i] + x[i] * x[i]
+    return sums
+
+
+@njit(cache=True, nogil=True)
+def _one_against_rest(x, sums, levels, n_levels, C):  # pragma: no cover - compiled
+    """Slope and bias of each level's SVM on sorted ``x``; only those of level 1 if there are two."""
+    n = len(x)
+    slope, bias = np.zeros(n_levels), np.full(n_levels, -np.inf)
+    for c in range(n_levels):
+        if n_levels == 2 and c == 0:
+            continue
+        own = x[levels == c]
+        if len(own) == 0:
+            continue
+        own_sums = _prefix_sums(own)
+        positive = C * n / (n_levels * len(own))
+        negative = C * n / (n_levels * (n - len(own))) if n_levels == 2 else C
+        slope[c], bias[c] = _newton(x, sums, own, own_sums, positive, negative)
+    return slope, bias
+
+
+@njit(cache=True, nogil=True)
+def _active(x, sums, w, b, bound, below):  # pragma: no cover - compiled
+    """Count, sum and sum of squares of the x with w x + b below (or above) the bound."""
+    n = len(x)
+    if w == 0.0:
+        first, last = (0, n) if (b < bound) == below and b != bound else (0, 0)
+    else:
+        at = (bound - b) / w
+        if (w > 0) == below:
+            first, last = 0, np.searchsorted(x, at)
+        else:
+            first, last = np.searchsorted(x, at), n
+    return (
+        sums[0, last] - sums[0, first],
+        sums[1, last] - sums[1, first],
+        sums[2, last] - sums[2, first],
+    )
+
+
+@njit(cache=True, nogil=True)
+def _svm_terms(x, sums, own, own_sums, positive, negative, w, b):  # pragma: no cover - compiled
+    """Loss, gradient and Hessian of the squared-hinge SVM at (w, b)."""
+    p0, p1, p2 = _active(own, own_sums, w, b, 1.0, True)
+    a0, a1, a2 = _active(x, sums, w, b, -1.0, False)
+    o0, o1, o2 = _active(own, own_sums, w, b, -1.0, False)
+    n0, n1, n2 = a0 - o0, a1 - o1, a2 - o2
+    loss = 0.5 * (w * w + b * b)
+    loss += positive * (p0 * (1 - b) ** 2 - 2 * (1 - b) * w * p1 + w * w * p2)
+    loss += negative * (n0 * (1 + b) ** 2 + 2 * (1 + b) * w * n1 + w * w * n2)
+    gw = w + 2 * positive * (w * p2 - (1 - b) * p1) + 2 * negative * (w * n2 + (1 + b) * n1)
+    gb = b + 2 * positive * (w * p1 - (1 - b) * p0) + 2 * negative * (w * n1 + (1 + b) * n0)
+    hww = 1 + 2 * (positive * p2 + negative * n2)
+    hwb = 2 * (positive * p1 + negative * n1)
+    hbb = 1 + 2 * (positive * p0 + negative * n0)
+    return loss, gw, gb, hww, hwb, hbb
+
+
+@njit(cache=True, nogil=True)
+def _newton(x, sums, own, own_sums, positive, negative):  # pragma: no cover - compiled
+    w, b = 0.0, 0.0
+    loss, gw, gb, hww, hwb, hbb = _svm_terms(x, sums, own, own_sums, positive, negative, w, b)
+    for _ in range(100):
+        determinant = hww * hbb - hwb * hwb
+        dw = -(hbb * gw - hwb * gb) / determinant
+        db = -(hww * gb - hwb * gw) / determinant
+        decrease = -(gw * dw + gb * db)
+        if decrease <= 1e-14 * (1 + loss):
+            break
+        step = 1.0
+        while True:
+            terms = _svm_terms(
+                x, sums, own, own_sums, positive, negative, w + step * dw, b + step * db
+            )
+            if terms[0] <= loss - 1e-4 * step * decrease or step < 1e-10:
+                break
+            step *= 0.5
+        w += step * dw
+        b += step * db
+        loss, gw, gb, hww, hwb, hbb = terms
+    return w, b
