@@ -1,0 +1,42 @@
+"""AnnealedVAE, the beta-VAE with controlled capacity (Burgess et al. 2018)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+from torch import Tensor
+
+from unweave.models.objectives.terms import Objective
+
+__all__ = ["AnnealedVAE"]
+
+
+class AnnealedVAE(Objective):
+    r""":math:`-E_q[\log p(x|z)] + \gamma\, |KL(q(z|x) \| p(z)) - C|`, equation 8 of the paper.
+
+    The capacity C grows linearly from 0 to ``max_capacity`` over ``annealing_steps`` steps. The KL
+    is the mean over the batch, as in disentanglement_lib (https://arxiv.org/abs/1804.03599).
+    """
+
+    name: Literal["annealed_vae"] = "annealed_vae"
+    gamma: float = Field(default=1000.0, ge=0)
+    """Weight of the distance between the KL divergence and its aim."""
+    max_capacity: float = Field(default=25.0, ge=0)
+    """Capacity in nats at the end of the annealing."""
+    annealing_steps: int = Field(default=100_000, ge=1)
+    """Steps over which the capacity grows."""
+
+    @property
+    def strength(self) -> float:
+        """The final capacity in nats."""
+        return self.max_capacity
+
+    def capacity(self, step: int) -> float:
+        """C in nats after ``step`` steps."""
+        return self.max_capacity * min(1.0, step / self.annealing_steps)
+
+    def loss(self, reconstruction: Tensor, kl: Tensor, step: int) -> tuple[Tensor, dict[str, float]]:
+        """Reconstruction plus gamma times the distance of the KL from the capacity."""
+        capacity = self.capacity(step)
+        return reconstruction + self.gamma * (kl.sum() - capacity).abs(), {"capacity": capacity}

@@ -1,0 +1,71 @@
+"""Learning curves, as CSV and for TensorBoard."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+
+from tensorboardX import SummaryWriter
+
+__all__ = ["Curves", "read_curves"]
+
+
+class Curves:
+    """Points of a learning curve, added to a folder's ``curves.csv`` and ``tensorboard/``.
+
+    Parameters
+    ----------
+    folder
+        The run's folder.
+    n_latents
+        How many KL columns there are.
+    resumed_at
+        Step of the checkpoint that the run goes on from: later points are dropped, they come again.
+    """
+
+    def __init__(self, folder: Path, n_latents: int, *, resumed_at: int = 0) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / "curves.csv"
+        self.columns = ["step", "loss", "reconstruction", "kl"]
+        self.columns += [f"kl_{j}" for j in range(n_latents)]
+        kept = [row for row in read_curves(folder) if row["step"] <= resumed_at]
+        temporary = self.path.with_suffix(".part")
+        with open(temporary, "w", newline="") as file:
+            writer = csv.DictWriter(file, self.columns)
+            writer.writeheader()
+            writer.writerows(kept)
+        os.replace(temporary, self.path)
+        self._file = open(self.path, "a", newline="")  # noqa: SIM115 - closed by close()
+        self._writer = csv.DictWriter(self._file, self.columns)
+        self._tensorboard = SummaryWriter(
+            str(folder / "tensorboard"), purge_step=resumed_at + 1 if resumed_at else None
+        )
+
+    def add(self, step: int, loss: float, reconstruction: float, kl: list[float]) -> None:
+        """One point: means over the steps since the last one, in nats per image."""
+        values = {"loss": loss, "reconstruction": reconstruction, "kl": sum(kl)}
+        values |= {f"kl_{j}": value for j, value in enumerate(kl)}
+        self._writer.writerow({"step": step, **values})
+        self._file.flush()
+        for name, value in values.items():
+            group = "kl_per_latent/" if name.startswith("kl_") else "terms/"
+            self._tensorboard.add_scalar(group + name, value, step)
+
+    def close(self) -> None:
+        """Write out what is left."""
+        self._file.close()
+        self._tensorboard.close()
+
+
+def read_curves(folder: Path) -> list[dict[str, float]]:
+    """The rows of a run's ``curves.csv``; none if there is no such file.
+
+    A last line that a killed run left unfinished is dropped.
+    """
+    path = folder / "curves.csv"
+    if not path.exists():
+        return []
+    with open(path, newline="") as file:
+        rows = [row for row in csv.DictReader(file) if None not in row.values()]
+    return [{k: int(v) if k == "step" else float(v) for k, v in row.items()} for row in rows]
