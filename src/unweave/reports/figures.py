@@ -1,0 +1,180 @@
+"""Figures as SVG that takes its ink from the page, and pictures as PNG."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import matplotlib as mpl
+import numpy as np
+import polars as pl
+from matplotlib.figure import Figure
+from PIL import Image
+
+from unweave.reports.findings import METRIC_NAMES
+from unweave.reports.published import PAPER_SCORES
+from unweave.studies.trends import mean_interval
+
+__all__ = ["compute_figure", "curve_figure", "image_grid", "matrix_figure", "metrics_figure"]
+
+# Placeholders that become colours of the page, so that a figure is right in light and dark.
+_INK, _LINE = "#010101", "#020202"
+COLOURS = ("#2a7fd4", "#e0762b", "#3aa26a", "#b55fc0", "#c9a227", "#d8506f")
+_STYLE = {
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.size": 11,
+    "axes.edgecolor": _LINE,
+    "axes.labelcolor": _INK,
+    "axes.titlecolor": _INK,
+    "text.color": _INK,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "grid.color": _LINE,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+}
+_SIZE = (4.6, 3.5)
+
+
+def compute_figure(rows: pl.DataFrame, colour: str, flops_per_step: float, top: float) -> str:
+    """One metric of one objective against training steps: every seed, mean and band, chance, floor.
+
+    ``rows`` are the labelled rows of that metric and objective; ``top`` is the upper end of the
+    axis, the same for all panels of a metric.
+    """
+    metric, key = rows["metric"][0], rows["key"][0]
+    name = METRIC_NAMES.get(metric, metric)
+    with _figure(f"{metric}-{key}") as (figure, axes):
+        for _, run in rows.sort("step").group_by("seed", maintain_order=True):
+            axes.plot(run["step"], run["value"], "o-", color=colour, alpha=0.35, lw=1, ms=3)
+        by_step = rows.group_by("step").agg("value").sort("step")
+        steps = by_step["step"].to_numpy()
+        values = [np.array(v) for v in by_step["value"]]
+        axes.plot(steps, [v.mean() for v in values], color=colour, lw=2.5, label="mean of seeds")
+        if min(map(len, values)) > 1:
+            bounds = np.clip([mean_interval(v) for v in values], 0, top)
+            axes.fill_between(steps, *bounds.T, color=colour, alpha=0.15, lw=0, label="its 95 % interval")
+        axes.axhline(
+            rows["projection_mean"].mean(), color=_INK, ls="--", lw=1, label="random mixture of factors"
+        )
+        axes.axhline(rows["chance_mean"].mean(), color=_INK, ls=":", lw=1.2, label="chance (permuted)")
+        published = PAPER_SCORES.get((key, metric), {})
+        if published:
+            axes.plot(
+                list(published), list(published.values()), "x", color=_INK, ms=7, mew=1.6,
+                label="the paper, one seed",
+            )  # fmt: skip
+        axes.set_xscale("log")
+        axes.set_ylim(0, top)
+        ticks = sorted({*steps.tolist(), *published})
+        axes.set_xticks(ticks, [_short(t) for t in ticks])
+        axes.minorticks_off()
+        axes.set_xlabel(f"training steps (1,000 are {1000 * flops_per_step / 1e12:.1f} TFLOP)")
+        axes.set_title(f"{name} of {rows['label'][0]}", loc="left", fontsize=12)
+        axes.legend(loc="upper left")
+        return _svg(figure, f"{metric}-{key}")
+
+
+def metrics_figure(table: pl.DataFrame, colours: dict[str, str]) -> str:
+    """MIG against SAP, a point for each model and milestone."""
+    wide = table.pivot(on="metric", index=["label", "run", "step"], values="value")
+    with _figure("metrics") as (figure, axes):
+        for (label,), rows in wide.group_by("label", maintain_order=True):
+            axes.scatter(
+                rows["mig"], rows["sap"], s=22, color=colours[label], alpha=0.75, lw=0, label=label
+            )
+        axes.set_xlabel("MIG")
+        axes.set_ylabel("SAP")
+        axes.set_xlim(left=0)
+        axes.set_ylim(bottom=0)
+        axes.set_title("Do the metrics agree?", loc="left", fontsize=12)
+        axes.legend(loc="best", fontsize=8)
+        return _svg(figure, "metrics")
+
+
+def curve_figure(curves: dict[str, list[dict[str, float]]], term: str, colours) -> str:
+    """One term of the loss against training steps, a line for each objective, all seeds."""
+    with _figure(f"curve-{term}") as (figure, axes):
+        for label, runs in curves.items():
+            for i, rows in enumerate(runs):
+                axes.plot(
+                    [r["step"] for r in rows],
+                    [r[term] for r in rows],
+                    color=colours[label],
+                    lw=1.2,
+                    alpha=0.8,
+                    label=None if i else label,
+                )
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_xlabel("training steps")
+        axes.set_title(f"{term} (nats per image)", loc="left", fontsize=12)
+        axes.legend()
+        return _svg(figure, f"curve-{term}")
+
+
+def matrix_figure(matrix: np.ndarray, factor_names: list[str], title: str, tag: str) -> str:
+    """Mutual information of each latent with each factor, in nats."""
+    with _figure(tag) as (figure, axes):
+        axes.grid(False)
+        image = axes.imshow(matrix, cmap="viridis", vmin=0, aspect="auto", interpolation="nearest")
+        axes.set_xticks(range(matrix.shape[1]), factor_names, fontsize=9)
+        axes.set_yticks(range(matrix.shape[0]), [f"z{j}" for j in range(matrix.shape[0])])
+        axes.set_title(title, loc="left", fontsize=12)
+        bar = figure.colorbar(image, ax=axes)
+        bar.set_label("nats")
+        bar.outline.set_visible(False)
+        return _svg(figure, tag)
+
+
+def image_grid(images: np.ndarray, *, gap: int = 2) -> str:
+    """A PNG data address of images (rows, columns, height, width, channels) uint8, side by side."""
+    rows, columns, height, width, channels = images.shape
+    canvas = np.full(
+        (rows * (height + gap) - gap, columns * (width + gap) - gap, channels), 128, dtype=np.uint8
+    )
+    for r in range(rows):
+        for c in range(columns):
+            y, x = r * (height + gap), c * (width + gap)
+            canvas[y : y + height, x : x + width] = images[r, c]
+    picture = Image.fromarray(canvas[..., 0] if channels == 1 else canvas)
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+@contextmanager
+def _figure(tag: str) -> Iterator[tuple[Figure, mpl.axes.Axes]]:
+    # Without pyplot there is no global state: a figure is gone when its name is.
+    with mpl.rc_context({**_STYLE, "svg.hashsalt": tag}):
+        figure = Figure(figsize=_SIZE, layout="constrained")
+        axes = figure.add_subplot()
+        axes.grid(True, alpha=0.35, lw=0.6)
+        yield figure, axes
+
+
+def _svg(figure: Figure, tag: str) -> str:
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    for placeholder, colour in ((_INK, "var(--ink)"), (_LINE, "var(--line)")):
+        text = text.replace(placeholder, colour)
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    # One page holds many figures: their names must differ, and the page sets the size.
+    prefix = re.sub(r"\W", "", tag) + "-"
+    text = re.sub(r'\bid="', f'id="{prefix}', text)
+    text = re.sub(r'(href="|url\()#', rf"\1#{prefix}", text)
+    return re.sub(r'(<svg[^>]*?) width="[^"]*"', r'\1 class="figure" role="img"', text, count=1).replace(
+        ' height="252pt"', "", 1
+    )
+
+
+def _short(steps: int) -> str:
+    return f"{steps / 1000:g}k" if steps >= 1000 else str(steps)

@@ -1,0 +1,199 @@
+"""The answer in words, drawn from the numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from unweave.reports.published import PAPER_RANGE
+from unweave.studies.trends import Trend, compare, correlate, trend
+
+__all__ = ["Findings", "METRIC_NAMES", "OBJECTIVE_NAMES", "find", "label_objectives", "scaled_cells"]
+
+METRIC_NAMES = {"mig": "MIG", "sap": "SAP"}
+OBJECTIVE_NAMES = {
+    "ae": "autoencoder",
+    "vae": "VAE",
+    "beta_vae": "β-VAE",
+    "annealed_vae": "AnnealedVAE",
+}
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Sentences of the report: a headline, and what stands behind it."""
+
+    headline: str
+    sentences: tuple[str, ...]
+    metrics_agree: str
+
+
+def label_objectives(table: pl.DataFrame) -> pl.DataFrame:
+    """The table with columns ``key`` (``beta_vae(4)``) and ``label`` (β-VAE, β = 4)."""
+
+    def key(row) -> str:
+        strength = "" if row["strength"] is None else f"({row['strength']:g})"
+        return row["objective"] + strength
+
+    def label(row) -> str:
+        name = OBJECTIVE_NAMES.get(row["objective"], row["objective"])
+        symbol = {"beta_vae": "β", "annealed_vae": "C"}.get(row["objective"])
+        return name if row["strength"] is None else f"{name} ({symbol} = {row['strength']:g})"
+
+    columns = pl.struct("objective", "strength")
+    return table.with_columns(
+        columns.map_elements(key, return_dtype=pl.String).alias("key"),
+        columns.map_elements(label, return_dtype=pl.String).alias("label"),
+    )
+
+
+def scaled_cells(table: pl.DataFrame) -> pl.DataFrame:
+    """The runs of the longest training, by which the effect of compute is judged."""
+    last = table.group_by("run").agg(pl.col("step").max().alias("last_step"))
+    longest = last["last_step"].max()
+    runs = last.filter(pl.col("last_step") == longest)["run"].implode()
+    chosen = table.filter(pl.col("run").is_in(runs))
+    # A sweep over many strengths is for the relation between metrics: compute is judged on the
+    # objectives that the paper follows, where the study has them.
+    followed = chosen.filter(pl.col("key").is_in(["vae", "beta_vae(4)"]))
+    return followed if followed.height else chosen
+
+
+def find(table: pl.DataFrame) -> Findings:
+    """Findings of a labelled table (:func:`label_objectives`)."""
+    cells = scaled_cells(table)
+    trends = {
+        (label, metric): trend(rows)
+        for (label, metric), rows in _groups(cells)
+        if rows["step"].n_unique() > 1
+    }
+    sentences = [_trend_sentence(*key, found, cells) for key, found in trends.items()]
+    sentences += _comparisons(cells)
+    return Findings(_headline(trends, cells), tuple(sentences), _agreement(table))
+
+
+def _groups(cells: pl.DataFrame):
+    return cells.group_by("label", "metric", maintain_order=True)
+
+
+def _headline(trends: dict[tuple[str, str], Trend], cells: pl.DataFrame) -> str:
+    if not trends:
+        return "There is one milestone only, so nothing can be said about compute."
+    first, last = cells["step"].min(), cells["step"].max()
+    rising = [k for k, t in trends.items() if t.is_told_from_noise and t.correlation > 0]
+    falling = [k for k, t in trends.items() if t.is_told_from_noise and t.correlation < 0]
+    flat = [k for k, t in trends.items() if not t.is_told_from_noise]
+    parts = []
+    if rising:
+        parts.append(f"{_join(rising)} {_verb(rising, 'rise')} with training compute")
+    if falling:
+        parts.append(f"{_join(falling)} {_verb(falling, 'fall')} with it" if rising else
+                     f"{_join(falling)} {_verb(falling, 'fall')} with training compute")  # fmt: skip
+    if flat:
+        parts.append(f"for {_join(flat)} no trend can be told from noise")
+    floor = _floor_sentence(cells)
+    return f"From {first:,} to {last:,} steps, {'; '.join(parts)}. {floor}"
+
+
+def _floor_sentence(cells: pl.DataFrame) -> str:
+    """Whether the models beat codes that know every factor and separate none."""
+    last = cells.filter(pl.col("step") == cells["step"].max())
+    above = [
+        (label, metric)
+        for (label, metric), rows in _groups(last)
+        if (rows["low"] > rows["projection_mean"] + 2 * rows["projection_sd"]).all()
+    ]
+    everything = list(_groups(last))
+    if not above:
+        return (
+            "At the end no score is clearly above what a random linear mixture of the factors gets: "
+            "at this size, no model is shown to disentangle."
+        )
+    if len(above) == len(everything):
+        return "At the end all are clearly above what a random linear mixture of the factors scores."
+    return (
+        f"At the end only {_join(above)} {_verb(above, 'is')} clearly above what a random linear "
+        "mixture of the factors scores."
+    )
+
+
+def _trend_sentence(label: str, metric: str, found: Trend, cells: pl.DataFrame) -> str:
+    name = METRIC_NAMES.get(metric, metric)
+    seeds = f"{found.n_seeds} seed{'s' if found.n_seeds > 1 else ''}"
+    evidence = (
+        f"mean rank correlation with steps {found.correlation:+.2f} over {seeds}, "
+        f"p = {_p(found.p_value)}"
+    )
+    if found.n_seeds > 1:
+        change = f"change {found.change:+.3f}, 95 % interval [{found.low:+.3f}, {found.high:+.3f}]"
+    else:
+        change = f"change {found.change:+.3f}, and one seed gives no interval"
+    if found.is_told_from_noise:
+        verb = "rises" if found.correlation > 0 else "falls"
+        return f"{name} of {label} {verb} from {found.first:.3f} to {found.last:.3f} ({change}; {evidence})."
+    return (
+        f"{name} of {label} goes from {found.first:.3f} to {found.last:.3f}, but no trend can be "
+        f"told from noise ({change}; {evidence})."
+    )
+
+
+def _comparisons(cells: pl.DataFrame) -> list[str]:
+    last = cells.filter(pl.col("step") == cells["step"].max())
+    labels = last["label"].unique(maintain_order=True).to_list()
+    sentences = []
+    if len(labels) != 2:
+        return sentences
+    for metric in last["metric"].unique(maintain_order=True):
+        a, b = (
+            last.filter((pl.col("label") == label) & (pl.col("metric") == metric))["value"].to_numpy()
+            for label in labels
+        )
+        found = compare(a, b)
+        if found is None:
+            continue
+        name = METRIC_NAMES.get(metric, metric)
+        verdict = (
+            f"{labels[0] if found.difference > 0 else labels[1]} scores higher in {name}"
+            if found.is_told_from_noise
+            else f"in {name}, {labels[0]} and {labels[1]} cannot be told apart"
+        )
+        sentences.append(
+            f"At {last['step'][0]:,} steps {verdict} (difference of means {abs(found.difference):.3f}, "
+            f"Welch's p = {_p(found.p_value)}); the spread over seeds (standard deviation) is "
+            f"{a.std(ddof=1):.3f} and {b.std(ddof=1):.3f}."
+        )
+    return sentences
+
+
+def _agreement(table: pl.DataFrame) -> str:
+    wide = table.pivot(on="metric", index=["run", "step"], values="value").drop_nulls()
+    if not {"mig", "sap"} <= set(wide.columns):
+        return ""
+    found = correlate(wide["mig"].to_numpy(), wide["sap"].to_numpy())
+    if found is None:
+        return "Too few models to say whether the metrics agree."
+    related = "are positively related" if found.correlation > 0 else "are negatively related"
+    verdict = related if found.p_value < 0.05 else "show no relation that can be told from noise"
+    (mig_low, mig_high), (sap_low, sap_high) = PAPER_RANGE["mig"], PAPER_RANGE["sap"]
+    return (
+        f"Over {found.n_models} models MIG and SAP {verdict} (rank correlation "
+        f"{found.correlation:+.2f}, p = {_p(found.p_value)}; milestones of one run count as models, "
+        "which makes p too small). The paper's about 90 models span MIG "
+        f"{mig_low} to {mig_high} and SAP {sap_low} to {sap_high}, with a clear positive relation."
+    )
+
+
+def _join(keys: list[tuple[str, str]]) -> str:
+    names = [f"{METRIC_NAMES.get(metric, metric)} of {label}" for label, metric in keys]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _verb(keys: list, verb: str) -> str:
+    if verb == "is":
+        return "is" if len(keys) == 1 else "are"
+    return f"{verb}s" if len(keys) == 1 else verb
+
+
+def _p(value: float) -> str:
+    return "0.001 or less" if value < 0.001 else f"{value:.2g}"

@@ -1,0 +1,202 @@
+"""The report of a study: one HTML page that needs no network and no script."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import polars as pl
+
+import unweave
+from unweave.datasets import load
+from unweave.datasets.cache import written_whole
+from unweave.reports.figures import (
+    COLOURS,
+    compute_figure,
+    curve_figure,
+    image_grid,
+    matrix_figure,
+    metrics_figure,
+)
+from unweave.reports.findings import METRIC_NAMES, find, label_objectives, scaled_cells
+from unweave.reports.published import PAPER_SCORES
+from unweave.studies.engine import study_runs
+from unweave.studies.run import Run
+from unweave.studies.study import Study
+from unweave.studies.table import build_table
+from unweave.studies.trends import mean_interval
+from unweave.training.curves import read_curves
+
+__all__ = ["write_report"]
+
+
+def write_report(study: Study, folder: Path) -> Path:
+    """Write ``report.html`` from the finished runs in a study's folder and return its path.
+
+    Raises
+    ------
+    ValueError
+        If no run of the study is finished.
+    """
+    table = build_table(study, folder)
+    if not table.height:
+        raise ValueError(f"no run in {folder} is finished yet: there is nothing to report")
+    runs = [run for run in study_runs(study, folder) if run.is_finished]
+    page = _environment().get_template("template.html").render(_content(study, table, runs))
+    path = folder / "report.html"
+    with written_whole(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    return path
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(
+            lambda name: (resources.files("unweave.reports") / name).read_text(encoding="utf-8")
+        ),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters["thousands"] = lambda n: f"{n:,}"
+    return environment
+
+
+def _content(study: Study, table: pl.DataFrame, runs: list[Run]) -> dict[str, Any]:
+    table = label_objectives(table)
+    labels = table["label"].unique(maintain_order=True).to_list()
+    colours = {label: COLOURS[i % len(COLOURS)] for i, label in enumerate(labels)}
+    cells = scaled_cells(table)
+    shown = _one_run_each(cells, runs)
+    factor_names = list(load(study.dataset).space.names)
+    all_runs = study.runs()
+    return {
+        "study": study,
+        "version": unweave.__version__,
+        "findings": find(table),
+        "n_finished": len(runs),
+        "n_runs": len(all_runs),
+        "compute_figures": _compute_figures(cells, colours),
+        "comparison": _comparison(cells),
+        "metrics_figure": metrics_figure(table, colours),
+        "curves": _curves(cells, runs, colours),
+        "models": [_model(label, run, factor_names) for label, run in shown.items()],
+        "settings": _settings(study, table),
+        "rows": table.sort("metric", "label", "seed", "step").to_dicts(),
+        "metric_names": METRIC_NAMES,
+        "study_json": json.dumps(study.model_dump(mode="json"), indent=1, ensure_ascii=False),
+    }
+
+
+def _compute_figures(cells: pl.DataFrame, colours: dict[str, str]) -> list[str]:
+    flops_per_step = (cells["flops"] / cells["step"]).max()
+    figures = []
+    for metric in cells["metric"].unique(maintain_order=True):
+        of_metric = cells.filter(pl.col("metric") == metric)
+        keys = of_metric["key"].unique(maintain_order=True)
+        published = [v for k in keys for v in PAPER_SCORES.get((k, metric), {}).values()]
+        highest = max([of_metric["value"].max(), of_metric["projection_mean"].max(), *published])
+        for key in keys:
+            rows = of_metric.filter(pl.col("key") == key)
+            colour = colours[rows["label"][0]]
+            # Room above the highest point for the legend.
+            figures.append(compute_figure(rows, colour, flops_per_step, 1.7 * highest))
+    return figures
+
+
+def _comparison(cells: pl.DataFrame) -> list[dict[str, Any]]:
+    """Ours beside the paper's, a row for each number of steps that either has."""
+    comparison = []
+    for (label, key, metric), rows in cells.group_by("label", "key", "metric", maintain_order=True):
+        published = PAPER_SCORES.get((key, metric), {})
+        ours = {step[0]: group for step, group in rows.group_by("step")}
+        for step in sorted({*ours, *published}):
+            entry = {"label": label, "metric": METRIC_NAMES.get(metric, metric), "step": step}
+            if step in ours:
+                group = ours[step]
+                values = group["value"].to_numpy()
+                low, high = mean_interval(values)
+                entry |= {
+                    "mean": values.mean(),
+                    "interval": None if len(values) < 2 else (low, high),
+                    "adjusted": group["adjusted"].mean(),
+                    "chance": group["chance_mean"].mean(),
+                    "chance_sd": group["chance_sd"].mean(),
+                    "projection": group["projection_mean"].mean(),
+                    "projection_sd": group["projection_sd"].mean(),
+                    "p": group["p_value"].max(),
+                    "seeds": len(values),
+                }
+            entry["paper"] = published.get(step)
+            comparison.append(entry)
+    return comparison
+
+
+def _curves(cells: pl.DataFrame, runs: list[Run], colours: dict[str, str]) -> list[str]:
+    label_of = dict(cells.select("run", "label").unique().iter_rows())
+    curves: dict[str, list] = {}
+    for run in runs:
+        label = label_of.get(run.description.key)
+        rows = read_curves(run.folder)
+        if label is not None and rows:
+            curves.setdefault(label, []).append(rows)
+    return [curve_figure(curves, term, colours) for term in ("reconstruction", "kl")] if curves else []
+
+
+def _one_run_each(cells: pl.DataFrame, runs: list[Run]) -> dict[str, Run]:
+    """The run of the smallest seed of each objective."""
+    by_key = {run.description.key: run for run in runs}
+    first = cells.sort("seed").group_by("label", maintain_order=True).agg(pl.col("run").first())
+    return {label: by_key[key] for label, key in first.iter_rows()}
+
+
+def _model(label: str, run: Run, factor_names: list[str]) -> dict[str, Any]:
+    pictures = run.pictures()
+    result = run.result()
+    step, last = max(result["milestones"].items(), key=lambda item: int(item[0]))
+    matrix = np.array(last["metrics"]["mig"]["matrix"])
+    pairs = np.stack([pictures["images"], pictures["reconstructions"]])
+    return {
+        "label": label,
+        "seed": run.description.training.seed,
+        "step": int(step),
+        "reconstructions": image_grid(pairs),
+        "traversals": [
+            {"latent": int(j), "kl": float(kl), "strip": image_grid(strip[None])}
+            for j, kl, strip in zip(
+                pictures["order"], pictures["kl"], pictures["traversals"], strict=True
+            )
+        ],
+        "matrix": matrix_figure(
+            matrix, factor_names, f"Information in {label}", f"matrix-{run.description.key}"
+        ),
+        "scores": {
+            METRIC_NAMES.get(name, name): score for name, score in last["metrics"].items()
+        },
+    }
+
+
+def _settings(study: Study, table: pl.DataFrame) -> dict[str, str]:
+    network, training, evaluation = study.network, study.training, study.evaluation
+    flops = (table["flops"] / table["step"]).max()
+    return {
+        "Data": f"{study.dataset}, all of it, batches drawn with replacement",
+        "Network": f"{network.name}, width {network.width:g}, {network.n_latents} latents, "
+        f"{table['parameters'].max():,} parameters",
+        "Training": f"Adam, learning rate {training.learning_rate:g}, batches of "
+        f"{training.batch_size}, {flops / 1e9:.2f} GFLOP a step",
+        "Scores": f"of the posterior means of {evaluation.rows:,} rows drawn over the whole grid "
+        f"(seed {evaluation.seed}), the same rows for every model",
+        "MIG": "20 bins of equal width, plug-in estimate (disentanglement_lib's convention); "
+        "beside it, adjusted for chance",
+        "SAP": "R² of a linear regression for ordered factors, of the point on the circle for "
+        "orientation; accuracy of a linear support vector machine on held-out rows for shape",
+        "Chance": f"rows of the factors permuted against the codes, "
+        f"{evaluation.n_permutations} times",
+        "Random mixture": f"random linear projections of the factors to "
+        f"{network.n_latents} latents, {evaluation.n_projections} times: what a smooth code gets that knows "
+        "every factor and separates none",
+    }

@@ -1,0 +1,16 @@
+"""Studies: many runs described in one file, run without losing anything, joined in one table."""
+
+from unweave.studies.engine import run_study
+from unweave.studies.study import Study, load_study, shipped_studies
+from unweave.studies.table import build_table, open_study, read_table, write_table
+
+__all__ = [
+    "Study",
+    "build_table",
+    "load_study",
+    "open_study",
+    "read_table",
+    "run_study",
+    "shipped_studies",
+    "write_table",
+]

@@ -1,0 +1,192 @@
+"""Runs of a study on the cores of this machine: one process a core, one thread a process."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+import traceback
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+from unweave.datasets import DSprites, load
+from unweave.studies.run import Run, RunIsBusyError
+from unweave.studies.study import RunDescription, Study
+from unweave.training.checkpoint import write_json
+
+__all__ = ["Progress", "run_study", "study_runs"]
+
+_ATTEMPTS = 2  # a run whose process died (out of memory, say) is tried once more
+_POLL_SECONDS = 0.25
+
+Progress = Callable[[str, int, int], None]
+"""Told what is going on, the units of it that are done, and the units in all."""
+
+
+def study_runs(study: Study, folder: Path) -> list[Run]:
+    """The runs of a study whose results are kept in ``folder``."""
+    return [Run(d, folder / "runs" / d.key) for d in study.runs()]
+
+
+def run_study(
+    study: Study, folder: Path, *, workers: int | None = None, progress: Progress | None = None
+) -> dict[str, str]:
+    """Finish every run of a study; finished ones are left as they are.
+
+    Returns
+    -------
+    dict
+        The reason, by run key, of each run that failed; the others have gone on.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        When interrupted, after the workers have stopped; the next call goes on.
+    OSError
+        If the folder cannot be written.
+    """
+    try:
+        (folder / "runs").mkdir(parents=True, exist_ok=True)
+        write_json(folder / "study.json", study.model_dump(mode="json"))
+    except OSError as error:
+        raise type(error)(
+            error.errno, f"cannot write into {folder} ({error.strerror}): choose another with --out"
+        ) from error
+    runs = study_runs(study, folder)
+    pending = [run for run in runs if not run.is_finished]
+    if not pending:
+        return {}
+    dataset = load(study.dataset)
+    if isinstance(dataset, DSprites):
+        dataset.prepare(lambda n, total: progress("drawing the data", n, total) if progress else None)
+    pool = _Pool(runs, pending, workers or _cores())
+    return pool.finish(progress)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class _Pool:
+    """Worker processes, the steps they have done, and what became of each run."""
+
+    def __init__(self, runs: list[Run], pending: list[Run], workers: int) -> None:
+        self.pending = pending
+        self.workers = min(workers, len(pending))
+        self.context = multiprocessing.get_context("spawn")
+        self.stop = self.context.Event()
+        self.steps = self.context.Array("q", len(pending), lock=False)
+        finished = [run for run in runs if run.is_finished]
+        self.steps_before = sum(run.description.training.steps for run in finished)
+        self.steps_in_all = sum(run.description.training.steps for run in runs)
+        self.failures: dict[str, str] = {}
+
+    def finish(self, progress: Progress | None) -> dict[str, str]:
+        left = dict(enumerate(self.pending))
+        attempts = dict.fromkeys(left, 0)
+        while left:
+            with ProcessPoolExecutor(
+                self.workers,
+                self.context,
+                _start_worker,
+                (self.steps, self.stop, os.getpid()),
+            ) as executor:
+                futures = {
+                    executor.submit(_work, i, run.description, run.folder): i
+                    for i, run in left.items()
+                }
+                try:
+                    self._collect(futures, left, attempts, progress)
+                except KeyboardInterrupt:
+                    self.stop.set()
+                    executor.shutdown(wait=True, cancel_futures=True)
+                    raise
+        return self.failures
+
+    def _collect(
+        self,
+        futures: dict[Future, int],
+        left: dict[int, Run],
+        attempts: dict[int, int],
+        progress: Progress | None,
+    ) -> None:
+        waiting = set(futures)
+        while waiting:
+            done, waiting = wait(waiting, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
+            if progress:
+                steps = self.steps_before + sum(self.steps)
+                finished = len(self.pending) - len(left)
+                what = f"{finished} of {len(self.pending)} runs finished"
+                progress(what, steps, self.steps_in_all)
+            for future in done:
+                index = futures[future]
+                try:
+                    reason = future.result()
+                except BrokenProcessPool:
+                    # Any of the runs under way may have been the one whose process died.
+                    if self.steps[index] > 0 or not self._started(left):
+                        attempts[index] += 1
+                    if attempts[index] < _ATTEMPTS:
+                        continue
+                    reason = "its process died twice: killed, or out of memory"
+                run = left.pop(index)
+                if reason is not None:
+                    self.failures[run.description.key] = reason
+                    write_json(run.folder / "failure.json", {"reason": reason})
+                else:
+                    (run.folder / "failure.json").unlink(missing_ok=True)
+
+    def _started(self, left: dict[int, Run]) -> bool:
+        return any(self.steps[i] > 0 for i in left)
+
+
+_shared: tuple = ()
+
+
+def _start_worker(steps, stop, parent: int) -> None:
+    global _shared
+    import torch
+
+    from unweave.training.memory import keep_freed_memory
+
+    # An interrupt from the keyboard reaches the whole group: the parent alone decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    keep_freed_memory()
+    torch.set_num_threads(1)
+    _shared = steps, stop, parent
+
+
+class _StoppedError(Exception):
+    """The study was interrupted."""
+
+
+def _work(index: int, description: RunDescription, folder: Path) -> str | None:
+    """Finish one run; the reason if it failed."""
+    steps, stop, parent = _shared
+
+    def at_step(step: int) -> None:
+        steps[index] = step
+        if stop.is_set():
+            raise _StoppedError
+        if os.getppid() != parent:  # the study was killed: leave the run to the next call
+            os._exit(1)
+
+    run = Run(description, folder)
+    try:
+        while not run.is_finished:
+            try:
+                run.execute(at_step)
+            except RunIsBusyError:
+                at_step(0)
+                time.sleep(1.0)
+        steps[index] = description.training.steps
+    except _StoppedError:
+        return "interrupted"
+    except Exception as error:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "failure.txt").write_text(traceback.format_exc())
+        return f"{type(error).__name__}: {error}"
+    return None

@@ -1,0 +1,127 @@
+"""One run of a study: a folder named by the hash of its description."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from unweave.datasets import load
+from unweave.datasets.cache import written_whole
+from unweave.models import VAE, build_vae
+from unweave.studies.evaluation import pictures, score_model
+from unweave.studies.study import RunDescription
+from unweave.training.checkpoint import write_json
+from unweave.training.compute import count_parameters, step_flops
+from unweave.training.loop import train
+
+__all__ = ["Run", "RunIsBusyError"]
+
+
+class RunIsBusyError(RuntimeError):
+    """Another living process is at work on this run."""
+
+
+class Run:
+    """A run and its folder; ``result.json`` there says that it is finished.
+
+    The folder holds ``config.json``, ``checkpoints/``, ``curves.csv``, ``tensorboard/``, a
+    ``scores-STEP.json`` for each milestone, ``pictures.npz``, and at the end ``result.json``.
+
+    Parameters
+    ----------
+    description
+        What the run is.
+    folder
+        Where it lives.
+    """
+
+    def __init__(self, description: RunDescription, folder: Path) -> None:
+        self.description = description
+        self.folder = folder
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether its result is there."""
+        return (self.folder / "result.json").exists()
+
+    def result(self) -> dict[str, Any]:
+        """The finished run's content: description, cost, and the scores of each milestone."""
+        return json.loads((self.folder / "result.json").read_text())
+
+    def pictures(self) -> dict[str, np.ndarray]:
+        """The finished run's pictures, as :func:`unweave.studies.evaluation.pictures` makes them."""
+        with np.load(self.folder / "pictures.npz") as file:
+            return dict(file)
+
+    def execute(self, at_step: Callable[[int], None] | None = None) -> None:
+        """Train and score, going on where an earlier call was cut off.
+
+        Raises
+        ------
+        RunIsBusyError
+            If another process is at work in this folder.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # The kernel lets go of the lock when its process dies, however it dies.
+        lock = FileLock(self.folder / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise RunIsBusyError(f"another process is at work in {self.folder}") from None
+        try:
+            if not self.is_finished:
+                self._execute(at_step)
+        finally:
+            lock.release()
+
+    def _execute(self, at_step: Callable[[int], None] | None) -> None:
+        description = self.description
+        dataset = load(description.dataset)
+        network, training = description.network, description.training
+        model = build_vae(network, dataset.image_shape, seed=training.seed)
+        cost = {
+            "parameters": count_parameters(model),
+            "flops_per_step": step_flops(
+                model,
+                description.objective,
+                batch_size=training.batch_size,
+                n_latents=network.n_latents,
+            ),
+        }
+        config = {**description.model_dump(mode="json"), "image_shape": list(dataset.image_shape)}
+        write_json(self.folder / "config.json", config)
+
+        def at_milestone(step: int, model: VAE) -> None:
+            scores = score_model(model, dataset, description.evaluation)
+            write_json(self._scores_file(step), scores)
+
+        model = train(
+            model,
+            description.objective,
+            dataset,
+            training,
+            n_latents=network.n_latents,
+            folder=self.folder,
+            at_milestone=at_milestone,
+            at_step=at_step,
+        )
+        with (
+            written_whole(self.folder / "pictures.npz") as temporary,
+            open(temporary, "wb") as file,
+        ):
+            np.savez_compressed(file, **pictures(model, dataset, description.evaluation))
+        milestones = {
+            str(step): json.loads(self._scores_file(step).read_text())
+            for step in training.all_milestones
+        }
+        write_json(
+            self.folder / "result.json", {"description": config, **cost, "milestones": milestones}
+        )
+
+    def _scores_file(self, step: int) -> Path:
+        return self.folder / f"scores-{step:08d}.json"

@@ -1,0 +1,111 @@
+"""The results of a study as one tidy table: a row per run, milestone and metric."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+
+from unweave.datasets.cache import written_whole
+from unweave.studies.engine import study_runs
+from unweave.studies.run import Run
+from unweave.studies.study import Study
+
+__all__ = ["build_table", "open_study", "read_table", "write_table"]
+
+_SCHEMA = {
+    "run": pl.String,
+    "objective": pl.String,
+    "strength": pl.Float64,
+    "seed": pl.Int64,
+    "step": pl.Int64,
+    "flops": pl.Float64,
+    "parameters": pl.Int64,
+    "metric": pl.String,
+    "value": pl.Float64,
+    "adjusted": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "chance_mean": pl.Float64,
+    "chance_sd": pl.Float64,
+    "projection_mean": pl.Float64,
+    "projection_sd": pl.Float64,
+    "p_value": pl.Float64,
+    "n": pl.Int64,
+    "kl": pl.Float64,
+    "active_latents": pl.Int64,
+}
+_ACTIVE_KL = 0.01  # nats; the threshold of disentanglement_lib's UDR
+
+
+def open_study(folder: Path) -> Study:
+    """The study whose results are kept in ``folder``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder holds no study.
+    """
+    file = folder / "study.json"
+    if not file.exists():
+        raise FileNotFoundError(
+            f"{folder} holds no study: it has no study.json; give the folder that "
+            "`unweave study` wrote"
+        )
+    return Study.model_validate(json.loads(file.read_text()))
+
+
+def build_table(study: Study, folder: Path) -> pl.DataFrame:
+    """Rows of all finished runs."""
+    rows = [row for run in study_runs(study, folder) if run.is_finished for row in _rows(run)]
+    return pl.DataFrame(rows, schema=_SCHEMA).sort("metric", "objective", "strength", "seed", "step")
+
+
+def write_table(table: pl.DataFrame, folder: Path) -> Path:
+    """Write ``table.parquet`` into the study's folder, whole or not at all."""
+    path = folder / "table.parquet"
+    with written_whole(path) as temporary:
+        table.write_parquet(temporary)
+    return path
+
+
+def read_table(folder: Path) -> pl.DataFrame:
+    """The table of the study in ``folder``, from its finished runs as they are now.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder holds no study.
+    """
+    return build_table(open_study(folder), folder)
+
+
+def _rows(run: Run):
+    result = run.result()
+    objective = run.description.objective
+    for step, milestone in result["milestones"].items():
+        kl = milestone["kl_per_latent"]
+        for metric, score in milestone["metrics"].items():
+            yield {
+                "run": run.description.key,
+                "objective": objective.name,
+                "strength": objective.strength,
+                "seed": run.description.training.seed,
+                "step": int(step),
+                "flops": float(int(step) * result["flops_per_step"]),
+                "parameters": result["parameters"],
+                "metric": metric,
+                "value": score["value"],
+                "adjusted": score["adjusted"],
+                "low": score["interval"][0],
+                "high": score["interval"][1],
+                "chance_mean": score["chance"]["mean"],
+                "chance_sd": score["chance"]["sd"],
+                "projection_mean": score["projection"]["mean"],
+                "projection_sd": score["projection"]["sd"],
+                "p_value": score["p_value"],
+                "n": score["n"],
+                "kl": sum(kl),
+                "active_latents": sum(k > _ACTIVE_KL for k in kl),
+            }

@@ -1,0 +1,143 @@
+"""What the numbers of a study do and do not show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from scipy import stats
+
+__all__ = ["Comparison", "Correlation", "Trend", "compare", "correlate", "trend"]
+
+_LEVEL = 0.05
+_DRAWS = 10_000
+
+
+@dataclass(frozen=True)
+class Trend:
+    """How a metric of one objective goes with training compute.
+
+    Attributes
+    ----------
+    correlation
+        Mean over seeds of the rank correlation (Spearman) between steps and score, in [-1, 1].
+    p_value
+        Two-sided, from permuting each seed's scores among its milestones.
+    first, last
+        Mean scores at the first and at the last milestone.
+    change, low, high
+        Mean over seeds of last minus first, and its 95 % interval (Student's t over seeds).
+    n_seeds
+        Seeds behind it; with one there is no interval, and the bounds are infinite.
+    """
+
+    correlation: float
+    p_value: float
+    first: float
+    last: float
+    change: float
+    low: float
+    high: float
+    n_seeds: int
+
+    @property
+    def is_told_from_noise(self) -> bool:
+        """Whether the permutation test rejects that the order of the milestones is random."""
+        return self.p_value < _LEVEL
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two objectives at one milestone: mean difference over seeds, and its p-value."""
+
+    difference: float
+    low: float
+    high: float
+    p_value: float
+
+    @property
+    def is_told_from_noise(self) -> bool:
+        """Whether Welch's test rejects equal means."""
+        return self.p_value < _LEVEL
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """Rank correlation of two metrics over models; its p-value takes all models as independent."""
+
+    correlation: float
+    p_value: float
+    n_models: int
+
+
+def trend(table: pl.DataFrame, *, seed: int = 0) -> Trend:
+    """The trend over steps of one metric of one objective, seeds as they are in ``table``.
+
+    ``table`` has a row per seed and step, with columns ``seed``, ``step`` and ``value``; only steps
+    that every seed has are used.
+    """
+    scores = _by_seed(table)
+    ranks = stats.rankdata(scores, axis=1)
+    steps = np.arange(scores.shape[1])
+    observed = _mean_rank_correlation(ranks, steps)
+    rng = np.random.default_rng(seed)
+    shuffled = rng.permuted(np.broadcast_to(ranks, (_DRAWS, *ranks.shape)), axis=2)
+    null = np.array([_mean_rank_correlation(draw, steps) for draw in shuffled])
+    p_value = (1 + np.sum(np.abs(null) >= abs(observed) - 1e-12)) / (1 + _DRAWS)
+    change = scores[:, -1] - scores[:, 0]
+    low, high = mean_interval(change)
+    return Trend(
+        correlation=float(observed),
+        p_value=float(p_value),
+        first=float(scores[:, 0].mean()),
+        last=float(scores[:, -1].mean()),
+        change=float(change.mean()),
+        low=low,
+        high=high,
+        n_seeds=len(scores),
+    )
+
+
+def compare(a: np.ndarray, b: np.ndarray) -> Comparison | None:
+    """Mean of ``a`` less mean of ``b`` over seeds, by Welch's t; None with fewer than two of each."""
+    if min(len(a), len(b)) < 2 or np.ptp(a) == np.ptp(b) == 0:
+        return None
+    result = stats.ttest_ind(a, b, equal_var=False)
+    bounds = result.confidence_interval()
+    difference = float(np.mean(a) - np.mean(b))
+    return Comparison(difference, float(bounds.low), float(bounds.high), float(result.pvalue))
+
+
+def correlate(x: np.ndarray, y: np.ndarray) -> Correlation | None:
+    """Rank correlation (Spearman) of two metrics; None with fewer than four models."""
+    if len(x) < 4 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return None
+    result = stats.spearmanr(x, y)
+    return Correlation(float(result.statistic), float(result.pvalue), len(x))
+
+
+def mean_interval(values: np.ndarray) -> tuple[float, float]:
+    """95 % interval of the mean by Student's t; infinite with one value."""
+    n = len(values)
+    if n < 2:
+        return -float("inf"), float("inf")
+    margin = stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / np.sqrt(n)
+    return float(np.mean(values) - margin), float(np.mean(values) + margin)
+
+
+def _by_seed(table: pl.DataFrame) -> np.ndarray:
+    """Scores (seeds, steps), steps in order."""
+    wide = table.pivot(on="seed", index="step", values="value").sort("step").drop_nulls()
+    if wide.height < 2:
+        raise ValueError(
+            f"a trend needs two milestones that all seeds have, and there is {wide.height}"
+        )
+    return wide.drop("step").to_numpy().T
+
+
+def _mean_rank_correlation(ranks: np.ndarray, steps: np.ndarray) -> float:
+    centred = ranks - ranks.mean(axis=1, keepdims=True)
+    s = steps - steps.mean()
+    norms = np.sqrt((centred**2).sum(axis=1) * (s**2).sum())
+    return float(np.mean(centred @ s / np.where(norms > 0, norms, 1.0)))
