@@ -1,0 +1,31 @@
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+.PHONY: study test test-all check benchmark clean
+
+study: $(VENV)/installed  ## make the environment, run the quick study, say where its report is
+	$(BIN)/unweave study quick
+
+test: $(VENV)/installed  ## make the environment, run the tests
+	$(BIN)/python -m pytest -q
+
+test-all: $(VENV)/installed  ## the slow tests too
+	$(BIN)/python -m pytest -q -m "slow or not slow"
+
+check: $(VENV)/installed  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+benchmark: $(VENV)/installed  ## every claim of speed, as ratios measured in one run
+	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+$(VENV)/installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+clean:
+	rm -rf $(VENV)
