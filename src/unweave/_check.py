@@ -198,9 +198,7 @@ def _numeric_matrix(array: object, what: str, shape: str) -> np.ndarray:
             "words as whole numbers, one for each level"
         )
     if array.ndim != 2:
-        raise ValueError(
-            f"{what} must be two-dimensional, {shape}, but its shape is {array.shape}"
-        )
+        raise ValueError(f"{what} must be two-dimensional, {shape}, but its shape is {array.shape}")
     if array.size == 0:
         raise ValueError(f"{what} are empty: their shape is {array.shape}, {shape} was needed")
     return array

@@ -111,7 +111,9 @@ def score(
             }
         )
         return
-    table = Table(title=f"{file.name}: {mig.n_samples:,} rows, {codes.shape[1]} latents, seed {seed}")
+    table = Table(
+        title=f"{file.name}: {mig.n_samples:,} rows, {codes.shape[1]} latents, seed {seed}"
+    )
     for column in ("metric", "value", "95 % interval", "adjusted", "chance", "random mixture", "p"):
         table.add_column(column, justify="left" if column == "metric" else "right")
     for name, found in scores.items():
@@ -155,9 +157,7 @@ def train(
     latents: int = 10,
     batch_size: int = 64,
     learning_rate: float = 5e-4,
-    milestones: Annotated[
-        list[int] | None, Parameter(consume_multiple=True, negative="")
-    ] = None,
+    milestones: Annotated[list[int] | None, Parameter(consume_multiple=True, negative="")] = None,
     dataset: str = "dsprites",
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     out: Path | None = None,
@@ -538,7 +538,12 @@ def _print_json(content: dict[str, Any]) -> None:
 @contextmanager
 def _bar() -> Iterator[Any]:
     """A progress bar on stderr, told (what, done, in all); silent where stderr is no terminal."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=_err, disable=not _err.is_terminal) as progress:
         task = progress.add_task("starting", total=None)
 

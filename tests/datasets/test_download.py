@@ -94,9 +94,13 @@ def test_a_server_that_is_not_there_says_so(tmp_path):
 
 
 def test_a_failed_write_leaves_nothing(tmp_path):
-    with pytest.raises(RuntimeError, match="on purpose"), written_whole(tmp_path / "a") as name:
-        name.write_text("half")
-        raise RuntimeError("on purpose")
+    def half_a_write():
+        with written_whole(tmp_path / "a") as name:
+            name.write_text("half")
+            raise RuntimeError("on purpose")
+
+    with pytest.raises(RuntimeError, match="on purpose"):
+        half_a_write()
     assert list(tmp_path.iterdir()) == []
 
 

@@ -51,7 +51,11 @@ def test_the_same_seed_gives_the_same_sample():
         (lambda: SPACE.levels([[0]]), IndexError, "one-dimensional"),
         (lambda: SPACE.indices([[0, 4, 0]]), ValueError, r"levels of 'angle' must lie in \[0, 4\)"),
         (lambda: SPACE.indices([[0, 0]]), ValueError, r"shape \(n, 3\)"),
-        (lambda: SPACE.sample(1, random_state=0, fixed={"ange": 1}), ValueError, "did you mean 'angle'"),
+        (
+            lambda: SPACE.sample(1, random_state=0, fixed={"ange": 1}),
+            ValueError,
+            "did you mean 'angle'",
+        ),
         (lambda: SPACE.sample(1, random_state=0, fixed={"angle": 4}), ValueError, "levels 0 to 3"),
     ],
 )

@@ -33,7 +33,8 @@ def written_whole(path: Path) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".part")
     except OSError as error:
         raise type(error)(
-            error.errno, f"cannot write into {path.parent} ({error.strerror}): choose another folder"
+            error.errno,
+            f"cannot write into {path.parent} ({error.strerror}): choose another folder",
         ) from error
     os.close(handle)
     temporary = Path(name)

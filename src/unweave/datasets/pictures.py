@@ -13,7 +13,7 @@ __all__ = ["factor_traversals", "save_png"]
 
 
 def factor_traversals(dataset: FactorDataset, *, seed: int = 0, n_steps: int = 10) -> np.ndarray:
-    """One picture (height, width, channels) uint8: a row a factor, ``n_steps`` of its levels across.
+    """One picture (height, width, channels) uint8: a row a factor, ``n_steps`` levels across.
 
     All other factors stay at those of one image drawn by ``seed``.
     """

@@ -174,7 +174,7 @@ def _prefix_sums(x):  # pragma: no cover - compiled
 
 @njit(cache=True, nogil=True)
 def _one_against_rest(x, sums, levels, n_levels, C):  # pragma: no cover - compiled
-    """Slope and bias of each level's SVM on sorted ``x``; only those of level 1 if there are two."""
+    """Slope and bias of each level's SVM on sorted ``x``; of level 1 only if there are two."""
     n = len(x)
     slope, bias = np.zeros(n_levels), np.full(n_levels, -np.inf)
     for c in range(n_levels):

@@ -141,7 +141,9 @@ def _predictability(codes, factors, kinds, held_out, seed: int) -> np.ndarray:
             parts = (codes[train], factors[train], codes[test], factors[test])
         else:
             parts = (codes, factors, *held_out)
-        matrix[:, classes] = _accuracy(parts[0], parts[1][:, classes], parts[2], parts[3][:, classes])
+        matrix[:, classes] = _accuracy(
+            parts[0], parts[1][:, classes], parts[2], parts[3][:, classes]
+        )
     return matrix
 
 

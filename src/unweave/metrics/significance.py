@@ -125,9 +125,7 @@ def with_noise(
         details,
         adjusted=float(adjusted),
         chance=chance,
-        projection=projection_level(
-            statistic, factors, codes.shape[1], noise.n_projections, seed
-        ),
+        projection=projection_level(statistic, factors, codes.shape[1], noise.n_projections, seed),
         interval=interval(statistic, codes, factors, value, noise, seed),
         confidence=noise.confidence,
         p_value=p_value(value, draws),

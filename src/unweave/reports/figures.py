@@ -59,11 +59,19 @@ def compute_figure(rows: pl.DataFrame, colour: str, flops_per_step: float, top: 
         axes.plot(steps, [v.mean() for v in values], color=colour, lw=2.5, label="mean of seeds")
         if min(map(len, values)) > 1:
             bounds = np.clip([mean_interval(v) for v in values], 0, top)
-            axes.fill_between(steps, *bounds.T, color=colour, alpha=0.15, lw=0, label="its 95 % interval")
+            axes.fill_between(
+                steps, *bounds.T, color=colour, alpha=0.15, lw=0, label="its 95 % interval"
+            )
         axes.axhline(
-            rows["projection_mean"].mean(), color=_INK, ls="--", lw=1, label="random mixture of factors"
+            rows["projection_mean"].mean(),
+            color=_INK,
+            ls="--",
+            lw=1,
+            label="random mixture of factors",
         )
-        axes.axhline(rows["chance_mean"].mean(), color=_INK, ls=":", lw=1.2, label="chance (permuted)")
+        axes.axhline(
+            rows["chance_mean"].mean(), color=_INK, ls=":", lw=1.2, label="chance (permuted)"
+        )
         published = PAPER_SCORES.get((key, metric), {})
         if published:
             axes.plot(
@@ -98,7 +106,9 @@ def metrics_figure(table: pl.DataFrame, colours: dict[str, str]) -> str:
         return _svg(figure, "metrics")
 
 
-def curve_figure(curves: dict[str, list[dict[str, float]]], term: str, colours) -> str:
+def curve_figure(
+    curves: dict[str, list[list[dict[str, float]]]], term: str, colours: dict[str, str]
+) -> str:
     """One term of the loss against training steps, a line for each objective, all seeds."""
     with _figure(f"curve-{term}") as (figure, axes):
         for label, runs in curves.items():
@@ -171,9 +181,9 @@ def _svg(figure: Figure, tag: str) -> str:
     prefix = re.sub(r"\W", "", tag) + "-"
     text = re.sub(r'\bid="', f'id="{prefix}', text)
     text = re.sub(r'(href="|url\()#', rf"\1#{prefix}", text)
-    return re.sub(r'(<svg[^>]*?) width="[^"]*"', r'\1 class="figure" role="img"', text, count=1).replace(
-        ' height="252pt"', "", 1
-    )
+    return re.sub(
+        r'(<svg[^>]*?) width="[^"]*"', r'\1 class="figure" role="img"', text, count=1
+    ).replace(' height="252pt"', "", 1)
 
 
 def _short(steps: int) -> str:

@@ -9,7 +9,14 @@ import polars as pl
 from unweave.reports.published import PAPER_RANGE
 from unweave.studies.trends import Trend, compare, correlate, trend
 
-__all__ = ["Findings", "METRIC_NAMES", "OBJECTIVE_NAMES", "find", "label_objectives", "scaled_cells"]
+__all__ = [
+    "Findings",
+    "METRIC_NAMES",
+    "OBJECTIVE_NAMES",
+    "find",
+    "label_objectives",
+    "scaled_cells",
+]
 
 METRIC_NAMES = {"mig": "MIG", "sap": "SAP"}
 OBJECTIVE_NAMES = {
@@ -88,8 +95,8 @@ def _headline(trends: dict[tuple[str, str], Trend], cells: pl.DataFrame) -> str:
     if rising:
         parts.append(f"{_join(rising)} {_verb(rising, 'rise')} with training compute")
     if falling:
-        parts.append(f"{_join(falling)} {_verb(falling, 'fall')} with it" if rising else
-                     f"{_join(falling)} {_verb(falling, 'fall')} with training compute")  # fmt: skip
+        what = "it" if rising else "training compute"
+        parts.append(f"{_join(falling)} {_verb(falling, 'fall')} with {what}")
     if flat:
         parts.append(f"for {_join(flat)} no trend can be told from noise")
     floor = _floor_sentence(cells)
@@ -107,11 +114,13 @@ def _floor_sentence(cells: pl.DataFrame) -> str:
     everything = list(_groups(last))
     if not above:
         return (
-            "At the end no score is clearly above what a random linear mixture of the factors gets: "
-            "at this size, no model is shown to disentangle."
+            "At the end no score is clearly above what a random linear mixture of the factors "
+            "gets: at this size, no model is shown to disentangle."
         )
     if len(above) == len(everything):
-        return "At the end all are clearly above what a random linear mixture of the factors scores."
+        return (
+            "At the end all are clearly above what a random linear mixture of the factors scores."
+        )
     return (
         f"At the end only {_join(above)} {_verb(above, 'is')} clearly above what a random linear "
         "mixture of the factors scores."
@@ -131,7 +140,10 @@ def _trend_sentence(label: str, metric: str, found: Trend, cells: pl.DataFrame) 
         change = f"change {found.change:+.3f}, and one seed gives no interval"
     if found.is_told_from_noise:
         verb = "rises" if found.correlation > 0 else "falls"
-        return f"{name} of {label} {verb} from {found.first:.3f} to {found.last:.3f} ({change}; {evidence})."
+        return (
+            f"{name} of {label} {verb} from {found.first:.3f} to {found.last:.3f} ({change}; "
+            f"{evidence})."
+        )
     return (
         f"{name} of {label} goes from {found.first:.3f} to {found.last:.3f}, but no trend can be "
         f"told from noise ({change}; {evidence})."
@@ -146,7 +158,9 @@ def _comparisons(cells: pl.DataFrame) -> list[str]:
         return sentences
     for metric in last["metric"].unique(maintain_order=True):
         a, b = (
-            last.filter((pl.col("label") == label) & (pl.col("metric") == metric))["value"].to_numpy()
+            last.filter((pl.col("label") == label) & (pl.col("metric") == metric))[
+                "value"
+            ].to_numpy()
             for label in labels
         )
         found = compare(a, b)
@@ -159,8 +173,8 @@ def _comparisons(cells: pl.DataFrame) -> list[str]:
             else f"in {name}, {labels[0]} and {labels[1]} cannot be told apart"
         )
         sentences.append(
-            f"At {last['step'][0]:,} steps {verdict} (difference of means {abs(found.difference):.3f}, "
-            f"Welch's p = {_p(found.p_value)}); the spread over seeds (standard deviation) is "
+            f"At {last['step'][0]:,} steps {verdict} (difference of means "
+            f"{abs(found.difference):.3f}, Welch's p = {_p(found.p_value)}); the spread over seeds (standard deviation) is "
             f"{a.std(ddof=1):.3f} and {b.std(ddof=1):.3f}."
         )
     return sentences
@@ -178,8 +192,8 @@ def _agreement(table: pl.DataFrame) -> str:
     (mig_low, mig_high), (sap_low, sap_high) = PAPER_RANGE["mig"], PAPER_RANGE["sap"]
     return (
         f"Over {found.n_models} models MIG and SAP {verdict} (rank correlation "
-        f"{found.correlation:+.2f}, p = {_p(found.p_value)}; milestones of one run count as models, "
-        "which makes p too small). The paper's about 90 models span MIG "
+        f"{found.correlation:+.2f}, p = {_p(found.p_value)}; milestones of one run count as "
+        "models, which makes p too small). The paper's about 90 models span MIG "
         f"{mig_low} to {mig_high} and SAP {sap_low} to {sap_high}, with a clear positive relation."
     )
 

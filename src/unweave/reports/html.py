@@ -85,26 +85,30 @@ def _content(study: Study, table: pl.DataFrame, runs: list[Run]) -> dict[str, An
         "curves": _curves(cells, runs, colours),
         "models": [_model(label, run, factor_names) for label, run in shown.items()],
         "settings": _settings(study, table),
-        "rows": table.sort("metric", "label", "seed", "step").to_dicts(),
+        "rows": table.to_dicts(),
         "metric_names": METRIC_NAMES,
         "study_json": json.dumps(study.model_dump(mode="json"), indent=1, ensure_ascii=False),
     }
 
 
 def _compute_figures(cells: pl.DataFrame, colours: dict[str, str]) -> list[str]:
-    flops_per_step = (cells["flops"] / cells["step"]).max()
+    flops_per_step = _flops_per_step(cells)
     figures = []
     for metric in cells["metric"].unique(maintain_order=True):
         of_metric = cells.filter(pl.col("metric") == metric)
         keys = of_metric["key"].unique(maintain_order=True)
         published = [v for k in keys for v in PAPER_SCORES.get((k, metric), {}).values()]
-        highest = max([of_metric["value"].max(), of_metric["projection_mean"].max(), *published])
+        highest = max(*of_metric["value"], *of_metric["projection_mean"], *published)
         for key in keys:
             rows = of_metric.filter(pl.col("key") == key)
             colour = colours[rows["label"][0]]
             # Room above the highest point for the legend.
             figures.append(compute_figure(rows, colour, flops_per_step, 1.7 * highest))
     return figures
+
+
+def _flops_per_step(table: pl.DataFrame) -> float:
+    return max(table["flops"] / table["step"])
 
 
 def _comparison(cells: pl.DataFrame) -> list[dict[str, Any]]:
@@ -143,7 +147,9 @@ def _curves(cells: pl.DataFrame, runs: list[Run], colours: dict[str, str]) -> li
         rows = read_curves(run.folder)
         if label is not None and rows:
             curves.setdefault(label, []).append(rows)
-    return [curve_figure(curves, term, colours) for term in ("reconstruction", "kl")] if curves else []
+    return (
+        [curve_figure(curves, term, colours) for term in ("reconstruction", "kl")] if curves else []
+    )
 
 
 def _one_run_each(cells: pl.DataFrame, runs: list[Run]) -> dict[str, Run]:
@@ -173,19 +179,17 @@ def _model(label: str, run: Run, factor_names: list[str]) -> dict[str, Any]:
         "matrix": matrix_figure(
             matrix, factor_names, f"Information in {label}", f"matrix-{run.description.key}"
         ),
-        "scores": {
-            METRIC_NAMES.get(name, name): score for name, score in last["metrics"].items()
-        },
+        "scores": {METRIC_NAMES.get(name, name): score for name, score in last["metrics"].items()},
     }
 
 
 def _settings(study: Study, table: pl.DataFrame) -> dict[str, str]:
     network, training, evaluation = study.network, study.training, study.evaluation
-    flops = (table["flops"] / table["step"]).max()
+    flops = _flops_per_step(table)
     return {
         "Data": f"{study.dataset}, all of it, batches drawn with replacement",
         "Network": f"{network.name}, width {network.width:g}, {network.n_latents} latents, "
-        f"{table['parameters'].max():,} parameters",
+        f"{max(table['parameters']):,} parameters",
         "Training": f"Adam, learning rate {training.learning_rate:g}, batches of "
         f"{training.batch_size}, {flops / 1e9:.2f} GFLOP a step",
         "Scores": f"of the posterior means of {evaluation.rows:,} rows drawn over the whole grid "
@@ -197,6 +201,6 @@ def _settings(study: Study, table: pl.DataFrame) -> dict[str, str]:
         "Chance": f"rows of the factors permuted against the codes, "
         f"{evaluation.n_permutations} times",
         "Random mixture": f"random linear projections of the factors to "
-        f"{network.n_latents} latents, {evaluation.n_projections} times: what a smooth code gets that knows "
-        "every factor and separates none",
+        f"{network.n_latents} latents, {evaluation.n_projections} times: what a smooth code gets "
+        "that knows every factor and separates none",
     }

@@ -61,7 +61,9 @@ def run_study(
         return {}
     dataset = load(study.dataset)
     if isinstance(dataset, DSprites):
-        dataset.prepare(lambda n, total: progress("drawing the data", n, total) if progress else None)
+        dataset.prepare(
+            lambda n, total: progress("drawing the data", n, total) if progress else None
+        )
     pool = _Pool(runs, pending, workers or _cores())
     return pool.finish(progress)
 

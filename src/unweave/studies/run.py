@@ -54,7 +54,7 @@ class Run:
         return json.loads((self.folder / "result.json").read_text())
 
     def pictures(self) -> dict[str, np.ndarray]:
-        """The finished run's pictures, as :func:`unweave.studies.evaluation.pictures` makes them."""
+        """The finished run's pictures, as :func:`~unweave.studies.evaluation.pictures` makes."""
         with np.load(self.folder / "pictures.npz") as file:
             return dict(file)
 
@@ -114,7 +114,8 @@ class Run:
             written_whole(self.folder / "pictures.npz") as temporary,
             open(temporary, "wb") as file,
         ):
-            np.savez_compressed(file, **pictures(model, dataset, description.evaluation))
+            images: Any = pictures(model, dataset, description.evaluation)
+            np.savez_compressed(file, **images)
         milestones = {
             str(step): json.loads(self._scores_file(step).read_text())
             for step in training.all_milestones

@@ -148,7 +148,9 @@ class Study(_Frozen):
 def shipped_studies() -> list[str]:
     """Names of the studies that come with the package."""
     folder = resources.files("unweave.studies")
-    return sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml"))
+    return sorted(
+        f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml")
+    )
 
 
 def load_study(name_or_file: str | Path) -> Study:

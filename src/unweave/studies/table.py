@@ -59,7 +59,8 @@ def open_study(folder: Path) -> Study:
 def build_table(study: Study, folder: Path) -> pl.DataFrame:
     """Rows of all finished runs."""
     rows = [row for run in study_runs(study, folder) if run.is_finished for row in _rows(run)]
-    return pl.DataFrame(rows, schema=_SCHEMA).sort("metric", "objective", "strength", "seed", "step")
+    order = ("metric", pl.col("strength").fill_null(-1), "objective", "seed", "step")
+    return pl.DataFrame(rows, schema=_SCHEMA).sort(*order)
 
 
 def write_table(table: pl.DataFrame, folder: Path) -> Path:

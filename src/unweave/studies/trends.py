@@ -100,7 +100,7 @@ def trend(table: pl.DataFrame, *, seed: int = 0) -> Trend:
 
 
 def compare(a: np.ndarray, b: np.ndarray) -> Comparison | None:
-    """Mean of ``a`` less mean of ``b`` over seeds, by Welch's t; None with fewer than two of each."""
+    """Mean of ``a`` less mean of ``b`` over seeds, by Welch's t; None for fewer than two seeds."""
     if min(len(a), len(b)) < 2 or np.ptp(a) == np.ptp(b) == 0:
         return None
     result = stats.ttest_ind(a, b, equal_var=False)

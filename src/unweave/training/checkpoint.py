@@ -24,7 +24,7 @@ FORMAT = 1
 def save_checkpoint(
     folder: Path, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, keep: set[int]
 ) -> Path:
-    """Write ``folder/checkpoints/step-...``; older ones go, but for the models of steps ``keep``."""
+    """Write ``folder/checkpoints/step-...``; older ones go, but for models of steps ``keep``."""
     checkpoints = folder / "checkpoints"
     checkpoints.mkdir(parents=True, exist_ok=True)
     final = checkpoints / f"step-{step:08d}"
@@ -96,9 +96,7 @@ def load_model(run: Path, *, step: int | None = None) -> VAE:
             f"{sorted(found) or 'none'}"
         )
     description = json.loads(description_file.read_text())
-    model = build_vae(
-        Network(**description["network"]), tuple(description["image_shape"]), seed=0
-    )
+    model = build_vae(Network(**description["network"]), tuple(description["image_shape"]), seed=0)
     _load_weights(found[max(found) if step is None else step], model)
     return model.eval()
 

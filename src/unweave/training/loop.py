@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -63,7 +64,8 @@ def train(
     )
     if config.devices > 1:
         fabric.launch()
-    model = model.to(fabric.device, memory_format=torch.channels_last).train()
+    model = model.to(fabric.device).train()
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=True)
     done = _resume(folder, model, optimizer)
     wrapped, wrapped_optimizer = fabric.setup(model, optimizer)
@@ -82,9 +84,7 @@ def train(
     means = _Means(fabric.device, n_latents)
     try:
         for step in range(done, config.steps):
-            terms = objective(
-                wrapped, batches.images(step), step=step, noise=batches.noise(step)
-            )
+            terms = objective(wrapped, batches.images(step), step=step, noise=batches.noise(step))
             wrapped_optimizer.zero_grad()
             fabric.backward(terms.loss)
             wrapped_optimizer.step()
@@ -136,12 +136,11 @@ def _resume(folder: Path | None, model: VAE, optimizer: torch.optim.Optimizer) -
 
 
 def _check_finite(loss: float, model: VAE | None, step: int, folder: Path | None) -> None:
-    finite = torch.isfinite(torch.tensor(loss))
-    if model is not None:
-        finite = finite and all(torch.isfinite(p).all() for p in model.parameters())
-    if not finite:
+    weights = [] if model is None else list(model.parameters())
+    if not (math.isfinite(loss) and all(torch.isfinite(p).all() for p in weights)):
         kept = latest_checkpoint(folder) if folder else None
+        left = f"the last good checkpoint is {kept}" if kept else "nothing was kept"
         raise DivergedError(
             f"training diverged: the loss was {loss} by step {step}; lower the learning rate, or "
-            f"weaken the objective ({f'the last good checkpoint is {kept}' if kept else 'nothing was kept'})"
+            f"weaken the objective ({left})"
         )

@@ -36,7 +36,9 @@ class AnnealedVAE(Objective):
         """C in nats after ``step`` steps."""
         return self.max_capacity * min(1.0, step / self.annealing_steps)
 
-    def loss(self, reconstruction: Tensor, kl: Tensor, step: int) -> tuple[Tensor, dict[str, float]]:
+    def loss(
+        self, reconstruction: Tensor, kl: Tensor, step: int
+    ) -> tuple[Tensor, dict[str, float]]:
         """Reconstruction plus gamma times the distance of the KL from the capacity."""
         capacity = self.capacity(step)
         return reconstruction + self.gamma * (kl.sum() - capacity).abs(), {"capacity": capacity}

@@ -24,6 +24,8 @@ class AE(Objective):
         """Latents are the means."""
         return False
 
-    def loss(self, reconstruction: Tensor, kl: Tensor, step: int) -> tuple[Tensor, dict[str, float]]:
+    def loss(
+        self, reconstruction: Tensor, kl: Tensor, step: int
+    ) -> tuple[Tensor, dict[str, float]]:
         """The reconstruction."""
         return reconstruction, {}

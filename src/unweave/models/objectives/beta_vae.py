@@ -28,6 +28,8 @@ class BetaVAE(Objective):
         """Beta."""
         return self.beta
 
-    def loss(self, reconstruction: Tensor, kl: Tensor, step: int) -> tuple[Tensor, dict[str, float]]:
+    def loss(
+        self, reconstruction: Tensor, kl: Tensor, step: int
+    ) -> tuple[Tensor, dict[str, float]]:
         """Reconstruction plus beta times KL."""
         return reconstruction + self.beta * kl.sum(), {"beta": self.beta}

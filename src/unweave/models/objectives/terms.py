@@ -50,7 +50,9 @@ class Objective(BaseModel):
         """Whether latents are drawn from the posterior, or are its means."""
         return True
 
-    def loss(self, reconstruction: Tensor, kl: Tensor, step: int) -> tuple[Tensor, dict[str, float]]:
+    def loss(
+        self, reconstruction: Tensor, kl: Tensor, step: int
+    ) -> tuple[Tensor, dict[str, float]]:
         """The loss, and the weights used, from the means over the batch of its terms.
 
         Parameters

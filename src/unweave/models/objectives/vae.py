@@ -16,6 +16,8 @@ class VAE(Objective):
 
     name: Literal["vae"] = "vae"
 
-    def loss(self, reconstruction: Tensor, kl: Tensor, step: int) -> tuple[Tensor, dict[str, float]]:
+    def loss(
+        self, reconstruction: Tensor, kl: Tensor, step: int
+    ) -> tuple[Tensor, dict[str, float]]:
         """Reconstruction plus KL."""
         return reconstruction + kl.sum(), {}
