@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 import torch
 
+from unweave.studies import load_study, run_study
+
 torch.set_num_threads(1)
 
 
@@ -27,3 +29,50 @@ def shared_cache(_session_cache, monkeypatch):
     """A cache that the tests which need all of dSprites share."""
     monkeypatch.setenv("UNWEAVE_CACHE", str(_session_cache))
     return _session_cache
+
+
+TINY = """
+name = "tiny"
+title = "A tiny study"
+question = "Does it run?"
+
+[network]
+width = 0.125
+n_latents = 3
+
+[training]
+batch_size = 8
+log_every = 5
+checkpoint_every = 5
+
+[evaluation]
+rows = 400
+n_permutations = 5
+n_projections = 3
+n_halves = 5
+
+[[cells]]
+objectives = [{ name = "vae" }, { name = "beta_vae", beta = 4 }]
+seeds = [0, 1]
+milestones = [10, 20, 30]
+"""
+
+
+@pytest.fixture
+def tiny_file(tmp_path):
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory, _session_cache):
+    """The tiny study, finished: its description and its folder."""
+    folder = tmp_path_factory.mktemp("tiny")
+    file = tmp_path_factory.mktemp("files") / "tiny.toml"
+    file.write_text(TINY)
+    study = load_study(file)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UNWEAVE_CACHE", str(_session_cache))
+        assert run_study(study, folder) == {}
+    return study, folder

@@ -560,3 +560,7 @@ def _patience(what: str) -> Iterator[None]:
             yield
     else:
         yield
+
+
+if __name__ == "__main__":
+    main()

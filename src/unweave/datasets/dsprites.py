@@ -125,7 +125,8 @@ class DSprites(FactorDataset):
                 npy.write_array_header_1_0(file, header)
                 for start in range(0, len(self), _BATCH):
                     stop = min(start + _BATCH, len(self))
-                    file.write(np.unpackbits(self.stored(np.arange(start, stop)), axis=1))
+                    pixels = np.unpackbits(self.stored(np.arange(start, stop)), axis=1)
+                    file.write(pixels.data)
                     if progress:
                         progress(stop, len(self))
             for key, array in {

@@ -49,10 +49,8 @@ def bin_codes(codes: np.ndarray, n_bins: int, binning: str = "equal_width") -> n
 def warn_of_outliers(bins: np.ndarray, codes: np.ndarray, n_bins: int) -> None:
     """Warn when a few far rows have pushed all others of a latent into one bin."""
     counts = _histograms(bins, n_bins)
-    crowded = np.flatnonzero(
-        (counts.max(axis=1) >= 0.99 * bins.shape[1]) & (codes.min(axis=0) < codes.max(axis=0))
-    )
-    crowded = [j for j in crowded if len(np.unique(codes[:, j])) > n_bins]
+    full = counts.max(axis=1) >= 0.99 * bins.shape[1]
+    crowded = [int(j) for j in np.flatnonzero(full) if len(np.unique(codes[:, j])) > n_bins]
     if crowded:
         warnings.warn(
             f"99 % of the rows of latents {crowded[:10]} share one of {n_bins} bins of equal "

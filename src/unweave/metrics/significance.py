@@ -91,9 +91,9 @@ def interval(
         rows = rng.permutation(n)[: n // 2]
         if not constant_columns(factors[rows]).size:
             draws.append(statistic(codes[rows], factors[rows]))
-    if len(draws) < max(2, noise.n_halves // 2):
+    if len(draws) < max(2, 0.9 * noise.n_halves):
         raise ValueError(
-            f"{n} rows are too few for an interval: in most halves of them a factor never varies; "
+            f"{n} rows are too few for an interval: in many halves of them a factor never varies; "
             "give more rows, or pass noise=None for the bare value"
         )
     halves = np.array(draws)

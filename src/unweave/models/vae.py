@@ -115,7 +115,8 @@ def build_vae(network: Network, image_shape: ImageShape, *, seed: int) -> VAE:
         for layer in [*encoder, *decoder]:
             if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
                 nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
-                nn.init.zeros_(layer.bias)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
     return VAE(encoder, decoder, image_shape)
 
 

@@ -63,14 +63,18 @@ def compute_figure(rows: pl.DataFrame, colour: str, flops_per_step: float, top: 
                 steps, *bounds.T, color=colour, alpha=0.15, lw=0, label="its 95 % interval"
             )
         axes.axhline(
-            rows["projection_mean"].mean(),
+            float(np.mean(rows["projection_mean"])),
             color=_INK,
             ls="--",
             lw=1,
             label="random mixture of factors",
         )
         axes.axhline(
-            rows["chance_mean"].mean(), color=_INK, ls=":", lw=1.2, label="chance (permuted)"
+            float(np.mean(rows["chance_mean"])),
+            color=_INK,
+            ls=":",
+            lw=1.2,
+            label="chance (permuted)",
         )
         published = PAPER_SCORES.get((key, metric), {})
         if published:

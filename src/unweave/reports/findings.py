@@ -87,7 +87,7 @@ def _groups(cells: pl.DataFrame):
 def _headline(trends: dict[tuple[str, str], Trend], cells: pl.DataFrame) -> str:
     if not trends:
         return "There is one milestone only, so nothing can be said about compute."
-    first, last = cells["step"].min(), cells["step"].max()
+    first, last = min(cells["step"]), max(cells["step"])
     rising = [k for k, t in trends.items() if t.is_told_from_noise and t.correlation > 0]
     falling = [k for k, t in trends.items() if t.is_told_from_noise and t.correlation < 0]
     flat = [k for k, t in trends.items() if not t.is_told_from_noise]
@@ -153,7 +153,7 @@ def _trend_sentence(label: str, metric: str, found: Trend, cells: pl.DataFrame) 
 def _comparisons(cells: pl.DataFrame) -> list[str]:
     last = cells.filter(pl.col("step") == cells["step"].max())
     labels = last["label"].unique(maintain_order=True).to_list()
-    sentences = []
+    sentences: list[str] = []
     if len(labels) != 2:
         return sentences
     for metric in last["metric"].unique(maintain_order=True):
@@ -174,8 +174,8 @@ def _comparisons(cells: pl.DataFrame) -> list[str]:
         )
         sentences.append(
             f"At {last['step'][0]:,} steps {verdict} (difference of means "
-            f"{abs(found.difference):.3f}, Welch's p = {_p(found.p_value)}); the spread over seeds (standard deviation) is "
-            f"{a.std(ddof=1):.3f} and {b.std(ddof=1):.3f}."
+            f"{abs(found.difference):.3f}, Welch's p = {_p(found.p_value)}); the spread over "
+            f"seeds (standard deviation) is {a.std(ddof=1):.3f} and {b.std(ddof=1):.3f}."
         )
     return sentences
 

@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+from sklearn.linear_model import LinearRegression
+from sklearn.svm import LinearSVC
+
+from unweave.metrics import separated_attribute_predictability
+
+
+@pytest.mark.parametrize("n_levels", [2, 3, 7])
+def test_accuracies_are_those_of_scikit_learn(rng, n_levels):
+    factors = rng.integers(0, n_levels, (900, 2))
+    mixing = rng.standard_normal((2, 3))
+    codes = factors @ mixing + rng.standard_normal((900, 3))
+    ours = separated_attribute_predictability(
+        codes[:600],
+        factors[:600],
+        factor_kinds="categorical",
+        test=(codes[600:], factors[600:]),
+        noise=None,
+    )
+    expected = np.empty((3, 2))
+    for j in range(3):
+        for k in range(2):
+            svm = LinearSVC(
+                C=0.01, class_weight="balanced", dual=False, tol=1e-10, max_iter=100_000
+            )
+            svm.fit(codes[:600, [j]], factors[:600, k])
+            expected[j, k] = svm.score(codes[600:, [j]], factors[600:, k])
+    np.testing.assert_allclose(ours.matrix, expected, atol=1.01 / 300)
+
+
+def test_r_squared_is_that_of_scikit_learn(rng):
+    factors = rng.integers(0, 9, (300, 2))
+    codes = factors @ rng.standard_normal((2, 4)) + rng.standard_normal((300, 4))
+    ours = separated_attribute_predictability(codes, factors, noise=None).matrix
+    for j in range(4):
+        for k in range(2):
+            z, v = codes[:, [j]], factors[:, k]
+            assert ours[j, k] == pytest.approx(LinearRegression().fit(z, v).score(z, v))
+
+
+def test_a_circle_may_be_cut_anywhere(rng):
+    level = rng.integers(0, 12, 600)
+    angle = 2 * np.pi * level / 12
+    codes = np.stack([np.cos(angle), np.sin(angle), rng.standard_normal(600)], axis=1)
+
+    def score(shift):
+        factors = np.stack([(level + shift) % 12, rng.integers(0, 2, 600)], axis=1)
+        kinds = ["circular", "ordinal"]
+        matrix = separated_attribute_predictability(
+            codes, factors, factor_kinds=kinds, noise=None
+        ).matrix
+        return matrix[:, 0]
+
+    np.testing.assert_allclose(score(0), score(5), atol=1e-12)
+    # Each of the two knows one of two coordinates, which is half of the variance.
+    np.testing.assert_allclose(score(0)[:2], 0.5, atol=0.05)
+
+
+def test_the_r_squared_option_belongs_to_its_convention(rng):
+    with pytest.raises(ValueError, match="continuous_factors belongs to"):
+        separated_attribute_predictability(
+            rng.standard_normal((90, 2)), rng.integers(0, 2, (90, 1)), continuous_factors=True
+        )
+
+
+def test_test_rows_must_come_from_the_same_encoder(rng):
+    factors = rng.integers(0, 3, (50, 1))
+    with pytest.raises(ValueError, match="must come from the same encoder"):
+        separated_attribute_predictability(
+            rng.standard_normal((50, 2)), factors, test=(rng.standard_normal((50, 3)), factors)
+        )

@@ -1,0 +1,138 @@
+import os
+import re
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from unweave.reports import write_report
+from unweave.reports.findings import find, label_objectives
+from unweave.studies import load_study
+
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def report(tiny):
+    study, folder = tiny
+    return write_report(study, folder)
+
+
+@pytest.fixture
+def browser():
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        if os.environ.get("UNWEAVE_REQUIRE_BROWSER"):
+            pytest.fail("no chromium was found, and UNWEAVE_REQUIRE_BROWSER is set")
+        pytest.skip("no chromium was found: install it to have the report opened in a browser")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(1200, "light"), (1200, "dark"), (390, "light"), (390, "dark")]
+)
+def test_the_page_opens_in_a_browser(report, browser, width, scheme):
+    context = browser.new_context(
+        viewport={"width": width, "height": 800}, color_scheme=scheme, offline=True
+    )
+    page = context.new_page()
+    problems, requests = [], []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda message: problems.append(message.text))
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(Path(report).as_uri())
+    assert problems == []
+    assert [r for r in requests if not r.startswith(("file:", "data:"))] == []
+    # Four panels of compute, the relation of the metrics, two curves, two matrices.
+    boxes = page.eval_on_selector_all(
+        "svg.figure",
+        "all => all.map(s => [s.getBoundingClientRect().width, s.querySelectorAll('path').length])",
+    )
+    assert len(boxes) == 9
+    assert all(drawn_width > 150 and paths > 5 for drawn_width, paths in boxes)
+    loaded = page.eval_on_selector_all(
+        "img", "all => all.map(i => i.complete && i.naturalWidth > 0)"
+    )
+    assert len(loaded) == 2 * (1 + 3)
+    assert all(loaded)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    ink = page.evaluate("getComputedStyle(document.querySelector('svg.figure text')).fill")
+    levels = [int(v) for v in re.findall(r"\d+", ink)[:3]]
+    assert (min(levels) > 180) if scheme == "dark" else (max(levels) < 80)
+
+
+def test_the_page_needs_nothing_from_outside(report):
+    text = report.read_text(encoding="utf-8")
+    assert "<script" not in text
+    assert re.findall(r'(?:src|href)="(?!#|data:)[^"]*"', text) == []
+
+
+def test_every_number_stands_with_its_chance_level(report):
+    text = report.read_text(encoding="utf-8")
+    for word in ("chance", "95 % interval", "random mixture", "permuted", "n = 400"):
+        assert word in text
+
+
+def test_ids_of_the_figures_do_not_collide(report):
+    ids = re.findall(r'\bid="([^"]+)"', report.read_text(encoding="utf-8"))
+    assert len(ids) == len(set(ids))
+
+
+def test_without_a_finished_run_there_is_no_report(tiny_file, tmp_path):
+    with pytest.raises(ValueError, match="no run in .* is finished"):
+        write_report(load_study(tiny_file), tmp_path)
+
+
+def scores(value_of):
+    """A table with the given value for each objective, metric, seed and step."""
+    rows = [
+        {
+            "run": f"{objective}-{seed}", "objective": objective, "strength": strength,
+            "seed": seed, "step": step, "metric": metric, "flops": 1.0 * step,
+            "value": (v := value_of(objective, metric, seed, step)), "low": v - 0.001,
+            "high": v + 0.001, "chance_mean": 0.0, "projection_mean": 0.1, "projection_sd": 0.02,
+        }
+        for objective, strength in (("vae", None), ("beta_vae", 4.0))
+        for metric in ("mig", "sap")
+        for seed in range(4)
+        for step in (100, 1000, 5000, 20000)
+    ]  # fmt: skip
+    return label_objectives(pl.DataFrame(rows, schema_overrides={"strength": pl.Float64}))
+
+
+class TestFindings:
+    def test_a_rise_is_said(self):
+        found = find(scores(lambda o, m, seed, step: 0.2 + step / 40000 + seed / 1000))
+        assert "MIG of VAE" in found.headline
+        assert "rise with training compute" in found.headline
+        assert "all are clearly above" in found.headline
+        assert "no trend" not in found.headline
+
+    def test_noise_is_said(self):
+        # Up in half of the seeds, down in the other half.
+        found = find(scores(lambda o, m, seed, step: 0.05 + (-1) ** seed * step / 1e6))
+        assert "no trend can be told from noise" in found.headline
+        assert "rise" not in found.headline
+        assert "no model is shown to disentangle" in found.headline
+
+    def test_a_better_objective_is_said(self):
+        found = find(scores(lambda o, m, seed, step: 0.1 * (o == "beta_vae") + 0.05 + seed / 1000))
+        assert any("β-VAE (β = 4) scores higher in MIG" in s for s in found.sentences)
+
+    def test_agreement_of_the_metrics_is_said(self):
+        found = find(scores(lambda o, m, seed, step: 0.05 + step / 1e6 + seed / 1e3))
+        assert "are positively related (rank correlation +1.00" in found.metrics_agree

@@ -1,0 +1,157 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import polars as pl
+import pytest
+from filelock import FileLock
+from polars.testing import assert_frame_equal
+
+from unweave.studies import build_table, load_study, open_study, read_table, run_study, write_table
+from unweave.studies.engine import study_runs
+from unweave.studies.run import RunIsBusyError
+
+COMMAND = [sys.executable, "-m", "unweave.cli", "study"]
+
+
+def start(file, out):
+    return subprocess.Popen(
+        [*COMMAND, str(file), "--out", str(out)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for(condition, process, seconds=120):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.02)
+
+
+def table_of(folder):
+    return read_table(folder).drop("run")
+
+
+def test_a_finished_study_has_a_row_for_each_run_milestone_and_metric(tiny):
+    study, folder = tiny
+    table = build_table(study, folder)
+    assert table.height == 4 * 3 * 2
+    assert set(table["metric"]) == {"mig", "sap"}
+    assert table.select(pl.all().is_null().any()).row(0, named=True)["value"] is False
+    assert (table["low"] <= table["value"]).all()
+    assert (table["value"] <= table["high"]).all()
+    vae = table.filter(pl.col("objective") == "vae")
+    assert vae["strength"].is_null().all()
+    assert (table["flops"] / table["step"]).n_unique() == 1
+
+
+def test_the_table_can_be_written_and_read(tiny, tmp_path):
+    study, folder = tiny
+    table = build_table(study, folder)
+    assert_frame_equal(pl.read_parquet(write_table(table, tmp_path)), table)
+    assert open_study(folder) == study
+
+
+def test_finished_runs_are_not_run_again(tiny, shared_cache):
+    study, folder = tiny
+    before = {p: p.stat().st_mtime_ns for p in folder.rglob("*.json") if p.name != "study.json"}
+    assert run_study(study, folder) == {}
+    after = {p: p.stat().st_mtime_ns for p in folder.rglob("*.json") if p.name != "study.json"}
+    assert before == after
+
+
+def test_a_killed_study_goes_on_and_ends_with_the_same_table(
+    tiny, tiny_file, tmp_path, shared_cache
+):
+    out = tmp_path / "out"
+    process = start(tiny_file, out)
+    wait_for(lambda: list(out.glob("runs/*/checkpoints/step-*")), process)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert len(list(out.glob("runs/*/result.json"))) < 4
+    assert run_study(load_study(tiny_file), out) == {}
+    assert_frame_equal(table_of(out), table_of(tiny[1]))
+
+
+def test_workers_of_a_killed_study_end_by_themselves(tiny_file, tmp_path, shared_cache):
+    tiny_file.write_text(tiny_file.read_text().replace("20, 30", "20, 100000"))
+    out = tmp_path / "out"
+    process = start(tiny_file, out)
+    wait_for(lambda: list(out.glob("runs/*/checkpoints/step-*")), process)
+    process.kill()  # the parent alone
+    process.communicate()
+    locks = [run / ".lock" for run in out.glob("runs/*")]
+    end = time.monotonic() + 60
+    for path in locks:
+        with FileLock(path, timeout=end - time.monotonic()):
+            pass
+
+
+def test_an_interrupted_study_says_that_it_goes_on(tiny_file, tmp_path, shared_cache):
+    tiny_file.write_text(tiny_file.read_text().replace("20, 30", "20, 100000"))
+    out = tmp_path / "out"
+    process = start(tiny_file, out)
+    wait_for(lambda: list(out.glob("runs/*/checkpoints/step-*")), process)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "nothing is lost: the same command goes on" in " ".join(errors.split())
+    assert "Traceback" not in errors
+
+
+def test_a_run_that_another_process_is_at_is_left_alone(tiny, tmp_path, shared_cache):
+    run = study_runs(tiny[0], tmp_path)[0]
+    run.folder.mkdir(parents=True)
+    code = f"""
+import time
+from filelock import FileLock
+FileLock({str(run.folder / ".lock")!r}).acquire()
+print("held", flush=True)
+time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(RunIsBusyError, match="another process is at work"):
+            run.execute()
+        holder.kill()
+    run.execute()
+    assert run.is_finished
+
+
+def test_two_studies_at_once_in_one_folder_end_as_one(tiny, tiny_file, tmp_path, shared_cache):
+    out = tmp_path / "out"
+    processes = [start(tiny_file, out) for _ in range(2)]
+    for process in processes:
+        _, errors = process.communicate(timeout=200)
+        assert process.returncode == 0, errors
+    assert_frame_equal(table_of(out), table_of(tiny[1]))
+
+
+def test_a_failed_run_is_recorded_with_its_reason(tiny_file, tmp_path, shared_cache):
+    text = tiny_file.read_text().replace("log_every", "learning_rate = 1e30\nlog_every")
+    tiny_file.write_text(text.replace("seeds = [0, 1]", "seeds = [0]"))
+    study = load_study(tiny_file)
+    failures = run_study(study, tmp_path / "out")
+    assert set(failures) == {run.key for run in study.runs()}
+    for key, reason in failures.items():
+        assert "training diverged" in reason
+        kept = json.loads((tmp_path / "out/runs" / key / "failure.json").read_text())
+        assert kept == {"reason": reason}
+
+
+def test_a_folder_that_cannot_be_written_is_named(tiny, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OSError, match="cannot write into .*choose another with --out"):
+        run_study(tiny[0], tmp_path / "file" / "out")
+
+
+def test_a_folder_without_a_study_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="holds no study"):
+        read_table(tmp_path)

@@ -1,0 +1,201 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from unweave.cli import app, main
+
+
+@pytest.fixture
+def cli(monkeypatch, capsys):
+    """Call the command line; its exit code, what it printed, and its errors on one line."""
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["unweave", *map(str, words)])
+        try:
+            main()
+            code = 0
+        except SystemExit as stop:
+            code = stop.code or 0
+        printed = capsys.readouterr()
+        return code, printed.out, " ".join(printed.err.split())
+
+    return call
+
+
+@pytest.fixture
+def arrays(rng):
+    factors = np.stack([rng.integers(0, k, 600) for k in (3, 4, 5)], axis=1)
+    codes = np.concatenate([factors + 0.1 * rng.standard_normal((600, 3)), np.ones((600, 1))], 1)
+    return {"codes": codes, "factors": factors}
+
+
+@pytest.fixture
+def npz(tmp_path):
+    def write(**content):
+        np.savez(tmp_path / "codes.npz", **content)
+        return tmp_path / "codes.npz"
+
+    return write
+
+
+def test_score_prints_json_with_all_that_belongs_to_a_score(cli, npz, arrays):
+    file = npz(**arrays, factor_names=np.array(["a", "b", "c"]))
+    code, out, _ = cli("score", file, "--json")
+    assert code == 0
+    content = json.loads(out)
+    assert (content["n"], content["dead_latents"]) == (600, [3])
+    for name in ("mig", "sap"):
+        metric = content["metrics"][name]
+        assert metric["interval"][0] <= metric["value"] <= metric["interval"][1]
+        assert set(metric["chance"]) >= {"mean", "sd"}
+        assert metric["p_value"] == pytest.approx(1 / 101)
+        assert list(metric["per_factor"]) == ["a", "b", "c"]
+        assert metric["n"] == 600
+        assert metric["settings"]
+        assert metric["adjusted"] is not None
+    assert content["metrics"]["mig"]["settings"]["estimator"] == "disentanglement_lib"
+
+
+def test_score_prints_a_table(cli, npz, arrays):
+    code, out, err = cli("score", npz(**arrays))
+    assert (code, err) == (0, "")
+    for word in ("mig", "sap", "chance", "95 % interval", "1 of 4 latents never vary"):
+        assert word in " ".join(out.split())
+
+
+def test_a_constant_factor_is_named_and_can_be_dropped(cli, npz, arrays):
+    arrays["factors"] = np.insert(arrays["factors"], 1, 7, axis=1)
+    file = npz(**arrays, factor_names=np.array(["a", "still", "b", "c"]))
+    code, _, err = cli("score", file)
+    assert code == 2
+    assert "factors [1] (still) never vary" in err
+    assert "--drop-constant" in err
+    code, out, _ = cli("score", file, "--drop-constant", "--json")
+    assert code == 0
+    content = json.loads(out)
+    assert content["dropped_factors"] == ["still"]
+    assert list(content["metrics"]["mig"]["per_factor"]) == ["a", "b", "c"]
+
+
+class TestBadFiles:
+    def test_a_missing_key(self, cli, npz, arrays):
+        code, _, err = cli("score", npz(codes=arrays["codes"], labels=arrays["factors"]))
+        assert code == 2
+        assert "it has no array 'factors'; it has codes, labels" in err
+
+    def test_a_pickle_is_never_loaded(self, cli, npz, arrays, tmp_path):
+        class Bomb:
+            def __reduce__(self):
+                return (open, (str(tmp_path / "went off"), "w"))
+
+        bomb = np.array([Bomb()], dtype=object)
+        code, _, err = cli("score", npz(codes=bomb, factors=arrays["factors"]))
+        assert code == 2
+        assert "'codes' is pickled, and pickles are never loaded" in err
+        assert not (tmp_path / "went off").exists()
+
+    def test_an_empty_file(self, cli, tmp_path):
+        (tmp_path / "a.npz").touch()
+        code, _, err = cli("score", tmp_path / "a.npz")
+        assert code == 2
+        assert "is empty: an .npz with arrays codes and factors was needed" in err
+
+    def test_no_npz(self, cli, tmp_path):
+        (tmp_path / "a.npz").write_text("codes,factors\n1,2\n")
+        code, _, err = cli("score", tmp_path / "a.npz")
+        assert code == 2
+        assert "cannot be scored: it is no .npz file" in err
+
+    def test_a_truncated_file(self, cli, npz, arrays):
+        file = npz(**arrays)
+        file.write_bytes(file.read_bytes()[:-200])
+        code, _, err = cli("score", file)
+        assert code == 2
+        assert "cannot be scored" in err
+
+    def test_no_file(self, cli, tmp_path):
+        code, _, err = cli("score", tmp_path / "none.npz")
+        assert code == 2
+        assert "no file at" in err
+
+    def test_words_for_factors(self, cli, npz, arrays):
+        code, _, err = cli(
+            "score", npz(codes=arrays["codes"], factors=arrays["factors"].astype(str))
+        )
+        assert code == 2
+        assert "factors must be an array of numbers" in err
+
+
+def test_train_leaves_a_run_whose_codes_can_be_scored(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ["train", "beta_vae", "--beta", 2, "--steps", 6, "--width", 0.125, "--batch-size", 8]
+    code, out, err = cli(*words, "--milestones", 3, "--out", "run")
+    assert code == 0, err
+    assert out.count("chance") == 2 * 2
+    assert (tmp_path / "run/checkpoints/step-00000003/model.safetensors").exists()
+    code, out, _ = cli("score", "run/codes.npz", "--rows", 500, "--json")
+    assert code == 0
+    content = json.loads(out)
+    assert content["n"] == 500
+    assert list(content["metrics"]["mig"]["per_factor"])[0] == "shape"
+    code, _, err = cli(*words, "--seed", 1, "--out", "run")
+    assert code == 2
+    assert "holds another finished run" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train", "vae", "--beta", "4"], "--beta is not an option of vae"),
+        (
+            ["train", "beta_vae", "--beta", "-1"],
+            "--beta: Input should be greater than or equal to 0",
+        ),
+        (["train", "beta_vae", "--steps", "0"], "--steps: Input should be greater"),
+        (["train", "vae", "--dataset", "dsprite"], "did you mean 'dsprites'"),
+        (["study", "quik"], "did you mean 'quick'"),
+        (["data", "show", "cars"], "unknown dataset 'cars'"),
+        (["study", "table", "nowhere"], "holds no study"),
+    ],
+)
+def test_wrong_words_are_answered_by_a_sentence(cli, words, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = cli(*words)
+    assert code == 2
+    assert message in err
+
+
+def test_data_show_draws_a_picture(cli, tmp_path):
+    code, _, _ = cli("data", "show", "dsprites", "--out", tmp_path / "grid.png")
+    assert code == 0
+    picture = np.asarray(Image.open(tmp_path / "grid.png"))
+    assert picture.shape == (5 * 66, 10 * 66)
+    assert set(np.unique(picture)) == {0, 128, 255}
+
+
+def test_lists(cli):
+    assert "737,280" in cli("data", "list")[1]
+    assert "paper-cpu" in cli("study", "list")[1]
+    assert 'name = "quick"' in cli("study", "show", "quick")[1]
+
+
+def test_study_table_prints_json(cli, tiny):
+    code, out, _ = cli("study", "table", tiny[1], "--json")
+    assert code == 0
+    assert len(json.loads(out)["rows"]) == 24
+
+
+def test_every_command_has_help():
+    for words in ([], ["study"], ["train"], ["score"], ["data"]):
+        printed = subprocess.run(
+            [sys.executable, "-m", "unweave.cli", *words, "--help"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert "Usage: unweave" in printed.stdout
+    assert app.name == ("unweave",)
