@@ -31,7 +31,8 @@ study = App(name="study", help="Run a study and write its report.")
 app.command(data)
 app.command(study)
 
-_out = Console()
+# Piped output has no width of its own: give tables enough to stay whole.
+_out = Console(width=None if sys.stdout.isatty() else 140)
 _err = Console(stderr=True)
 
 _NPZ_KEYS = ("codes", "factors", "factor_names", "factor_kinds")
@@ -40,7 +41,7 @@ _NPZ_KEYS = ("codes", "factors", "factor_names", "factor_kinds")
 def main() -> None:
     """Run the command line; what a user can mend is said in a sentence, with exit code 2."""
     try:
-        app(exit_on_error=True)
+        app(sys.argv[1:])
     except (ValueError, OSError, TypeError, IndexError, ArithmeticError, RuntimeError) as error:
         if os.environ.get("UNWEAVE_DEBUG"):
             raise
@@ -476,7 +477,7 @@ def _read_npz(file: Path) -> dict[str, np.ndarray]:
     if file.stat().st_size == 0:
         raise ValueError(f"{file} is empty: an .npz with arrays codes and factors was needed")
     try:
-        with np.load(file, allow_pickle=False) as archive:
+        with open(file, "rb") as stream, np.load(stream, allow_pickle=False) as archive:
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise ValueError("it holds a single array")
             missing = [key for key in _NPZ_KEYS[:2] if key not in archive.files]

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import signal
@@ -17,14 +18,22 @@ from unweave.studies.run import RunIsBusyError
 COMMAND = [sys.executable, "-m", "unweave.cli", "study"]
 
 
-def start(file, out):
-    return subprocess.Popen(
-        [*COMMAND, str(file), "--out", str(out)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+@pytest.fixture
+def start(tiny_file, tmp_path):
+    """Start the tiny study as a user would, in a process group of its own."""
+    processes = []
+
+    def call():
+        command = [*COMMAND, str(tiny_file), "--out", str(tmp_path / "out")]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        processes.append(subprocess.Popen(command, start_new_session=True, **pipes))
+        return processes[-1]
+
+    yield call
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
 
 
 def wait_for(condition, process, seconds=120):
@@ -68,10 +77,10 @@ def test_finished_runs_are_not_run_again(tiny, shared_cache):
 
 
 def test_a_killed_study_goes_on_and_ends_with_the_same_table(
-    tiny, tiny_file, tmp_path, shared_cache
+    tiny, tiny_file, start, tmp_path, shared_cache
 ):
     out = tmp_path / "out"
-    process = start(tiny_file, out)
+    process = start()
     wait_for(lambda: list(out.glob("runs/*/checkpoints/step-*")), process)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
@@ -80,10 +89,10 @@ def test_a_killed_study_goes_on_and_ends_with_the_same_table(
     assert_frame_equal(table_of(out), table_of(tiny[1]))
 
 
-def test_workers_of_a_killed_study_end_by_themselves(tiny_file, tmp_path, shared_cache):
+def test_workers_of_a_killed_study_end_by_themselves(tiny_file, start, tmp_path, shared_cache):
     tiny_file.write_text(tiny_file.read_text().replace("20, 30", "20, 100000"))
     out = tmp_path / "out"
-    process = start(tiny_file, out)
+    process = start()
     wait_for(lambda: list(out.glob("runs/*/checkpoints/step-*")), process)
     process.kill()  # the parent alone
     process.communicate()
@@ -94,10 +103,10 @@ def test_workers_of_a_killed_study_end_by_themselves(tiny_file, tmp_path, shared
             pass
 
 
-def test_an_interrupted_study_says_that_it_goes_on(tiny_file, tmp_path, shared_cache):
+def test_an_interrupted_study_says_that_it_goes_on(tiny_file, start, tmp_path, shared_cache):
     tiny_file.write_text(tiny_file.read_text().replace("20, 30", "20, 100000"))
     out = tmp_path / "out"
-    process = start(tiny_file, out)
+    process = start()
     wait_for(lambda: list(out.glob("runs/*/checkpoints/step-*")), process)
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)
@@ -112,7 +121,8 @@ def test_a_run_that_another_process_is_at_is_left_alone(tiny, tmp_path, shared_c
     code = f"""
 import time
 from filelock import FileLock
-FileLock({str(run.folder / ".lock")!r}).acquire()
+lock = FileLock({str(run.folder / ".lock")!r})
+lock.acquire()
 print("held", flush=True)
 time.sleep(60)
 """
@@ -125,9 +135,9 @@ time.sleep(60)
     assert run.is_finished
 
 
-def test_two_studies_at_once_in_one_folder_end_as_one(tiny, tiny_file, tmp_path, shared_cache):
+def test_two_studies_at_once_in_one_folder_end_as_one(tiny, start, tmp_path, shared_cache):
     out = tmp_path / "out"
-    processes = [start(tiny_file, out) for _ in range(2)]
+    processes = [start() for _ in range(2)]
     for process in processes:
         _, errors = process.communicate(timeout=200)
         assert process.returncode == 0, errors

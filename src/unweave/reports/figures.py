@@ -63,14 +63,14 @@ def compute_figure(rows: pl.DataFrame, colour: str, flops_per_step: float, top: 
                 steps, *bounds.T, color=colour, alpha=0.15, lw=0, label="its 95 % interval"
             )
         axes.axhline(
-            float(np.mean(rows["projection_mean"])),
+            float(np.mean(rows["projection_mean"].to_numpy())),
             color=_INK,
             ls="--",
             lw=1,
             label="random mixture of factors",
         )
         axes.axhline(
-            float(np.mean(rows["chance_mean"])),
+            float(np.mean(rows["chance_mean"].to_numpy())),
             color=_INK,
             ls=":",
             lw=1.2,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
 
 from unweave.datasets import DSprites, load
@@ -96,10 +98,11 @@ class _Pool:
                 _start_worker,
                 (self.steps, self.stop, os.getpid()),
             ) as executor:
-                futures = {
-                    executor.submit(_work, i, run.description, run.folder): i
-                    for i, run in left.items()
-                }
+                with _interrupts_ignored():
+                    futures = {
+                        executor.submit(_work, i, run.description, run.folder): i
+                        for i, run in left.items()
+                    }
                 try:
                     self._collect(futures, left, attempts, progress)
                 except KeyboardInterrupt:
@@ -145,6 +148,21 @@ class _Pool:
         return any(self.steps[i] > 0 for i in left)
 
 
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """An interrupt from the keyboard reaches a whole process group: workers started in here ignore
+    it from their first moment, so that the parent alone decides.
+    """  # noqa: D205
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
 _shared: tuple = ()
 
 
@@ -154,8 +172,6 @@ def _start_worker(steps, stop, parent: int) -> None:
 
     from unweave.training.memory import keep_freed_memory
 
-    # An interrupt from the keyboard reaches the whole group: the parent alone decides.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     keep_freed_memory()
     torch.set_num_threads(1)
     _shared = steps, stop, parent

@@ -83,7 +83,7 @@ def trend(table: pl.DataFrame, *, seed: int = 0) -> Trend:
     observed = _mean_rank_correlation(ranks, steps)
     rng = np.random.default_rng(seed)
     shuffled = rng.permuted(np.broadcast_to(ranks, (_DRAWS, *ranks.shape)), axis=2)
-    null = np.array([_mean_rank_correlation(draw, steps) for draw in shuffled])
+    null = _mean_rank_correlation(shuffled, steps)
     p_value = (1 + np.sum(np.abs(null) >= abs(observed) - 1e-12)) / (1 + _DRAWS)
     change = scores[:, -1] - scores[:, 0]
     low, high = mean_interval(change)
@@ -136,8 +136,9 @@ def _by_seed(table: pl.DataFrame) -> np.ndarray:
     return wide.drop("step").to_numpy().T
 
 
-def _mean_rank_correlation(ranks: np.ndarray, steps: np.ndarray) -> float:
-    centred = ranks - ranks.mean(axis=1, keepdims=True)
+def _mean_rank_correlation(ranks: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Mean over seeds (second last axis) of the correlation of ranks (last axis) with steps."""
+    centred = ranks - ranks.mean(axis=-1, keepdims=True)
     s = steps - steps.mean()
-    norms = np.sqrt((centred**2).sum(axis=1) * (s**2).sum())
-    return float(np.mean(centred @ s / np.where(norms > 0, norms, 1.0)))
+    norms = np.sqrt((centred**2).sum(axis=-1) * (s**2).sum())
+    return np.mean(centred @ s / np.where(norms > 0, norms, 1.0), axis=-1)
