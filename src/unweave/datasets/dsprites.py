@@ -61,8 +61,11 @@ class DSprites(FactorDataset):
     ValueError
         If the file at ``path`` does not hold dSprites in the official order.
 
-    >>> DSprites().images([0]).sum() // 255
-    np.int64(100)
+    >>> dataset = DSprites()
+    >>> dataset.images([0, 1]).shape
+    (2, 64, 64, 1)
+    >>> dataset.factors([0, 737279]).tolist()
+    [[0, 0, 0, 0, 0], [2, 5, 39, 31, 31]]
     """
 
     name = "dsprites"
