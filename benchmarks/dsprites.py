@@ -23,8 +23,8 @@ def main() -> None:
         dataset.prepare()
         seconds = time.process_time() - start
         print(
-            f"all {len(dataset):,} images drawn and cached: {seconds:.1f} CPU s, {seconds / 15:.2f} "
-            "of the limit of 15"
+            f"all {len(dataset):,} images drawn and cached: {seconds:.1f} CPU s, "
+            f"{seconds / 15:.2f} of the limit of 15"
         )
         batches = [dataset.sample_indices(1024, seed=seed) for seed in range(50)]
         times = []

@@ -79,14 +79,23 @@ def factor_levels(
         column = factors[:, k]
         if kinds is not None and kinds[k] == "continuous" and factors.dtype.kind == "f":
             column = bin_codes(column[:, None], n_bins)[0]
-        values, levels[k] = np.unique(column, return_inverse=True)
-        n_levels[k] = len(values)
-        if factors.dtype.kind == "f" and len(values) > max(n_bins, len(column) // 2):
+        n_levels[k], levels[k] = _ranked(column)
+        if factors.dtype.kind == "f" and n_levels[k] > max(n_bins, len(column) // 2):
             raise ValueError(
-                f"factor {k} takes {len(values)} values in {len(column)} rows: mutual information "
+                f"factor {k} takes {n_levels[k]} values in {len(column)} rows: mutual information "
                 "needs levels; declare its kind 'continuous' to have it binned, or bin it yourself"
             )
     return levels, n_levels
+
+
+def _ranked(column: np.ndarray) -> tuple[int, np.ndarray]:
+    """How many values there are, and the rank of each row's value among them."""
+    if column.dtype.kind in "iu" and np.ptp(column) < 4 * len(column):  # no need to sort
+        offset = column - column.min()
+        present = np.bincount(offset) > 0
+        return int(present.sum()), (np.cumsum(present) - 1)[offset]
+    values, ranks = np.unique(column, return_inverse=True)
+    return len(values), ranks
 
 
 def entropies(levels: np.ndarray, n_levels: np.ndarray, *, miller_madow: bool = False):
@@ -126,17 +135,32 @@ def normalised_information(
     entropy = entropies(levels, n_levels)
     if estimator == "disentanglement_lib":
         return information, information / entropy
-    log_factorial = gammaln(np.arange(n + 1) + 1.0)
-    expected = np.array(
-        [
-            [_kernels.expected_information(row, column, log_factorial) for column in factor_counts]
-            for row in code_counts
-        ]
-    )
+    expected = _expected_information(code_counts, factor_counts, n)
     room = entropy - expected
     # No room: as many levels as rows, where every code is a perfect guess and says nothing.
     adjusted = np.where(room > 1e-9, (information - expected) / np.maximum(room, 1e-9), 0.0)
     return information - expected, adjusted
+
+
+def _expected_information(code_counts: np.ndarray, factor_counts: np.ndarray, n: int) -> np.ndarray:
+    """Mean information (latents, factors) in nats over all permutations of the rows.
+
+    It is a sum over cells that depends on each cell's two margins alone, so each pair of margins is
+    worked out once, and counted as often as it occurs.
+    """
+    from unweave.metrics import _kernels
+
+    margins, code_margins = _occurrences(code_counts)
+    columns, factor_margins = _occurrences(factor_counts)
+    log_factorial = gammaln(np.arange(n + 1) + 1.0)
+    cells = _kernels.expected_information(margins, columns, n, log_factorial)
+    return code_margins @ cells @ factor_margins.T
+
+
+def _occurrences(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The different numbers in ``counts`` (rows, bins), and how often (rows, numbers) they occur."""
+    numbers, which = np.unique(counts, return_inverse=True)
+    return numbers, _histograms(which.reshape(counts.shape), len(numbers)).astype(np.float64)
 
 
 def _histograms(bins: np.ndarray, n_bins: int) -> np.ndarray:

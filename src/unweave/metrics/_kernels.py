@@ -61,16 +61,21 @@ def joint_terms(bins, levels, n_bins, n_levels):  # pragma: no cover - compiled
 
 
 @njit(cache=True, nogil=True)
-def expected_information(rows, columns, log_factorial):  # pragma: no cover - compiled
-    """Mean mutual information (nats) of tables with these margins, all permutations as likely.
+def expected_information(rows, columns, n, log_factorial):  # pragma: no cover - compiled
+    """Mean contribution (rows, columns) in nats of one cell with these margins to the information.
 
-    Vinh et al. (2010), equation 24a. The hypergeometric weights are walked from their mode outwards
-    and left where they vanish.
+    All permutations of the n samples are as likely: Vinh et al. (2010), equation 24a, whose inner
+    sum over the cell's count is walked from the mode of its hypergeometric weights outwards, and
+    left where they vanish.
     """
-    n = rows.sum()
-    total = 0.0
-    for a in rows:
-        for b in columns:
+    expected = np.zeros((len(rows), len(columns)))
+    log = np.zeros(n + 1)
+    for c in range(1, n + 1):
+        log[c] = np.log(c)
+    for i in range(len(rows)):
+        a = rows[i]
+        for j in range(len(columns)):
+            b = columns[j]
             if a == 0 or b == 0:
                 continue
             low, high = max(0, a + b - n), min(a, b)
@@ -82,23 +87,22 @@ def expected_information(rows, columns, log_factorial):  # pragma: no cover - co
                 - log_factorial[a - mode] - log_factorial[b - mode]
                 - log_factorial[n - a - b + mode]
             )  # fmt: skip
+            shift = log[n] - log[a] - log[b]
+            total = 0.0
             weight = start
             c = mode
-            while c <= high and weight > 1e-17:
-                if c > 0:
-                    total += weight * c / n * np.log(n * c / (a * b))
+            while c <= high and weight > 1e-15:
+                total += weight * c * (log[c] + shift)
                 weight *= (a - c) * (b - c) / ((c + 1.0) * (n - a - b + c + 1.0))
                 c += 1
             weight = start
             c = mode
-            while c > low:
+            while c > low and weight > 1e-15:
                 weight *= c * (n - a - b + c) / ((a - c + 1.0) * (b - c + 1.0))
                 c -= 1
-                if weight <= 1e-17:
-                    break
-                if c > 0:
-                    total += weight * c / n * np.log(n * c / (a * b))
-    return total
+                total += weight * c * (log[c] + shift)
+            expected[i, j] = total / n
+    return expected
 
 
 @njit(cache=True, nogil=True)

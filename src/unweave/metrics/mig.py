@@ -56,14 +56,14 @@ def mutual_information_gap(
     estimator
         ``disentanglement_lib``, the plug-in estimate of that library and most papers;
         ``miller_madow``, its first-order bias correction; ``adjusted``, corrected exactly for
-        chance (Vinh et al. 2010). The last one is always given as ``Score.adjusted`` too.
+        chance (Vinh et al. 2010). The last one stands in ``adjusted`` beside the others, too.
     n_bins, binning
         Each latent is cut into this many bins of ``equal_width`` or by ``quantile``; outliers
         destroy the first and do nothing to the second.
     factor_names, factor_kinds
         One for each factor. Factors of kind ``continuous`` that are not whole numbers are binned.
     noise
-        What to spend on chance level, p-value and interval; None for the bare value.
+        What to spend on chance level, p-value and interval; None for the bare value alone.
     seed
         Of all draws.
 
@@ -93,11 +93,14 @@ def mutual_information_gap(
         information, normalised = normalised_information(bins, levels, n_bins, n_levels, estimator)
         return top_gap(normalised), information
 
-    bins = bin_codes(codes, n_bins, binning)
     if binning == "equal_width":
-        warn_of_outliers(bins, codes, n_bins)
+        warn_of_outliers(bin_codes(codes, n_bins), codes, n_bins)
     per_factor, information = gaps(codes, factors)
-    adjusted = per_factor if estimator == "adjusted" else gaps(codes, factors, "adjusted")[0]
+    adjusted: float | None = None
+    if estimator == "adjusted":
+        adjusted = float(per_factor.mean())
+    elif noise is not None:
+        adjusted = float(gaps(codes, factors, "adjusted")[0].mean())
     value = float(per_factor.mean())
     details = Details(
         per_factor=dict(zip(names, per_factor.tolist(), strict=True)),
@@ -111,7 +114,7 @@ def mutual_information_gap(
         n_samples=len(codes),
         seed=seed,
         dead_latents=tuple(constant_columns(codes).tolist()),
-        adjusted=float(adjusted.mean()),
+        adjusted=adjusted,
         notes=_notes(codes, factors, kinds, n_bins),
     )
     return Score(
