@@ -158,7 +158,7 @@ def _expected_information(code_counts: np.ndarray, factor_counts: np.ndarray, n:
 
 
 def _occurrences(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The different numbers in ``counts`` (rows, bins), and how often (rows, numbers) they occur."""
+    """The numbers in ``counts`` (rows, bins), and how often (rows, numbers) each occurs."""
     numbers, which = np.unique(counts, return_inverse=True)
     return numbers, _histograms(which.reshape(counts.shape), len(numbers)).astype(np.float64)
 
