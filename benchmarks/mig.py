@@ -53,8 +53,8 @@ def main() -> None:
         slow, fast = (statistics.median(column) for column in zip(*times, strict=True))
         print(
             f"{n_latents:4} latents: reference {slow:.3f} s, ours {fast:.4f} s, "
-            f"ratio {statistics.median(ratios):.0f} (from {ratios[0]:.0f} to {ratios[-1]:.0f}; {asked} "
-            f"was asked for); values differ by {difference:.1e}"
+            f"ratio {statistics.median(ratios):.0f} (from {ratios[0]:.0f} to {ratios[-1]:.0f}; "
+            f"{asked} was asked for); values differ by {difference:.1e}"
         )
 
 
