@@ -22,7 +22,7 @@ from unweave.training.loop import train
 __all__ = ["Run", "RunIsBusyError"]
 
 
-class RunIsBusyError(RuntimeError):
+class RunIsBusyError(OSError):
     """Another living process is at work on this run."""
 
 

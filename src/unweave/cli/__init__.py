@@ -1,0 +1,39 @@
+"""The command line: one file a command."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from cyclopts import App
+
+import unweave
+from unweave.cli.console import err
+from unweave.cli.data import data
+from unweave.cli.score import score
+from unweave.cli.study import study
+from unweave.cli.train import train
+
+__all__ = ["app", "main"]
+
+app = App(
+    name="unweave",
+    version=unweave.__version__,
+    help="Measure disentanglement, learn it, and study how it scales.",
+)
+for command in (score, train, study, data):
+    app.command(command)
+
+
+def main() -> None:
+    """Run the command line; what a user can mend is said in a sentence, with exit code 2."""
+    try:
+        app(sys.argv[1:])
+    except (ValueError, OSError, ArithmeticError) as error:
+        if os.environ.get("UNWEAVE_DEBUG"):
+            raise
+        err.print("error:", str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        err.print("interrupted", style="red")
+        sys.exit(130)

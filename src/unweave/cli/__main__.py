@@ -1,0 +1,5 @@
+"""`python -m unweave.cli`."""
+
+from unweave.cli import main
+
+main()

@@ -1,0 +1,105 @@
+"""`unweave data`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from cyclopts import App
+from rich.table import Table
+
+from unweave.cli.console import out as console
+from unweave.cli.console import progress_bar
+
+__all__ = ["data"]
+
+data = App(name="data", help="Datasets whose factors of variation are known.")
+
+
+@data.command(name="list")
+def data_list() -> None:
+    """The datasets, their factors, and whether they lie in the cache."""
+    from unweave.datasets import DATASETS, DSprites, load
+
+    table = Table()
+    for column in ("dataset", "images", "shape", "factors", "cached"):
+        table.add_column(column)
+    for name in DATASETS:
+        found = load(name)
+        factors = ", ".join(f"{f.name} ({f.size} {f.kind})" for f in found.space.factors)
+        cached = "yes" if isinstance(found, DSprites) and found.is_prepared else "drawn on demand"
+        shape = " x ".join(map(str, found.image_shape))
+        table.add_row(name, f"{len(found):,}", shape, factors, cached)
+    console.print(table)
+
+
+@data.command(name="show")
+def data_show(name: str, /, *, out: Path = Path("grid.png"), seed: int = 0) -> None:
+    """Draw a picture of what each factor does: a row for each, its levels from left to right.
+
+    Parameters
+    ----------
+    name
+        A dataset.
+    out
+        Where the PNG goes.
+    seed
+        Of the image that the rows start from.
+    """
+    from unweave.datasets import load
+    from unweave.datasets.pictures import factor_traversals, save_png
+
+    save_png(factor_traversals(load(name), seed=seed), out)
+    console.print(f"picture: {out}", markup=False, highlight=False)
+
+
+@data.command(name="prepare")
+def data_prepare(name: str, /) -> None:
+    """Draw all images of a dataset into the cache.
+
+    Parameters
+    ----------
+    name
+        A dataset.
+    """
+    from unweave.datasets import DSprites, load
+
+    found = load(name)
+    if isinstance(found, DSprites):
+        with progress_bar() as report:
+            found.prepare(lambda done, total: report("drawing", done, total))
+        console.print(f"cached: {found.cache_file}", markup=False, highlight=False, soft_wrap=True)
+
+
+@data.command(name="export")
+def data_export(name: Literal["dsprites"], file: Path, /) -> None:
+    """Write a dataset in its official layout, for other tools.
+
+    Parameters
+    ----------
+    name
+        A dataset.
+    file
+        The .npz to write: imgs, latents_values, latents_classes, metadata.
+    """
+    from unweave.datasets import DSprites
+
+    with progress_bar() as report:
+        DSprites().export(file, lambda done, total: report("writing", done, total))
+    console.print(f"written: {file}", markup=False, highlight=False, soft_wrap=True)
+
+
+@data.command(name="fetch")
+def data_fetch(name: Literal["dsprites"], /) -> None:
+    """Download a dataset's official file into the cache. Nothing else ever downloads it.
+
+    Parameters
+    ----------
+    name
+        A dataset.
+    """
+    from unweave.datasets import DSprites
+
+    with progress_bar() as report:
+        path = DSprites.fetch(lambda done, total: report("downloading", done, total or done))
+    console.print(f"fetched: {path}", markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,137 @@
+"""`unweave study`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+from rich.table import Table
+
+from unweave.cli.console import err, print_json, progress_bar
+from unweave.cli.console import out as console
+
+__all__ = ["study"]
+
+study = App(name="study", help="Run a study and write its report.")
+
+
+@study.default
+def study_run(
+    name: str,
+    /,
+    *,
+    out: Path | None = None,
+    workers: int | None = None,
+) -> None:
+    """Run the study NAME, go on where it was cut off, and write its table and its report.
+
+    Parameters
+    ----------
+    name
+        A shipped study (`unweave study list`) or a TOML file.
+    out
+        Folder of the results; by default one in ./studies named after the study.
+    workers
+        Processes; by default one for each core, with one thread each.
+    """
+    from unweave.reports import write_report
+    from unweave.studies import build_table, load_study, run_study, write_table
+
+    chosen = load_study(name)
+    folder = out or Path("studies") / chosen.name
+    try:
+        with progress_bar() as report:
+            failures = run_study(chosen, folder, workers=workers, progress=report)
+    except KeyboardInterrupt:
+        err.print(
+            f"interrupted; nothing is lost: the same command goes on in {folder}", style="yellow"
+        )
+        sys.exit(130)
+    table = build_table(chosen, folder)
+    if table.height:
+        write_table(table, folder)
+        report_file = write_report(chosen, folder)
+        console.print(f"report: {report_file}", markup=False, highlight=False, soft_wrap=True)
+    for key, reason in failures.items():
+        err.print(f"run {key} failed: {reason}", style="red", markup=False, soft_wrap=True)
+    if failures:
+        sys.exit(1)
+
+
+@study.command(name="list")
+def study_list() -> None:
+    """The shipped studies."""
+    from unweave.studies import load_study, shipped_studies
+
+    table = Table("study", "runs", "training steps", "question")
+    for name in shipped_studies():
+        found = load_study(name)
+        runs = found.runs()
+        steps = sum(run.training.steps for run in runs)
+        table.add_row(name, str(len(runs)), f"{steps:,}", found.question)
+    console.print(table)
+
+
+@study.command(name="show")
+def study_show(name: str, /) -> None:
+    """Print a shipped study's file, to be copied and changed.
+
+    Parameters
+    ----------
+    name
+        A shipped study.
+    """
+    from importlib import resources
+
+    from unweave._check import check_choice
+    from unweave.studies import shipped_studies
+
+    check_choice("study", name, shipped_studies())
+    print((resources.files("unweave.studies") / f"{name}.toml").read_text(), end="")
+
+
+@study.command(name="table")
+def study_table(
+    folder: Path,
+    /,
+    *,
+    json: Annotated[bool, Parameter(name="--json", negative="")] = False,  # noqa: A002
+) -> None:
+    """Print a study's results: a row for each run, milestone and metric.
+
+    Parameters
+    ----------
+    folder
+        Folder of the study.
+    json
+        Print JSON instead of a table.
+    """
+    import polars as pl
+
+    from unweave.studies import read_table
+
+    table = read_table(folder)
+    if json:
+        print_json({"rows": table.to_dicts()})
+        return
+    with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=200, float_precision=4):
+        print(table.drop("run", "parameters", "projection_sd"))
+
+
+@study.command(name="report")
+def study_report(folder: Path, /) -> None:
+    """Write a study's report anew from the runs that are finished.
+
+    Parameters
+    ----------
+    folder
+        Folder of the study.
+    """
+    from unweave.reports import write_report
+    from unweave.studies import open_study
+
+    console.print(
+        f"report: {write_report(open_study(folder), folder)}", markup=False, soft_wrap=True
+    )
