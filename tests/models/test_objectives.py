@@ -108,6 +108,8 @@ def test_capacity_grows_linearly_and_stays():
     assert [objective.capacity(s) for s in (0, 50, 100, 1000)] == [0, 12.5, 25, 25]
     loss, weights = objective.loss(torch.tensor(1.0), torch.tensor([30.0, 5.0]), 100)
     assert loss.item() == 1 + 1000 * 10
+    below, _ = objective.loss(torch.tensor(1.0), torch.tensor([3.0, 2.0]), 100)
+    assert below.item() == 1 + 1000 * 20
     assert weights == {"capacity": 25}
 
 

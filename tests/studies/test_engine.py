@@ -1,6 +1,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -101,6 +102,20 @@ def test_workers_of_a_killed_study_end_by_themselves(tiny_file, start, tmp_path,
     for lock in locks:  # each is let go of when its worker ends
         with lock:
             assert lock.is_locked
+
+
+@pytest.mark.skipif(shutil.which("pgrep") is None, reason="no pgrep to find a worker with")
+def test_a_study_outlives_a_worker_that_is_killed(tiny, start, tmp_path, shared_cache):
+    out = tmp_path / "out"
+    process = start()
+    wait_for(lambda: list(out.glob("runs/*/checkpoints/step-*")), process)
+    listed = subprocess.run(
+        ["pgrep", "-P", str(process.pid), "-f", "spawn_main"], capture_output=True, text=True
+    )
+    os.kill(int(listed.stdout.split()[0]), signal.SIGKILL)
+    _, errors = process.communicate(timeout=200)
+    assert process.returncode == 0, errors
+    assert_frame_equal(table_of(out), table_of(tiny[1]))
 
 
 def test_an_interrupted_study_says_that_it_goes_on(tiny_file, start, tmp_path, shared_cache):

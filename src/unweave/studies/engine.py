@@ -92,6 +92,8 @@ class _Pool:
         left = dict(enumerate(self.pending))
         attempts = dict.fromkeys(left, 0)
         while left:
+            for index in left:
+                self.steps[index] = 0  # says which runs were under way if this pool breaks
             with ProcessPoolExecutor(
                 self.workers,
                 self.context,
@@ -140,6 +142,7 @@ class _Pool:
                 run = left.pop(index)
                 if reason is not None:
                     self.failures[run.description.key] = reason
+                    run.folder.mkdir(parents=True, exist_ok=True)
                     write_json(run.folder / "failure.json", {"reason": reason})
                 else:
                     (run.folder / "failure.json").unlink(missing_ok=True)
