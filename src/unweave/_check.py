@@ -185,9 +185,9 @@ def constant_columns(array: np.ndarray) -> np.ndarray:
 
 
 def suggestion(word: str, choices: Iterable[str]) -> str:
-    """Return ``", did you mean 'x'?"`` when a choice is near ``word``, else nothing."""
+    """Return ``" (did you mean 'x'?)"`` when a choice is near ``word``, else nothing."""
     near = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.6)
-    return f", did you mean {near[0]!r}?" if near else ""
+    return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def _numeric_matrix(array: object, what: str, shape: str) -> np.ndarray:

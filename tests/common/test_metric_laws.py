@@ -101,7 +101,7 @@ class TestMetric:
         with pytest.raises(ValueError, match="2 factor names were given for 3 factors"):
             metric(PERFECT, FACTORS, factor_names=["a", "b"])
         with pytest.raises(
-            ValueError, match="unknown factor kind 'ordnal', did you mean 'ordinal'"
+            ValueError, match=r"unknown factor kind 'ordnal' \(did you mean 'ordinal'"
         ):
             metric(PERFECT, FACTORS, factor_kinds=["ordnal"] * 3)
 

@@ -32,8 +32,8 @@ def test_a_runs_key_is_its_description(tiny_file):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("seeds", "sedes", r"unknown key 'sedes' in cells.0, did you mean 'seeds'"),
-        ("[evaluation]", "[evalution]", "unknown key 'evalution', did you mean 'evaluation'"),
+        ("seeds", "sedes", r"unknown key 'sedes' in cells.0 \(did you mean 'seeds'"),
+        ("[evaluation]", "[evalution]", r"unknown key 'evalution' \(did you mean 'evaluation'"),
         ("rows = 400", "rows = 'many'", r"'rows' in evaluation: .*valid integer.*'many'"),
         ("beta_vae", "beta_vea", "unknown objective 'beta_vea'.*did you mean 'beta_vae'"),
         ("beta = 4", "beta = -4", "greater than or equal to 0"),
@@ -50,5 +50,5 @@ def test_a_wrong_file_is_refused_by_name(tiny_file, old, new, message):
 
 
 def test_an_unknown_study_is_refused_with_the_nearest():
-    with pytest.raises(FileNotFoundError, match="no study 'quik', did you mean 'quick'"):
+    with pytest.raises(FileNotFoundError, match=r"no study 'quik' \(did you mean 'quick'"):
         load_study("quik")
