@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -52,7 +52,7 @@ class Training(_Frozen):
     """Steps over which a point of the learning curve is the mean."""
     checkpoint_every: int = Field(default=1000, ge=1)
     """Steps after which a killed run can go on."""
-    accelerator: str = "auto"
+    accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Device, as Lightning Fabric names it."""
     precision: str = "32-true"
     """Number format, as Lightning Fabric names it."""
@@ -176,7 +176,9 @@ def load_study(name_or_file: str | Path) -> Study:
             )
         source, text = str(path), path.read_text()
     try:
-        return Study.model_validate(tomllib.loads(text))
+        study = Study.model_validate(tomllib.loads(text))
+        study.runs()  # what a single key allows, a run may not: a milestone of 0, say
+        return study
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{source} is not valid TOML: {error}") from error
     except ValidationError as error:
