@@ -83,7 +83,14 @@ def test_the_page_needs_nothing_from_outside(report):
 
 def test_every_number_stands_with_its_chance_level(report):
     text = report.read_text(encoding="utf-8")
-    for word in ("chance", "95 % interval", "random mixture", "permuted", "n = 400"):
+    for word in (
+        "chance",
+        "95 % interval",
+        "random mixture",
+        "permuted",
+        "n = 400",
+        "one seed each",
+    ):
         assert word in text
 
 

@@ -14,6 +14,11 @@ from unweave.cli.console import out as console
 
 __all__ = ["study"]
 
+_SHOWN = (
+    "metric", "value", "low", "high", "adjusted", "chance_mean", "chance_sd",
+    "projection_mean", "p_value", "n", "kl", "active_latents",
+)  # fmt: skip
+
 study = App(name="study", help="Run a study and write its report.")
 
 
@@ -117,7 +122,8 @@ def study_table(
         print_json({"rows": table.to_dicts()})
         return
     with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=200, float_precision=4):
-        print(table.drop("run", "parameters", "projection_sd"))
+        tflop = (pl.col("flops") / 1e12).alias("tflop")
+        print(table.select(pl.col("objective", "strength", "seed", "step"), tflop, *_SHOWN))
 
 
 @study.command(name="report")

@@ -85,7 +85,7 @@ def compute_figure(rows: pl.DataFrame, colour: str, flops_per_step: float, top: 
         axes.set_xscale("log")
         axes.set_ylim(0, top)
         ticks = sorted({*steps.tolist(), *published})
-        axes.set_xticks(ticks, [_short(t) for t in ticks])
+        axes.set_xticks(ticks, _spaced(ticks))
         axes.minorticks_off()
         axes.set_xlabel(f"training steps (1,000 are {1000 * flops_per_step / 1e12:.1f} TFLOP)")
         axes.set_title(f"{name} of {rows['label'][0]}", loc="left", fontsize=12)
@@ -188,6 +188,16 @@ def _svg(figure: Figure, tag: str) -> str:
     return re.sub(
         r'(<svg[^>]*?) width="[^"]*"', r'\1 class="figure" role="img"', text, count=1
     ).replace(' height="252pt"', "", 1)
+
+
+def _spaced(ticks: list[int]) -> list[str]:
+    """Labels of logarithmic ticks, none where it would touch the one before."""
+    labels: list[str] = []
+    last = 0
+    for tick in ticks:
+        labels.append(_short(tick) if tick >= 1.6 * last else "")
+        last = tick if labels[-1] else last
+    return labels
 
 
 def _short(steps: int) -> str:
