@@ -131,8 +131,10 @@ def _predictability(codes, factors, kinds, held_out, seed: int) -> np.ndarray:
     """Score matrix (latents, factors): R² of the rows, or accuracy on the held-out ones."""
     matrix = np.empty((codes.shape[1], factors.shape[1]))
     classes = np.array([kind == "categorical" for kind in kinds])
-    for k in np.flatnonzero(~classes):
-        matrix[:, k] = _r_squared(codes, _targets(factors[:, k], kinds[k]))
+    if not classes.all():
+        regressed = np.flatnonzero(~classes)
+        targets = [_targets(factors[:, k], kinds[k]) for k in regressed]
+        matrix[:, regressed] = _r_squared(codes, targets)
     if classes.any():
         if held_out is None:
             rows = np.random.default_rng([seed, 4]).permutation(len(codes))
@@ -155,13 +157,18 @@ def _targets(factor: np.ndarray, kind: str) -> np.ndarray:
     return np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
-def _r_squared(codes: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Share (latents,) of the targets' total variance that each latent explains linearly."""
-    z = codes.astype(np.float64) - codes.mean(axis=0, dtype=np.float64)
-    y = targets - targets.mean(axis=0)
-    variance = (z**2).sum(axis=0)
-    explained = (z.T @ y) ** 2 / np.where(variance > 0, variance, 1.0)[:, None]
-    return np.where(variance > 1e-24, explained.sum(axis=1) / (y**2).sum(), 0.0)
+def _r_squared(codes: np.ndarray, targets: list[np.ndarray]) -> np.ndarray:
+    """Share (latents, factors) of each target's total variance that a latent explains linearly."""
+    z = codes.astype(np.float64)
+    z -= z.mean(axis=0)
+    variance = np.einsum("nj,nj->j", z, z)
+    alive = codes.min(axis=0) < codes.max(axis=0)
+    shares = np.zeros((codes.shape[1], len(targets)))
+    for k, target in enumerate(targets):
+        y = target - target.mean(axis=0)
+        explained = ((z.T @ y) ** 2).sum(axis=1)
+        shares[alive, k] = explained[alive] / (variance[alive] * (y**2).sum())
+    return shares
 
 
 def _accuracy(codes, factors, test_codes, test_factors) -> np.ndarray:

@@ -7,8 +7,6 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
-from unweave._check import check_choice
-
 __all__ = ["NETWORKS", "Network", "build_decoder", "build_encoder"]
 
 ImageShape = tuple[int, int, int]  # height, width, channels
@@ -37,8 +35,8 @@ def build_encoder(network: Network, image_shape: ImageShape) -> nn.Sequential:
         If the images are not 64 pixels wide and high.
     """
     _check_image_shape(network, image_shape)
-    builders = {"burgess": _burgess_encoder, "locatello": _locatello_encoder}
-    return builders[check_choice("network", network.name, NETWORKS)](network, image_shape[2])
+    build = _burgess_encoder if network.name == "burgess" else _locatello_encoder
+    return build(network, image_shape[2])
 
 
 def build_decoder(network: Network, image_shape: ImageShape) -> nn.Sequential:
@@ -50,8 +48,8 @@ def build_decoder(network: Network, image_shape: ImageShape) -> nn.Sequential:
         If the images are not 64 pixels wide and high.
     """
     _check_image_shape(network, image_shape)
-    builders = {"burgess": _burgess_decoder, "locatello": _locatello_decoder}
-    return builders[check_choice("network", network.name, NETWORKS)](network, image_shape[2])
+    build = _burgess_decoder if network.name == "burgess" else _locatello_decoder
+    return build(network, image_shape[2])
 
 
 def _burgess_encoder(network: Network, channels: int) -> nn.Sequential:
