@@ -104,6 +104,7 @@ def test_workers_of_a_killed_study_end_by_themselves(tiny_file, start, tmp_path,
             assert lock.is_locked
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("pgrep") is None, reason="no pgrep to find a worker with")
 def test_a_study_outlives_a_worker_that_is_killed(tiny, start, tmp_path, shared_cache):
     out = tmp_path / "out"

@@ -81,7 +81,8 @@ class _Pool:
         self.pending = pending
         self.workers = min(workers, len(pending))
         self.context = multiprocessing.get_context("spawn")
-        self.stop = self.context.Event()
+        # Without locks: a worker may be killed at any moment, and would keep a lock for ever.
+        self.stop = self.context.Value("b", 0, lock=False)
         self.steps = self.context.Array("q", len(pending), lock=False)
         finished = [run for run in runs if run.is_finished]
         self.steps_before = sum(run.description.training.steps for run in finished)
@@ -108,7 +109,7 @@ class _Pool:
                 try:
                     self._collect(futures, left, attempts, progress)
                 except KeyboardInterrupt:
-                    self.stop.set()
+                    self.stop.value = 1
                     executor.shutdown(wait=True, cancel_futures=True)
                     raise
         return self.failures
@@ -190,7 +191,7 @@ def _work(index: int, description: RunDescription, folder: Path) -> str | None:
 
     def at_step(step: int) -> None:
         steps[index] = step
-        if stop.is_set():
+        if stop.value:
             raise _StoppedError
         if os.getppid() != parent:  # the study was killed: leave the run to the next call
             os._exit(1)
