@@ -17,6 +17,7 @@ __all__ = [
     "check_indices",
     "check_positive",
     "constant_columns",
+    "factor_labels",
     "suggestion",
 ]
 
@@ -53,12 +54,21 @@ def check_codes(codes: object, *, min_latents: int = 1) -> np.ndarray:
 def check_factors(factors: object) -> np.ndarray:
     """Factors as a finite array (samples, factors); whole numbers become int64 levels.
 
+    A factor space stands for its whole grid, all rows in order.
+
     Raises
     ------
     ValueError
         If they are not two-dimensional finite numbers or are empty.
     """
+    if _is_factor_space(factors):
+        return factors.levels(np.arange(len(factors)))  # type: ignore[attr-defined,arg-type]
     array = _numeric_matrix(factors, "factors", "(samples, factors)")
+    if array.dtype.kind == "u" and array.max() > np.iinfo(np.int64).max:
+        raise ValueError(
+            f"factors hold {array.max()}, more than a signed 64-bit whole number can: relabel the "
+            "levels from 0 on"
+        )
     if array.dtype.kind in "biu":
         return array.astype(np.int64)
     if not np.isfinite(array).all():
@@ -126,6 +136,17 @@ def check_factor_kinds(kinds: Sequence[str], n_factors: int) -> tuple[str, ...]:
     return tuple(check_choice("factor kind", str(kind), FACTOR_KINDS) for kind in kinds)
 
 
+def factor_labels(
+    factors: object, names: Sequence[str] | None, kinds: Sequence[str] | None
+) -> tuple[Sequence[str] | None, Sequence[str] | None]:
+    """Names and kinds as given, else those that a factor space or a data frame has of its own."""
+    if _is_factor_space(factors):
+        return names or factors.names, kinds or factors.kinds  # type: ignore[attr-defined]
+    if names is None and hasattr(factors, "columns"):
+        names = [str(column) for column in factors.columns]
+    return names, kinds
+
+
 def check_choice(what: str, value: str, choices: Iterable[str]) -> str:
     """``value`` itself when it is one of ``choices``.
 
@@ -190,7 +211,14 @@ def suggestion(word: str, choices: Iterable[str]) -> str:
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 
+def _is_factor_space(factors: object) -> bool:
+    return hasattr(factors, "levels") and hasattr(factors, "sizes")
+
+
 def _numeric_matrix(array: object, what: str, shape: str) -> np.ndarray:
+    if hasattr(array, "detach"):  # a torch tensor, perhaps on a device or in half precision
+        array = array.detach().cpu()
+        array = array.float().numpy() if array.is_floating_point() else array.numpy()
     array = np.asarray(array)
     if array.dtype.kind not in "biuf":
         raise ValueError(

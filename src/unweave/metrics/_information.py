@@ -4,20 +4,48 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaln
+from scipy.special import digamma, gammaln
 
 __all__ = [
+    "BINNINGS",
     "ESTIMATORS",
+    "InformationTable",
     "bin_codes",
+    "binned_table",
     "entropies",
     "factor_levels",
-    "normalised_information",
+    "latent_information",
+    "neighbour_table",
+    "warn_of_outliers",
 ]
 
-ESTIMATORS = ("disentanglement_lib", "miller_madow", "adjusted")
+ESTIMATORS = ("disentanglement_lib", "miller_madow", "adjusted", "ksg")
 BINNINGS = ("equal_width", "quantile")
+
+
+@dataclass(frozen=True)
+class InformationTable:
+    """What each latent knows of each factor, in nats."""
+
+    information: np.ndarray
+    """(latents, factors)"""
+    normalised: np.ndarray
+    """The same over the factor's entropy."""
+    factor_entropy: np.ndarray
+    """(factors,)"""
+    code_entropy: np.ndarray | None = None
+    """(latents,), of the binned codes; None where nothing was binned."""
+    n_bins: int | None = None
+
+    @property
+    def joint_entropy(self) -> np.ndarray:
+        """Entropy (latents, factors) of each pair of binned latent and factor."""
+        if self.code_entropy is None:
+            raise ValueError("codes that are not binned have no entropy: choose another estimator")
+        return self.code_entropy[:, None] + self.factor_entropy - self.information
 
 
 def bin_codes(codes: np.ndarray, n_bins: int, binning: str = "equal_width") -> np.ndarray:
@@ -98,22 +126,21 @@ def _ranked(column: np.ndarray) -> tuple[int, np.ndarray]:
     return len(values), ranks
 
 
-def entropies(levels: np.ndarray, n_levels: np.ndarray, *, miller_madow: bool = False):
+def entropies(levels: np.ndarray, n_levels: np.ndarray) -> np.ndarray:
     """Entropy (factors,) in nats of each factor from its counts."""
     n = levels.shape[1]
     counts = _histograms(levels, int(n_levels.max()))
-    entropy = np.log(n) - _sum_c_log_c(counts) / n
-    return entropy + ((counts > 0).sum(axis=1) - 1) / (2 * n) if miller_madow else entropy
+    return np.log(n) - _sum_c_log_c(counts) / n
 
 
-def normalised_information(
+def binned_table(
     bins: np.ndarray,
     levels: np.ndarray,
     n_bins: int,
     n_levels: np.ndarray,
     estimator: str = "disentanglement_lib",
-) -> tuple[np.ndarray, np.ndarray]:
-    r"""Mutual information (latents, factors) in nats, and the same over the factor's entropy.
+) -> InformationTable:
+    r"""Mutual informations of bins (latents, samples) and levels (factors, samples).
 
     ``disentanglement_lib`` is the plug-in estimate; ``miller_madow`` adds (cells - 1) / 2n to each
     entropy, for the cells that are filled; ``adjusted`` is :math:`(I - E)/(H - E)` with the exact
@@ -126,20 +153,66 @@ def normalised_information(
     code_counts = _histograms(bins, n_bins)
     factor_counts = _histograms(levels, int(n_levels.max()))
     code_terms, factor_terms = _sum_c_log_c(code_counts), _sum_c_log_c(factor_counts)
+    code_entropy, factor_entropy = np.log(n) - code_terms / n, np.log(n) - factor_terms / n
     information = np.log(n) + (joint - code_terms[:, None] - factor_terms) / n
     information = np.maximum(information, 0.0)
     if estimator == "miller_madow":
-        cells = (code_counts > 0).sum(axis=1)[:, None] + (factor_counts > 0).sum(axis=1) - filled
+        code_cells, factor_cells = (code_counts > 0).sum(axis=1), (factor_counts > 0).sum(axis=1)
+        cells = code_cells[:, None] + factor_cells - filled
         information = information + (cells - 1) / (2 * n)
-        return information, information / entropies(levels, n_levels, miller_madow=True)
+        code_entropy = code_entropy + (code_cells - 1) / (2 * n)
+        factor_entropy = factor_entropy + (factor_cells - 1) / (2 * n)
+    normalised = information / factor_entropy
+    if estimator == "adjusted":
+        expected = _expected_information(code_counts, factor_counts, n)
+        room = factor_entropy - expected
+        information = information - expected
+        # No room: as many levels as rows, where every code is a perfect guess and says nothing.
+        normalised = np.where(room > 1e-9, information / np.maximum(room, 1e-9), 0.0)
+    return InformationTable(information, normalised, factor_entropy, code_entropy, n_bins)
+
+
+def neighbour_table(
+    codes: np.ndarray, levels: np.ndarray, n_levels: np.ndarray, n_neighbours: int
+) -> InformationTable:
+    r"""Mutual informations of continuous codes (samples, latents) and levels (factors, samples).
+
+    .. math:: I = \psi(n) + \langle \psi(k) \rangle - \langle \psi(N_v) \rangle
+        - \langle \psi(m) \rangle
+
+    For each row, m counts the rows nearer than its k-th neighbour among the N_v rows of its level
+    (Ross 2014, https://doi.org/10.1371/journal.pone.0087357, equation 2; of the family of Kraskov,
+    Stögbauer and Grassberger). Rows that are alone in their level are left out. Noise of 1e-10
+    deviations tells equal codes apart, as in scikit-learn, without which they have no neighbours.
+    """
+    from unweave.metrics import _kernels
+
+    columns = np.ascontiguousarray(codes.T, dtype=np.float64)
+    spread = columns.std(axis=1, keepdims=True)
+    jitter = np.random.default_rng(0).standard_normal(columns.shape[1])
+    columns = columns + 1e-10 * spread * jitter
+    ordered = np.argsort(columns, axis=1, kind="stable").astype(np.int64)
+    psi = np.concatenate([[0.0], digamma(np.arange(1, len(codes) + 1))])
+    information = _kernels.neighbour_information(
+        columns, ordered, levels, n_levels, n_neighbours, psi
+    )
+    information[columns.min(axis=1) == columns.max(axis=1)] = 0.0
     entropy = entropies(levels, n_levels)
-    if estimator == "disentanglement_lib":
-        return information, information / entropy
-    expected = _expected_information(code_counts, factor_counts, n)
-    room = entropy - expected
-    # No room: as many levels as rows, where every code is a perfect guess and says nothing.
-    adjusted = np.where(room > 1e-9, (information - expected) / np.maximum(room, 1e-9), 0.0)
-    return information - expected, adjusted
+    return InformationTable(information, information / entropy, entropy)
+
+
+def latent_information(bins: np.ndarray, n_bins: int) -> np.ndarray:
+    """Plug-in mutual information (latents, latents) in nats of each two latents' bins.
+
+    The diagonal is each latent's entropy.
+    """
+    from unweave.metrics import _kernels
+
+    n = bins.shape[1]
+    small = bins.astype(np.uint8 if n_bins <= 256 else np.uint16)
+    terms = _kernels.pair_terms(small, n_bins)
+    own = np.diagonal(terms)
+    return np.maximum(np.log(n) + (terms - own[:, None] - own) / n, 0.0)
 
 
 def _expected_information(code_counts: np.ndarray, factor_counts: np.ndarray, n: int) -> np.ndarray:

@@ -5,7 +5,18 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-__all__ = ["digitise", "expected_information", "joint_terms", "mixture_densities", "svm_accuracy"]
+__all__ = [
+    "digitise",
+    "expected_information",
+    "grouped_deviations",
+    "joint_terms",
+    "least_variance",
+    "mean_differences",
+    "mixture_densities",
+    "neighbour_information",
+    "pair_terms",
+    "svm_accuracy",
+]
 
 
 @njit(cache=True, nogil=True)
@@ -61,6 +72,98 @@ def joint_terms(bins, levels, n_bins, n_levels):  # pragma: no cover - compiled
 
 
 @njit(cache=True, nogil=True)
+def pair_terms(bins, n_bins):  # pragma: no cover - compiled
+    """Sum of c log c over the joint counts c of each two latents (latents, latents).
+
+    The diagonal is that of the latent's own counts. ``bins`` (latents, samples).
+    """
+    n_latents, n_samples = bins.shape
+    terms = np.empty((n_latents, n_latents))
+    c_log_c = np.zeros(n_samples + 1)
+    for c in range(2, n_samples + 1):
+        c_log_c[c] = c * np.log(c)
+    counts = np.zeros(n_bins * n_bins, dtype=np.int32)
+    for a in range(n_latents):
+        for b in range(a, n_latents):
+            counts[:] = 0
+            for i in range(n_samples):
+                counts[np.int64(bins[a, i]) * n_bins + bins[b, i]] += 1
+            total = 0.0
+            for c in counts:
+                total += c_log_c[c]
+            terms[a, b] = total
+            terms[b, a] = total
+    return terms
+
+
+@njit(cache=True, nogil=True)
+def neighbour_information(columns, ordered, levels, n_levels, n_neighbours, psi):
+    """Ross's estimate (latents, factors) in nats; never negative.
+
+    ``columns`` (latents, samples) and ``ordered``, the same shape: each latent's rows by value.
+    ``psi`` is the digamma function of 0 (unused), 1, 2 ... samples. No two values may be equal.
+    """
+    n_latents, n_samples = columns.shape
+    n_factors = levels.shape[0]
+    information = np.zeros((n_latents, n_factors))
+    for k in range(n_factors):
+        counts = np.zeros(n_levels[k], dtype=np.int64)
+        for i in range(n_samples):
+            counts[levels[k, i]] += 1
+        starts = np.zeros(n_levels[k] + 1, dtype=np.int64)
+        starts[1:] = np.cumsum(counts)
+        paired = 0
+        for c in counts:
+            if c > 1:
+                paired += c
+        for j in range(n_latents):
+            # Sorted values of all rows that have company, and of each level.
+            whole = np.empty(paired)
+            own = np.empty(n_samples)
+            filled = starts[:-1].copy()
+            w = 0
+            for i in range(n_samples):
+                row = ordered[j, i]
+                level = levels[k, row]
+                own[filled[level]] = columns[j, row]
+                filled[level] += 1
+                if counts[level] > 1:
+                    whole[w] = columns[j, row]
+                    w += 1
+            total = 0.0
+            for level in range(n_levels[k]):
+                size = counts[level]
+                if size < 2:
+                    continue
+                near = min(n_neighbours, size - 1)
+                values = own[starts[level] : starts[level + 1]]
+                left = 0
+                for i in range(size):
+                    x = values[i]
+                    # The window of near + 1 values around x whose farther end is nearest to it.
+                    left = max(left, i - near)
+                    while (
+                        left < i
+                        and left + near + 1 < size
+                        and values[left + near + 1] - x < x - values[left]
+                    ):
+                        left += 1
+                    radius = max(x - values[left], values[left + near] - x)
+                    radius = np.nextafter(radius, 0.0)
+                    first = np.searchsorted(whole, x - radius, side="left")
+                    last = np.searchsorted(whole, x + radius, side="right")
+                    # x + radius is rounded: the neighbour itself must stay outside.
+                    while first < last and x - whole[first] > radius:
+                        first += 1
+                    while last > first and whole[last - 1] - x > radius:
+                        last -= 1
+                    total += psi[near] - psi[size] - psi[last - first]
+            if paired > 0:
+                information[j, k] = max(psi[paired] + total / paired, 0.0)
+    return information
+
+
+@njit(cache=True, nogil=True)
 def expected_information(rows, columns, n, log_factorial):  # pragma: no cover - compiled
     """Mean contribution (rows, columns) in nats of one cell with these margins to the information.
 
@@ -103,6 +206,77 @@ def expected_information(rows, columns, n, log_factorial):  # pragma: no cover -
                 total += weight * c * (log[c] + shift)
             expected[i, j] = total / n
     return expected
+
+
+@njit(cache=True, nogil=True)
+def mean_differences(codes, first, second):  # pragma: no cover - compiled
+    """Mean |codes[first] - codes[second]| (points, latents) over each batch (points, batch)."""
+    n_points, batch = first.shape
+    means = np.zeros((n_points, codes.shape[1]))
+    for p in range(n_points):
+        for b in range(batch):
+            one, other = codes[first[p, b]], codes[second[p, b]]
+            for j in range(codes.shape[1]):
+                means[p, j] += abs(one[j] - other[j])
+        means[p] /= batch
+    return means
+
+
+@njit(cache=True, nogil=True)
+def least_variance(codes, rows, variances):  # pragma: no cover - compiled
+    """Latent (points,) whose variance within each batch is the least share of ``variances``.
+
+    ``rows`` (points, batch); latents whose entry in ``variances`` is 0 take no part.
+    """
+    n_points, batch = rows.shape
+    n_latents = codes.shape[1]
+    least = np.empty(n_points, dtype=np.int64)
+    for p in range(n_points):
+        sums, squares = np.zeros(n_latents), np.zeros(n_latents)
+        origin = codes[rows[p, 0]]
+        for b in range(batch):
+            row = codes[rows[p, b]]
+            for j in range(n_latents):
+                x = np.float64(row[j]) - origin[j]
+                sums[j] += x
+                squares[j] += x * x
+        best = np.inf
+        least[p] = -1
+        for j in range(n_latents):
+            if variances[j] > 0:
+                share = (squares[j] - sums[j] * sums[j] / batch) / variances[j]
+                if share < best:
+                    best = share
+                    least[p] = j
+    return least
+
+
+@njit(cache=True, nogil=True)
+def grouped_deviations(columns, order, starts, quantile):  # pragma: no cover - compiled
+    """Mean over groups (latents,) of a quantile of the distances to the group's mean.
+
+    ``columns`` (latents, samples); ``order`` lists the rows group by group, ``starts`` says where
+    each group begins, its last entry being the number of rows.
+    """
+    deviations = np.zeros(len(columns))
+    n_groups = len(starts) - 1
+    for j in range(len(columns)):
+        for g in range(n_groups):
+            rows = order[starts[g] : starts[g + 1]]
+            mean = 0.0
+            for row in rows:
+                mean += columns[j, row]
+            mean /= len(rows)
+            distances = np.empty(len(rows))
+            for i in range(len(rows)):
+                distances[i] = abs(columns[j, rows[i]] - mean)
+            distances.sort()
+            at = quantile * (len(rows) - 1)
+            low = int(at)
+            high = min(low + 1, len(rows) - 1)
+            deviations[j] += distances[low] + (at - low) * (distances[high] - distances[low])
+        deviations[j] /= n_groups
+    return deviations
 
 
 @njit(cache=True, nogil=True)

@@ -1,51 +1,325 @@
-"""Every metric at once."""
+"""Every metric at once, and two representations side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from statistics import NormalDist
+from typing import Any
 
-from unweave.metrics.mig import mutual_information_gap
+import numpy as np
+
+from unweave._check import check_choice, check_codes_factors, check_positive, factor_labels
+from unweave.metrics._one_matrix import one_matrix_scores
+from unweave.metrics.beta_vae_score import beta_vae_score
+from unweave.metrics.comparison import Comparison, Difference
+from unweave.metrics.dci import disentanglement_completeness_informativeness
+from unweave.metrics.dependence import latent_dependence
+from unweave.metrics.downstream import downstream_accuracy
+from unweave.metrics.explicitness import explicitness
+from unweave.metrics.factor_vae_score import factor_vae_score
+from unweave.metrics.identifiability import linear_r2, mean_correlation_coefficient
+from unweave.metrics.infomec import infomec
+from unweave.metrics.irs import interventional_robustness_score
+from unweave.metrics.med import read_med
+from unweave.metrics.mig import read_mig, read_rmig
+from unweave.metrics.mig_sup import read_dcimig, read_jemmig, read_mig_sup
+from unweave.metrics.modularity import read_modularity
 from unweave.metrics.sap import separated_attribute_predictability
 from unweave.metrics.score import Score, Scores
-from unweave.metrics.significance import Noise
+from unweave.metrics.significance import Noise, in_threads, interval, quiet_fits
+from unweave.metrics.snc import single_neuron_classification
+from unweave.metrics.subspaces import subspace_angle
 
-__all__ = ["METRICS", "evaluate"]
+__all__ = ["METRICS", "compare", "evaluate"]
 
-METRICS: dict[str, Callable[..., Score]] = {
-    "mig": mutual_information_gap,
-    "sap": separated_attribute_predictability,
+
+@dataclass(frozen=True)
+class _Family:
+    """Scores that come from one computation."""
+
+    names: tuple[str, ...]
+    compute: Callable[..., Mapping[str, Score]]
+    min_latents: int = 1
+    min_factors: int = 1
+
+
+_FORMULAS = {
+    "mig": read_mig,
+    "mig_sup": read_mig_sup,
+    "rmig": read_rmig,
+    "dcimig": read_dcimig,
+    "jemmig": read_jemmig,
+    "modularity": read_modularity,
+    **read_med(),
 }
+_ACROSS_FACTORS = ("mig_sup", "dcimig", "modularity", "med_disentanglement", "med_completeness")
+
+
+def _one_matrix(codes, factors, *, names, **options) -> dict[str, Score]:
+    return one_matrix_scores(
+        {name: _FORMULAS[name] for name in names},
+        codes,
+        factors,
+        estimator="disentanglement_lib",
+        n_bins=20,
+        binning="equal_width",
+        min_factors=2 if any(name in _ACROSS_FACTORS for name in names) else 1,
+        **options,
+    )
+
+
+def _single(metric: Callable[..., Score], codes, factors, *, names, **options) -> dict[str, Score]:
+    return {names[0]: metric(codes, factors, **options)}
+
+
+def _several(metric: Callable[..., Scores], codes, factors, *, names, **options) -> Scores:
+    return metric(codes, factors, **options)
+
+
+def _dependence(codes, factors, *, names, noise, seed, **labels) -> Scores:
+    check_codes_factors(codes, factors, names=labels.get("factor_names"))
+    return latent_dependence(codes, noise=noise, seed=seed)
+
+
+_FAMILIES = (
+    _Family(("beta_vae",), partial(_single, beta_vae_score), min_factors=2),
+    _Family(("factor_vae",), partial(_single, factor_vae_score), min_factors=2),
+    _Family(("irs",), partial(_single, interventional_robustness_score)),
+    _Family(tuple(n for n in _FORMULAS if n not in _ACROSS_FACTORS), _one_matrix, 2),
+    _Family(_ACROSS_FACTORS, _one_matrix, 2, 2),
+    _Family(("explicitness",), partial(_single, explicitness)),
+    _Family(("infom", "infoc", "infoe"), partial(_several, infomec)),
+    _Family(("sap",), partial(_single, separated_attribute_predictability), min_latents=2),
+    _Family(
+        ("dci_disentanglement", "dci_completeness", "dci_informativeness"),
+        partial(_several, disentanglement_completeness_informativeness),
+    ),
+    _Family(("mcc",), partial(_single, mean_correlation_coefficient)),
+    _Family(("linear_r2",), partial(_single, linear_r2)),
+    _Family(("snc",), partial(_single, single_neuron_classification)),
+    _Family(("subspace_angle",), partial(_single, subspace_angle), 2, 2),
+    _Family(
+        ("downstream_accuracy", "statistical_efficiency"), partial(_several, downstream_accuracy)
+    ),
+    _Family(("total_correlation", "wasserstein", "latent_mi"), _dependence, min_latents=2),
+)
+_FAMILY_OF = {name: family for family in _FAMILIES for name in family.names}
+_ORDER = (
+    "beta_vae", "factor_vae", "irs",
+    "mig", "mig_sup", "rmig", "dcimig", "jemmig", "modularity", "explicitness",
+    "med_disentanglement", "med_completeness", "infom", "infoc", "infoe",
+    "sap", "dci_disentanglement", "dci_completeness", "dci_informativeness",
+    "mcc", "linear_r2", "snc", "subspace_angle",
+    "downstream_accuracy", "statistical_efficiency",
+    "total_correlation", "wasserstein", "latent_mi",
+)  # fmt: skip
+
+
+def _alone(name: str, codes: object, factors: object, **options: Any) -> Score:
+    """The score called ``name`` with its default settings."""
+    return _FAMILY_OF[name].compute(codes, factors, names=(name,), **_defaults(options))[name]
+
+
+def _defaults(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {"factor_names": None, "factor_kinds": None, "noise": Noise(), "seed": 0, **options}
+
+
+METRICS: dict[str, Callable[..., Score]] = {name: partial(_alone, name) for name in _ORDER}
+"""Each metric by its short name: a function of codes and factors with its default settings."""
 
 
 def evaluate(
     codes: object,
     factors: object,
     *,
+    metrics: Sequence[str] | None = None,
     factor_names: Sequence[str] | None = None,
     factor_kinds: Sequence[str] | None = None,
     noise: Noise | None = Noise(),  # noqa: B008 - frozen
     seed: int = 0,
 ) -> Scores:
-    """Every metric of ``METRICS`` with its default settings, each with chance and interval.
+    """The metrics asked for with their default settings, each with chance level and interval.
 
-    Parameters and errors are those of the metrics.
+    What metrics have in common (bins, the matrix of informations, predictors, and all draws of
+    noise) is computed once for all of them, on all cores.
 
-    >>> import numpy as np
+    Parameters
+    ----------
+    codes, factors
+        Arrays, tensors or data frames (samples, latents) and (samples, factors) of the same rows;
+        or codes of a whole grid and its :class:`~unweave.datasets.FactorSpace`.
+    metrics
+        Names, of :data:`METRICS`; None for all that are defined for so many latents and factors
+        (those that are not are listed in ``skipped`` of what is returned, with the reason).
+    factor_names, factor_kinds, noise, seed
+        As of :func:`~unweave.metrics.mutual_information_gap`.
+
+    Raises
+    ------
+    ValueError
+        If the arrays cannot be used, or a metric is unknown or not defined for them.
+
     >>> factors = np.stack(np.meshgrid([0, 1], [0, 1, 2]), -1).reshape(-1, 2)
-    >>> evaluate(factors.astype(float), factors, noise=None)
-    mig = 1.0000, n = 6, seed = 0
-    sap = 1.0000, n = 6, seed = 0
+    >>> scores = evaluate(factors.astype(float), factors, metrics=["mig", "sap"], noise=None)
+    >>> {name: float(score) for name, score in scores.items()}
+    {'mig': 1.0, 'sap': 1.0}
     """
-    return Scores(
-        {
-            name: metric(
-                codes,
-                factors,
+    factor_names, factor_kinds = factor_labels(factors, factor_names, factor_kinds)
+    asked = list(_ORDER) if metrics is None else [metrics] if isinstance(metrics, str) else metrics
+    asked = [check_choice("metric", name, _ORDER) for name in asked]
+    skipped: dict[str, str] = {}
+    checked_codes, checked_factors = check_codes_factors(codes, factors, names=factor_names)
+    if metrics is None:
+        n_latents, n_factors = checked_codes.shape[1], checked_factors.shape[1]
+        skipped = _undefined(n_latents, n_factors)
+        asked = [name for name in asked if name not in skipped]
+    # Interventional scores want to know that the rows are a grid; all others take the table.
+    options = {"factor_names": factor_names, "factor_kinds": factor_kinds, "noise": noise}
+    families = {family: [n for n in family.names if n in asked] for family in _FAMILIES}
+    if families[_FAMILY_OF["mig"]] and families[_FAMILY_OF["mig_sup"]]:
+        families[_FAMILY_OF["mig"]] += families.pop(_FAMILY_OF["mig_sup"])
+    found: dict[str, Score] = {}
+    with _progress(sum(map(bool, families.values()))) as advance:
+        for family, names in families.items():
+            if names:
+                advance(", ".join(names))
+                found |= family.compute(codes, factors, names=tuple(names), seed=seed, **options)
+    return Scores({name: found[name] for name in asked}, skipped)
+
+
+def compare(
+    first: object,
+    second: object,
+    factors: object,
+    *,
+    metrics: Sequence[str] | None = None,
+    factor_names: Sequence[str] | None = None,
+    factor_kinds: Sequence[str] | None = None,
+    n_halves: int = 20,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Comparison:
+    """The scores of two representations of the same rows, and whether they differ.
+
+    For each metric the difference, first less second, with an interval and a two-sided p-value. Both
+    representations are scored on the same random halves of the rows, so that what they have in
+    common cancels; the spread of the differences, and their change with the number of rows, give
+    the interval as for a single score. The p-value takes the difference at this number of rows or
+    its extrapolation to all rows, whichever is nearer to 0. It is about the sample of rows alone:
+    other seeds of training differ by more, and are not in it.
+
+    Parameters
+    ----------
+    first, second
+        Codes (samples, latents) of the same rows; the numbers of latents may differ.
+    factors, metrics, factor_names, factor_kinds, seed
+        As of :func:`evaluate`.
+    n_halves, confidence
+        How many halves, and the nominal coverage of the interval.
+
+    Raises
+    ------
+    ValueError
+        As :func:`evaluate`; or if the numbers of rows differ.
+
+    >>> rng = np.random.default_rng(0)
+    >>> factors = rng.integers(4, size=(800, 2))
+    >>> mixed = factors @ [[1.0, 1], [1, -1]]
+    >>> found = compare(factors.astype(float), mixed, factors, metrics=["mig"])
+    >>> found["mig"].difference > 0, found["mig"].p_value < 0.01
+    (True, True)
+    """
+    n_halves = check_positive("n_halves", n_halves, minimum=3)
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie between 0 and 1, not {confidence}")
+    factor_names, factor_kinds = factor_labels(factors, factor_names, factor_kinds)
+    both = [check_codes_factors(codes, factors, names=factor_names)[0] for codes in (first, second)]
+    table = check_codes_factors(first, factors)[1]
+    scores = [
+        evaluate(
+            codes,
+            table,
+            metrics=metrics,
+            factor_names=factor_names,
+            factor_kinds=factor_kinds,
+            noise=None,
+            seed=seed,
+        )
+        for codes in both
+    ]
+    names = [name for name in scores[0] if name in scores[1]]
+
+    def halves(i: int) -> list[float]:
+        rows = np.random.default_rng([seed, 12, i]).permutation(len(table))[: len(table) // 2]
+        found = [
+            evaluate(
+                codes[rows],
+                table[rows],
+                metrics=names,
                 factor_names=factor_names,
                 factor_kinds=factor_kinds,
-                noise=noise,
+                noise=None,
                 seed=seed,
             )
-            for name, metric in METRICS.items()
-        }
+            for codes in both
+        ]
+        return [float(found[0][name]) - float(found[1][name]) for name in names]
+
+    with quiet_fits():
+        draws = np.array(in_threads(halves, range(n_halves))).T
+    return Comparison(
+        {
+            name: _difference(scores[0][name], scores[1][name], draw, confidence)
+            for name, draw in zip(names, draws, strict=True)
+        },
+        n_samples=len(table),
+        seed=seed,
     )
+
+
+def _difference(first: Score, second: Score, halves: np.ndarray, confidence: float) -> Difference:
+    value = float(first) - float(second)
+    low, high = interval(value, halves, confidence, bounded=False)
+    spread = halves.std(ddof=1) * np.sqrt(1 + 1 / len(halves))
+    extrapolated = 2 * value - halves.mean()
+    nearest = 0.0 if value * extrapolated <= 0 else min(abs(value), abs(extrapolated))
+    p = 1.0 if nearest == 0 else 2 * NormalDist().cdf(-nearest / max(spread, 1e-300))
+    return Difference(float(first), float(second), value, (low, high), confidence, p)
+
+
+def _undefined(n_latents: int, n_factors: int) -> dict[str, str]:
+    """Metrics that are not defined for so few latents or factors, and why."""
+    reasons = {}
+    for name in _ORDER:
+        family = _FAMILY_OF[name]
+        if n_latents < family.min_latents:
+            reasons[name] = f"needs {family.min_latents} latents, and there is {n_latents}"
+        elif n_factors < family.min_factors:
+            reasons[name] = f"needs {family.min_factors} factors, and there is {n_factors}"
+    return reasons
+
+
+@contextmanager
+def _progress(n_steps: int) -> Iterator[Callable[[str], None]]:
+    """A bar on stderr that is silent when that is no terminal."""
+    import sys
+
+    if n_steps < 2 or not sys.stderr.isatty():
+        yield lambda what: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("scoring", total=n_steps)
+        started = False
+
+        def advance(what: str) -> None:
+            nonlocal started
+            bar.update(task, description=what[:40], advance=int(started))
+            started = True
+
+        yield advance

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from unweave._check import (
-    check_choice,
-    check_codes_factors,
-    check_factor_kinds,
-    constant_columns,
-)
+from unweave._check import check_choice
 from unweave.metrics._information import factor_levels
+from unweave.metrics._predictors import check_test, hold_out, targets_by_kind
+from unweave.metrics._subject import subject_of
 from unweave.metrics.mig import top_gap
-from unweave.metrics.score import Details, Score
-from unweave.metrics.significance import Noise, with_noise
+from unweave.metrics.score import Reading, Score
+from unweave.metrics.significance import Noise, score_all
 
 __all__ = ["separated_attribute_predictability"]
 
@@ -79,82 +77,62 @@ def separated_attribute_predictability(
     >>> float(separated_attribute_predictability(factors.astype(float), factors, noise=None))
     1.0
     """
-    codes, factors = check_codes_factors(codes, factors, min_latents=2, names=factor_names)
-    convention = check_choice("convention", convention, CONVENTIONS)
+    check_choice("convention", convention, CONVENTIONS)
     if continuous_factors and convention != "disentanglement_lib":
         raise ValueError(
             "continuous_factors belongs to convention='disentanglement_lib'; by kind, say which "
             "factors are continuous in factor_kinds"
         )
-    n_factors = factors.shape[1]
-    names = list(factor_names or (str(k) for k in range(n_factors)))
+    subject, known_kinds = subject_of(
+        codes,
+        factors,
+        {},
+        factor_names=factor_names,
+        factor_kinds=factor_kinds,
+        seed=seed,
+        min_latents=2,
+    )
+    n_factors = len(subject.names)
+    kinds = known_kinds or ("ordinal",) * n_factors
     if convention == "disentanglement_lib":
-        kinds = check_factor_kinds("ordinal" if continuous_factors else "categorical", n_factors)
-    else:
-        kinds = check_factor_kinds(factor_kinds or "ordinal", n_factors)
-    held_out = None if test is None else check_codes_factors(*test, min_latents=2)
-    if held_out is not None and held_out[0].shape[1] != codes.shape[1]:
-        raise ValueError(
-            f"test codes have {held_out[0].shape[1]} latents and codes {codes.shape[1]}: both must "
-            "come from the same encoder"
-        )
-    matrix = _predictability(codes, factors, kinds, held_out, seed)
-    gaps = top_gap(matrix)
-    value = float(gaps.mean())
-    dead = constant_columns(codes)
-    details = Details(
-        per_factor=dict(zip(names, gaps.tolist(), strict=True)),
-        matrix=matrix,
+        kinds = ("ordinal" if continuous_factors else "categorical",) * n_factors
+    checked = check_test(test, subject.codes.shape[1])
+    subject = replace(
+        subject,
         settings={
-            "metric": "separated_attribute_predictability",
             "convention": convention,
             "factor_kinds": list(kinds),
             "svm_C": _C if "categorical" in kinds else None,
-            "n_test": len(held_out[0]) if held_out else None,
+            "n_test": len(checked[0]) if checked else None,
         },
-        n_samples=len(codes),
-        seed=seed,
-        dead_latents=tuple(dead.tolist()),
-        notes=(f"{dead.size} of {codes.shape[1]} latents never vary and predict nothing",)
-        if dead.size
-        else (),
+        # Each latent and level has a support vector machine of its own.
+        thin=5 if "categorical" in kinds else 1,
     )
 
-    def statistic(codes, factors):
-        # Chance draws judge classifiers on rows of their own: test rows fit no permutation.
-        return float(top_gap(_predictability(codes, factors, kinds, None, seed)).mean())
+    def measure(codes, factors) -> dict[str, Reading]:
+        # Draws judge classifiers on rows of their own: test rows fit no permutation.
+        own = codes is subject.codes and factors is subject.factors
+        matrix = _predictability(codes, factors, kinds, checked if own else None, seed)
+        gaps = top_gap(matrix)
+        return {"sap": Reading(float(gaps.mean()), gaps, matrix)}
 
-    return Score("sap", value, with_noise(details, value, statistic, codes, factors, noise))
+    return score_all(subject, measure, noise)["sap"]
 
 
-def _predictability(codes, factors, kinds, held_out, seed: int) -> np.ndarray:
+def _predictability(codes, factors, kinds, test, seed: int) -> np.ndarray:
     """Score matrix (latents, factors): R² of the rows, or accuracy on the held-out ones."""
     matrix = np.empty((codes.shape[1], factors.shape[1]))
     classes = np.array([kind == "categorical" for kind in kinds])
     if not classes.all():
         regressed = np.flatnonzero(~classes)
-        targets = [_targets(factors[:, k], kinds[k]) for k in regressed]
+        targets = targets_by_kind(factors[:, regressed], [kinds[k] for k in regressed])
         matrix[:, regressed] = _r_squared(codes, targets)
     if classes.any():
-        if held_out is None:
-            rows = np.random.default_rng([seed, 4]).permutation(len(codes))
-            cut = max(1, len(codes) // 3)
-            train, test = rows[cut:], rows[:cut]
-            parts = (codes[train], factors[train], codes[test], factors[test])
-        else:
-            parts = (codes, factors, *held_out)
+        parts = hold_out(codes, factors, test, seed)
         matrix[:, classes] = _accuracy(
             parts[0], parts[1][:, classes], parts[2], parts[3][:, classes]
         )
     return matrix
-
-
-def _targets(factor: np.ndarray, kind: str) -> np.ndarray:
-    """What is regressed on (samples, targets): the factor itself, or the point on its circle."""
-    if kind != "circular":
-        return factor[:, None].astype(np.float64)
-    angle = factor * (2 * np.pi / (factor.max() + 1)) if factor.dtype.kind == "i" else factor
-    return np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
 def _r_squared(codes: np.ndarray, targets: list[np.ndarray]) -> np.ndarray:

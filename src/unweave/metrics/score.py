@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Chance", "Details", "Score", "Scores"]
+__all__ = ["Chance", "Details", "Reading", "Score", "Scores"]
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,19 @@ class Chance:
     def to_dict(self) -> dict[str, Any]:
         """As plain numbers."""
         return {"mean": self.mean, "sd": self.sd, "n_draws": self.n_draws}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a metric reads from one pair of arrays, before anything is known of its noise.
+
+    ``per_factor`` has a value for each factor (or latent), ``matrix`` is what they were read from.
+    """
+
+    value: float
+    per_factor: np.ndarray = field(default_factory=lambda: np.empty(0))
+    matrix: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    extras: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -45,12 +59,22 @@ class Details:
     projection
         The same metric for random linear projections of the factors, as wide as the codes:
         what a smooth code that knows every factor and separates none would get.
+    smooth
+        The same metric for random smooth features of the factors (cosines of random frequencies
+        and phases), as wide as the codes.
     interval, confidence
         Bounds that hold both the value at this sample size and its extrapolation to all rows.
     p_value
-        Share of permutations that score at least as high, the data itself counted as one.
+        How likely chance alone reaches the value: share of the permutations that do, the data
+        itself counted as one, or, with fewer than 50 permutations, the tail of Student's t, but
+        at least 0.001.
+    ceiling
+        What a perfect code, one latent a factor, scores with these settings and these rows. What
+        noise scores is ``chance``.
     notes
         Sentences that a reader of the value should know.
+    extras
+        Further numbers that came with the value, by name.
     """
 
     per_factor: Mapping[str, float]
@@ -62,10 +86,13 @@ class Details:
     adjusted: float | None = None
     chance: Chance | None = None
     projection: Chance | None = None
+    smooth: Chance | None = None
     interval: tuple[float, float] | None = None
     confidence: float | None = None
     p_value: float | None = None
+    ceiling: float | None = None
     notes: tuple[str, ...] = field(default=())
+    extras: Mapping[str, float] = field(default_factory=dict)
 
 
 class Score(float):
@@ -108,9 +135,11 @@ class Score(float):
             "adjusted": d.adjusted,
             "chance": d.chance.to_dict() if d.chance else None,
             "projection": d.projection.to_dict() if d.projection else None,
+            "smooth": d.smooth.to_dict() if d.smooth else None,
             "interval": list(d.interval) if d.interval else None,
             "confidence": d.confidence,
             "p_value": d.p_value,
+            "ceiling": d.ceiling,
             "n": d.n_samples,
             "seed": d.seed,
             "per_factor": dict(d.per_factor),
@@ -118,6 +147,7 @@ class Score(float):
             "matrix": d.matrix.tolist(),
             "settings": dict(d.settings),
             "notes": list(d.notes),
+            "extras": dict(d.extras),
         }
 
     def __repr__(self) -> str:
@@ -136,10 +166,14 @@ class Score(float):
 
 
 class Scores(Mapping[str, Score]):
-    """Scores by name; prints as a table."""
+    """Scores by name; prints as a table, in a terminal and in a notebook, and draws itself."""
 
-    def __init__(self, scores: Mapping[str, Score]) -> None:
+    def __init__(
+        self, scores: Mapping[str, Score], skipped: Mapping[str, str] | None = None
+    ) -> None:
         self._scores = dict(scores)
+        self.skipped = dict(skipped or {})
+        """Metrics that are not defined here, and why."""
 
     def __getitem__(self, name: str) -> Score:
         return self._scores[name]
@@ -150,9 +184,106 @@ class Scores(Mapping[str, Score]):
     def __len__(self) -> int:
         return len(self._scores)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the values should know, each sentence once."""
+        notes = [note for score in self.values() for note in score.notes]
+        notes += [f"{name} {reason}" for name, reason in self.skipped.items()]
+        return tuple(dict.fromkeys(notes))
+
     def to_dict(self) -> dict[str, Any]:
         """As plain numbers, lists and dicts, for JSON."""
         return {name: score.to_dict() for name, score in self.items()}
 
+    def to_json(self, **options: Any) -> str:
+        """As JSON text; ``options`` are those of :func:`json.dumps`."""
+        return json.dumps(self.to_dict(), **options)
+
+    def records(self) -> list[dict[str, Any]]:
+        """A flat record for each metric: the numbers that the printed table has, unrounded."""
+        return [
+            {
+                "metric": name,
+                "value": float(score),
+                "low": score.interval[0] if score.interval else None,
+                "high": score.interval[1] if score.interval else None,
+                "adjusted": score.adjusted,
+                "chance": score.chance.mean if score.chance else None,
+                "chance_sd": score.chance.sd if score.chance else None,
+                "projection": score.projection.mean if score.projection else None,
+                "smooth": score.smooth.mean if score.smooth else None,
+                "ceiling": score.ceiling,
+                "p_value": score.p_value,
+                "n": score.n_samples,
+                "seed": score.seed,
+            }
+            for name, score in self.items()
+        ]
+
+    def to_polars(self):
+        """As a polars data frame, a row for each metric."""
+        import polars
+
+        return polars.DataFrame(self.records(), infer_schema_length=None)
+
+    def to_pandas(self):
+        """As a pandas data frame, a row for each metric.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise ImportError("to_pandas needs pandas: pip install pandas") from error
+        return pandas.DataFrame(self.records()).set_index("metric")
+
+    def plot(self):
+        """A matplotlib figure: values with intervals beside chance, and each matrix behind them."""
+        from unweave.metrics.figure import draw
+
+        return draw(self)
+
+    def rows(self) -> tuple[list[str], list[list[str]]]:
+        """Column names, and the cells of each row as text."""
+        columns = ["metric", "value"]
+        if any(score.chance for score in self.values()):
+            columns += ["interval", "adjusted", "chance", "mixture", "smooth", "perfect", "p"]
+        return columns, [_cells(name, score, len(columns)) for name, score in self.items()]
+
+    def _caption(self) -> str:
+        first = next(iter(self.values()), None)
+        if first is None:
+            return "no scores"
+        caption = f"n = {first.n_samples}, seed = {first.seed}"
+        return caption + (f", {100 * first.confidence:g} % intervals" if first.confidence else "")
+
     def __repr__(self) -> str:
-        return "\n".join(repr(score) for score in self.values())
+        from unweave.metrics._table import text_table
+
+        notes = "".join(f"\nnote: {note}" for note in self.notes)
+        return f"{text_table(*self.rows())}\n{self._caption()}{notes}"
+
+    def _repr_html_(self) -> str:
+        from unweave.metrics._table import html_table
+
+        return html_table(*self.rows(), caption=self._caption())
+
+
+def _cells(name: str, score: Score, n_columns: int) -> list[str]:
+    cells = [name, f"{float(score):.4f}"]
+    if n_columns == len(cells):
+        return cells
+    if score.chance is None:
+        return cells + [""] * (n_columns - len(cells))
+    return cells + [
+        f"[{score.interval[0]:.4f}, {score.interval[1]:.4f}]",
+        "-" if score.adjusted is None else f"{score.adjusted:.4f}",
+        f"{score.chance.mean:.4f} ± {score.chance.sd:.4f}",
+        f"{score.projection.mean:.3f}",
+        f"{score.smooth.mean:.3f}",
+        f"{score.ceiling:.3f}",
+        f"{score.p_value:.2g}",
+    ]

@@ -2,28 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import os
+import threading
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 
 from unweave._check import check_positive, constant_columns
-from unweave.metrics.score import Chance, Details
+from unweave.metrics.score import Chance, Details, Reading, Score
 
-__all__ = ["Noise", "chance_level", "interval", "p_value", "projection_level", "with_noise"]
+__all__ = [
+    "Measure",
+    "Noise",
+    "Subject",
+    "in_threads",
+    "interval",
+    "p_value",
+    "quiet_fits",
+    "score_all",
+]
 
-Statistic = Callable[[np.ndarray, np.ndarray], float]
+Measure = Callable[[np.ndarray, np.ndarray], Mapping[str, Reading]]
+"""Codes and factors in, a reading for each metric out."""
+
+_ENOUGH_FOR_RANKS = 50
+_LEAST_P = 1e-3  # beyond it the tail of so few draws is anyone's guess
+_WIDE = 64  # latents
 
 
 @dataclass(frozen=True)
 class Noise:
-    """How much is spent on knowing the noise of a score."""
+    """How much is spent on knowing the noise of a score.
+
+    Metrics that fit predictors spend a tenth of it, and with more than 64 latents a thirtieth,
+    though never fewer draws than three, or two of projections.
+    """
 
     n_permutations: int = 100
     """Permutations of the rows of the factors, for the chance level and the p-value."""
     n_projections: int = 20
-    """Random linear projections of the factors."""
+    """Random linear projections of the factors, and as many sets of random smooth features."""
     n_halves: int = 50
     """Random halves of the rows, for the interval."""
     confidence: float = 0.95
@@ -35,45 +59,166 @@ class Noise:
         if not 0 < self.confidence < 1:
             raise ValueError(f"confidence must lie between 0 and 1, not {self.confidence}")
 
-
-def chance_level(
-    statistic: Statistic, codes: np.ndarray, factors: np.ndarray, n_draws: int, seed: int
-) -> tuple[Chance, np.ndarray]:
-    """The statistic with the rows of ``factors`` permuted against ``codes``, and its draws."""
-    rng = np.random.default_rng([seed, 1])
-    permuted = (factors[rng.permutation(len(factors))] for _ in range(n_draws))
-    draws = np.array([statistic(codes, shuffled) for shuffled in permuted])
-    return Chance(float(draws.mean()), float(draws.std(ddof=1)), n_draws), draws
-
-
-def p_value(value: float, chance_draws: np.ndarray) -> float:
-    """Share of the draws, the value itself counted among them, that reach the value."""
-    return float((1 + np.sum(chance_draws >= value)) / (1 + len(chance_draws)))
+    def thinned(self, by: int) -> Noise:
+        """The same with ``by`` times fewer draws, though never fewer than are needed."""
+        if by == 1:
+            return self
+        return replace(
+            self,
+            n_permutations=min(self.n_permutations, max(3, self.n_permutations // by)),
+            n_projections=max(2, self.n_projections // by),
+            n_halves=min(self.n_halves, max(3, self.n_halves // by)),
+        )
 
 
-def projection_level(
-    statistic: Statistic, factors: np.ndarray, n_latents: int, n_draws: int, seed: int
-) -> Chance:
-    """The statistic for random linear projections of ``factors``, each scaled to [-1, 1]."""
-    rng = np.random.default_rng([seed, 2])
-    low, high = factors.min(axis=0), factors.max(axis=0)
-    unit = 2 * (factors - low) / (high - low) - 1
-    draws = np.array(
-        [
-            statistic(unit @ rng.standard_normal((unit.shape[1], n_latents)), factors)
-            for _ in range(n_draws)
-        ]
+@dataclass(frozen=True)
+class Subject:
+    """What is scored, and what its scores are to say of themselves."""
+
+    codes: np.ndarray
+    factors: np.ndarray
+    names: Sequence[str]
+    settings: Mapping[str, Any]
+    seed: int
+    notes: tuple[str, ...] = ()
+    tops: Mapping[str, float | None] = field(default_factory=dict)
+    """What no code exceeds, 1 unless said; None if there is no bound, and no adjusting."""
+    label: str = ""
+    """What follows the name of each score when it is printed."""
+    thin: int = 1
+    """How many times fewer draws are taken: fits are dear."""
+    adjusted: Mapping[str, float] = field(default_factory=dict)
+    """Values that are adjusted in a better way than by the mean over permutations."""
+    perfect: np.ndarray | None = None
+    """The perfect code, where it is not one latent a factor."""
+    shuffle: Callable[[np.ndarray, np.ndarray, np.random.Generator], tuple] | None = None
+    """What makes chance of codes and factors, where it is not permuting the factors."""
+
+
+def score_all(subject: Subject, measure: Measure, noise: Noise | None) -> dict[str, Score]:
+    """A score for each reading of ``measure``, with its noise unless ``noise`` is None."""
+    with quiet_fits():
+        readings = measure(subject.codes, subject.factors)
+        details = {name: _details(subject, name, reading) for name, reading in readings.items()}
+        if noise is not None:
+            dear_and_wide = subject.thin >= 5 and subject.codes.shape[1] > _WIDE
+            noise = noise.thinned(30 if dear_and_wide else subject.thin)
+            details = _with_noise(subject, measure, noise, readings, details)
+    return {
+        name: Score(name + subject.label, reading.value, details[name])
+        for name, reading in readings.items()
+    }
+
+
+@contextmanager
+def quiet_fits() -> Iterator[None]:
+    """Say nothing of fits that stop at the number of steps that their convention has.
+
+    Only the main thread may: warning filters are shared by all threads.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="lbfgs failed to converge")
+        yield
+
+
+def in_threads(function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+    """The function of each item, in order, on all cores; linear algebra keeps to one each."""
+    from threadpoolctl import threadpool_limits
+
+    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    with threadpool_limits(1), ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(function, items))
+
+
+def _details(subject: Subject, name: str, reading: Reading) -> Details:
+    dead = constant_columns(subject.codes)
+    notes = subject.notes
+    if dead.size:
+        notes += (f"{dead.size} of {subject.codes.shape[1]} latents never vary and know nothing",)
+    per_factor = reading.per_factor.tolist()
+    names = subject.names if len(per_factor) == len(subject.names) else range(len(per_factor))
+    return Details(
+        per_factor=dict(zip(map(str, names), per_factor, strict=True)),
+        matrix=reading.matrix,
+        settings={"metric": name, **subject.settings},
+        n_samples=len(subject.codes),
+        seed=subject.seed,
+        dead_latents=tuple(dead.tolist()),
+        adjusted=subject.adjusted.get(name),
+        notes=notes,
+        extras=dict(reading.extras),
     )
-    return Chance(float(draws.mean()), float(draws.std(ddof=1)), n_draws)
+
+
+def _with_noise(
+    subject: Subject,
+    measure: Measure,
+    noise: Noise,
+    readings: Mapping[str, Reading],
+    details: Mapping[str, Details],
+) -> dict[str, Details]:
+    codes, factors, seed = subject.codes, subject.factors, subject.seed
+    shuffle = subject.shuffle or _permuted
+    width = codes.shape[1]
+    unit = _unit(factors)
+
+    def shuffled(i: int):
+        return shuffle(codes, factors, np.random.default_rng([seed, 1, i]))
+
+    def projected(i: int):
+        rng = np.random.default_rng([seed, 2, i])
+        return unit @ rng.standard_normal((unit.shape[1], width)), factors
+
+    def smooth(i: int):
+        rng = np.random.default_rng([seed, 5, i])
+        phase = rng.uniform(0, 2 * np.pi, width)
+        return np.cos(unit @ rng.standard_normal((unit.shape[1], width)) + phase), factors
+
+    def half(i: int):
+        rows = np.random.default_rng([seed, 3, i]).permutation(len(codes))[: len(codes) // 2]
+        return codes[rows], factors[rows]
+
+    chance = _draws(measure, shuffled, range(noise.n_permutations))
+    projections = _draws(measure, projected, range(noise.n_projections))
+    features = _draws(measure, smooth, range(noise.n_projections))
+    good = [i for i in range(noise.n_halves) if not constant_columns(half(i)[1]).size]
+    if len(good) < max(2, 0.9 * noise.n_halves):
+        raise ValueError(
+            f"{len(codes)} rows are too few for an interval: in many halves of them a factor never "
+            "varies; give more rows, or pass noise=None for the bare value"
+        )
+    halves = _draws(measure, half, good)
+    perfect = measure(unit if subject.perfect is None else subject.perfect, factors)
+    complete = {}
+    for name, detail in details.items():
+        value, level = readings[name].value, _chance(chance[name])
+        adjusted, top = detail.adjusted, subject.tops.get(name, 1.0)
+        if adjusted is None and top is not None and level.mean < top:
+            adjusted = (value - level.mean) / (top - level.mean)
+        complete[name] = replace(
+            detail,
+            adjusted=adjusted,
+            chance=level,
+            projection=_chance(projections[name]),
+            smooth=_chance(features[name]),
+            interval=interval(value, halves[name], noise.confidence, top=top),
+            confidence=noise.confidence,
+            p_value=p_value(value, chance[name]),
+            ceiling=perfect[name].value,
+        )
+    return complete
 
 
 def interval(
-    statistic: Statistic,
-    codes: np.ndarray,
-    factors: np.ndarray,
     value: float,
-    noise: Noise,
-    seed: int,
+    halves: np.ndarray,
+    confidence: float,
+    *,
+    top: float | None = None,
+    bounded: bool = True,
 ) -> tuple[float, float]:
     r"""Bounds that hold the value at this sample size and the value that all rows would give.
 
@@ -84,49 +229,53 @@ def interval(
     standard deviation of the extrapolation. (A percentile bootstrap repeats rows, which adds to
     every mutual information: its coverage for MIG is close to none.)
     """
-    rng = np.random.default_rng([seed, 3])
-    n = len(codes)
-    draws = []
-    for _ in range(noise.n_halves):
-        rows = rng.permutation(n)[: n // 2]
-        if not constant_columns(factors[rows]).size:
-            draws.append(statistic(codes[rows], factors[rows]))
-    if len(draws) < max(2, 0.9 * noise.n_halves):
-        raise ValueError(
-            f"{n} rows are too few for an interval: in many halves of them a factor never varies; "
-            "give more rows, or pass noise=None for the bare value"
-        )
-    halves = np.array(draws)
     extrapolated = 2 * value - halves.mean()
-    z = NormalDist().inv_cdf(0.5 + noise.confidence / 2)
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
     margin = z * halves.std(ddof=1) * np.sqrt(1 + 1 / len(halves))
-    low = min(value, extrapolated) - margin
-    high = max(value, extrapolated) + margin
-    return float(max(low, 0.0)), float(min(high, 1.0))
+    low, high = min(value, extrapolated) - margin, max(value, extrapolated) + margin
+    if not bounded:
+        return float(low), float(high)
+    # What is measured may itself lie beyond the bounds of its population value, and stays inside.
+    low, high = max(low, min(0.0, value)), high if top is None else min(high, max(top, value))
+    return float(low), float(high)
 
 
-def with_noise(
-    details: Details,
-    value: float,
-    statistic: Statistic,
-    codes: np.ndarray,
-    factors: np.ndarray,
-    noise: Noise | None,
-) -> Details:
-    """``details`` with chance levels, p-value and interval; as they are if ``noise`` is None."""
-    if noise is None:
-        return details
-    seed = details.seed
-    chance, draws = chance_level(statistic, codes, factors, noise.n_permutations, seed)
-    adjusted = details.adjusted
-    if adjusted is None:
-        adjusted = (value - chance.mean) / (1 - chance.mean)
-    return replace(
-        details,
-        adjusted=float(adjusted),
-        chance=chance,
-        projection=projection_level(statistic, factors, codes.shape[1], noise.n_projections, seed),
-        interval=interval(statistic, codes, factors, value, noise, seed),
-        confidence=noise.confidence,
-        p_value=p_value(value, draws),
-    )
+def p_value(value: float, chance: np.ndarray) -> float:
+    """How likely chance reaches the value: by rank, or of few draws by Student's t, from 0.001."""
+    if len(chance) >= _ENOUGH_FOR_RANKS:
+        return float((1 + np.sum(chance >= value)) / (1 + len(chance)))
+    from scipy.special import stdtr
+
+    spread = chance.std(ddof=1) * np.sqrt(1 + 1 / len(chance))
+    if spread == 0:
+        return 1.0 if value <= chance[0] else 1 / (1 + len(chance))
+    tail = stdtr(len(chance) - 1, (chance.mean() - value) / spread)
+    return float(max(tail, _LEAST_P))
+
+
+def _chance(draws: np.ndarray) -> Chance:
+    return Chance(float(draws.mean()), float(draws.std(ddof=1)), len(draws))
+
+
+def _permuted(codes, factors, rng):
+    return codes, factors[rng.permutation(len(factors))]
+
+
+def _unit(factors: np.ndarray) -> np.ndarray:
+    """Each factor scaled to [-1, 1]: a perfect code, and what random codes are made of."""
+    low, high = factors.min(axis=0), factors.max(axis=0)
+    unit = 2 * (factors - low.astype(np.float64)) / (high.astype(np.float64) - low) - 1
+    # A gap needs two latents; the second one of a lone factor knows nothing.
+    return unit if unit.shape[1] > 1 else np.concatenate([unit, np.zeros_like(unit)], axis=1)
+
+
+def _draws(
+    measure: Measure, make: Callable[[int], tuple], indices: Iterable[int]
+) -> dict[str, np.ndarray]:
+    """Values of each metric over draws, which threads share; each draw has a seed of its own."""
+
+    def values(i: int) -> dict[str, float]:
+        return {name: reading.value for name, reading in measure(*make(i)).items()}
+
+    found = in_threads(values, indices)
+    return {name: np.array([draw[name] for draw in found]) for name in found[0]}

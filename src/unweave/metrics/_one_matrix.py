@@ -1,0 +1,124 @@
+"""The scores that are read from one matrix: what each latent knows of each factor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from unweave._check import (
+    check_choice,
+    check_codes_factors,
+    check_factor_kinds,
+    check_positive,
+    factor_labels,
+)
+from unweave.metrics._information import (
+    BINNINGS,
+    ESTIMATORS,
+    InformationTable,
+    bin_codes,
+    binned_table,
+    entropies,
+    factor_levels,
+    neighbour_table,
+    warn_of_outliers,
+)
+from unweave.metrics.score import Reading, Score
+from unweave.metrics.significance import Noise, Subject, score_all
+
+__all__ = ["one_matrix_scores"]
+
+N_NEIGHBOURS = 3  # of scikit-learn, and of those who compare estimators of MIG
+
+
+def one_matrix_scores(
+    formulas: Mapping[str, Callable[[InformationTable], Reading]],
+    codes: object,
+    factors: object,
+    *,
+    estimator: str,
+    n_bins: int,
+    binning: str,
+    factor_names: Sequence[str] | None,
+    factor_kinds: Sequence[str] | None,
+    noise: Noise | None,
+    seed: int,
+    min_factors: int = 1,
+    settings: Mapping[str, Any] | None = None,
+) -> dict[str, Score]:
+    """Every formula of one table of mutual informations, whose draws they share.
+
+    Raises
+    ------
+    ValueError
+        If the arrays or options cannot be used.
+    """
+    factor_names, factor_kinds = factor_labels(factors, factor_names, factor_kinds)
+    codes, factors = check_codes_factors(codes, factors, min_latents=2, names=factor_names)
+    estimator = check_choice("estimator", estimator, ESTIMATORS)
+    binning = check_choice("binning", binning, BINNINGS)
+    n_bins = check_positive("n_bins", n_bins, minimum=2)
+    n_factors = factors.shape[1]
+    if n_factors < min_factors:
+        raise ValueError(
+            f"factors have {n_factors} column(s), and {' and '.join(formulas)} compare what a "
+            f"latent knows of one factor with the others: pass at least {min_factors}"
+        )
+    kinds = check_factor_kinds(factor_kinds, n_factors) if factor_kinds is not None else None
+    if estimator == "ksg" and "jemmig" in formulas:
+        raise ValueError("jemmig needs the entropy of binned codes: choose another estimator")
+
+    whole, bins_of_whole = codes, bin_codes(codes, n_bins, binning)
+
+    def table(codes, factors, estimator=estimator) -> InformationTable:
+        levels, n_levels = factor_levels(factors, kinds, n_bins)
+        if estimator == "ksg":
+            return neighbour_table(codes, levels, n_levels, N_NEIGHBOURS)
+        # Permuted factors come with the same codes: half of the work is done.
+        bins = bins_of_whole if codes is whole else bin_codes(codes, n_bins, binning)
+        return binned_table(bins, levels, n_bins, n_levels, estimator)
+
+    def measure(codes, factors) -> dict[str, Reading]:
+        found = table(codes, factors)
+        return {name: formula(found) for name, formula in formulas.items()}
+
+    if binning == "equal_width" and estimator != "ksg":
+        warn_of_outliers(bins_of_whole, codes, n_bins)
+    adjusted = {}
+    if "mig" in formulas and (estimator == "adjusted" or noise is not None):
+        exact = table(codes, factors, "adjusted")
+        adjusted["mig"] = formulas["mig"](exact).value
+    return score_all(
+        Subject(
+            codes,
+            factors,
+            list(factor_names or map(str, range(n_factors))),
+            {
+                "estimator": estimator,
+                "n_bins": None if estimator == "ksg" else n_bins,
+                "binning": None if estimator == "ksg" else binning,
+                "n_neighbours": N_NEIGHBOURS if estimator == "ksg" else None,
+                **(settings or {}),
+            },
+            seed,
+            notes=() if estimator == "ksg" else _notes(factors, kinds, n_bins),
+            tops={"rmig": None},
+            adjusted=adjusted,
+            thin=10 if estimator == "ksg" else 1,
+        ),
+        measure,
+        noise,
+    )
+
+
+def _notes(factors: np.ndarray, kinds: Sequence[str] | None, n_bins: int) -> tuple[str, ...]:
+    levels, n_levels = factor_levels(factors, kinds, n_bins)
+    known = np.minimum(1.0, np.log(n_bins) / entropies(levels, n_levels)).mean()
+    if known > 0.995:
+        return ()
+    return (
+        f"{n_bins} bins cannot tell up to {n_levels.max()} levels apart: no code can know more "
+        f"than {known:.3f} of the factors here",
+    )

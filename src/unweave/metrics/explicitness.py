@@ -1,0 +1,124 @@
+"""Explicitness (Ridgeway and Mozer 2018): can a linear classifier tell the levels apart?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from unweave._check import check_choice
+from unweave.metrics._predictors import (
+    check_test,
+    hold_out,
+    labelled,
+    logistic_regression,
+    scaled_like,
+)
+from unweave.metrics._subject import subject_of
+from unweave.metrics.score import Reading, Score
+from unweave.metrics.significance import Noise, score_all
+
+__all__ = ["area_under_roc", "explicitness"]
+
+_CLASSIFIERS = ("multinomial", "one_against_rest")
+
+
+def explicitness(
+    codes: object,
+    factors: object,
+    *,
+    classifier: str = "multinomial",
+    test: tuple[object, object] | None = None,
+    factor_names: Sequence[str] | None = None,
+    factor_kinds: Sequence[str] | None = None,
+    noise: Noise | None = Noise(),  # noqa: B008 - frozen
+    seed: int = 0,
+) -> Score:
+    r"""Mean area under the ROC curve of telling each level from the rest; 0.5 is chance, 1 best.
+
+    A logistic regression on all latents, standardised, learns each factor's levels; for each level
+    the area is that of its probability on held-out rows. It says how much a linear map can know,
+    not whether latents are separate: a rotation changes nothing.
+
+    Parameters
+    ----------
+    codes, factors
+        Arrays (samples, latents) and (samples, factors) of the same rows.
+    classifier
+        ``multinomial`` is scikit-learn's default of today; ``one_against_rest`` fits each level by
+        itself with liblinear, as scikit-learn did until 2019, and so the papers of that time.
+    test
+        Codes and factors of other rows to be judged on; else a random third is held out.
+    factor_names, factor_kinds, noise, seed
+        As of :func:`~unweave.metrics.mutual_information_gap`, as are the errors.
+
+    References
+    ----------
+    Ridgeway and Mozer (2018), https://arxiv.org/abs/1802.05312, section 3.
+
+    >>> factors = np.stack(np.meshgrid(range(3), range(9)), -1).reshape(-1, 2)
+    >>> float(explicitness(factors.astype(float), factors % 3, noise=None)) > 0.5
+    True
+    """
+    check_choice("classifier", classifier, _CLASSIFIERS)
+    subject, kinds = subject_of(
+        codes,
+        factors,
+        {"classifier": classifier, "n_test": None if test is None else len(test[0])},  # type: ignore[arg-type]
+        factor_names=factor_names,
+        factor_kinds=factor_kinds,
+        seed=seed,
+        thin=10,
+    )
+    checked = check_test(test, subject.codes.shape[1])
+
+    def measure(codes, factors) -> dict[str, Reading]:
+        # Draws judge on rows of their own: test rows fit no permutation.
+        own = codes is subject.codes and factors is subject.factors
+        split = hold_out(codes, factors, checked if own else None, seed)
+        train, judge = scaled_like(split[0], split[2])
+        learn_levels, judge_levels = labelled(split, kinds)
+        areas = [
+            _mean_area(train, learn, judge, true, classifier)
+            for learn, true in zip(learn_levels, judge_levels, strict=True)
+        ]
+        return {"explicitness": Reading(float(np.mean(areas)), np.array(areas))}
+
+    return score_all(subject, measure, noise)["explicitness"]
+
+
+def area_under_roc(scores: np.ndarray, positive: np.ndarray) -> np.ndarray:
+    """Area (classes,) under the ROC curve of ``scores`` (rows, classes) for ``positive`` rows.
+
+    It is the share of pairs, one positive and one not, that the score puts in the right order.
+    nan for a class without both.
+    """
+    from scipy.stats import rankdata
+
+    ranks = rankdata(scores, axis=0)
+    n_positive = positive.sum(axis=0)
+    n_pairs = n_positive * (len(positive) - n_positive)
+    above = (ranks * positive).sum(axis=0) - n_positive * (n_positive + 1) / 2
+    return np.where(n_pairs > 0, above / np.maximum(n_pairs, 1), np.nan)
+
+
+def _mean_area(train, learn, judge, true, classifier: str) -> float:
+    seen = np.unique(learn)
+    if len(seen) < 2:
+        return 0.5
+    if classifier == "multinomial":
+        probabilities = logistic_regression(train, learn).predict_proba(judge)
+    else:
+        from sklearn.linear_model import LogisticRegression
+
+        models = [
+            LogisticRegression(solver="liblinear").fit(train, learn == level)
+            for level in (seen[1:] if len(seen) == 2 else seen)
+        ]
+        probabilities = np.stack([m.predict_proba(judge)[:, 1] for m in models], axis=1)
+        if len(seen) == 2:
+            probabilities = np.concatenate([1 - probabilities, probabilities], axis=1)
+        probabilities /= np.maximum(probabilities.sum(axis=1, keepdims=True), 1e-300)
+    areas = area_under_roc(probabilities, true[:, None] == seen)
+    areas = areas[~np.isnan(areas)]
+    return float(areas.mean()) if areas.size else 0.5

@@ -1,0 +1,72 @@
+"""Scores as a picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from unweave.metrics.score import Scores
+
+__all__ = ["draw"]
+
+_BAR, _CHANCE, _CEILING = "#3b6ea5", "#c0504d", "#7a7a7a"
+_MAX_LATENTS = 60
+
+
+def draw(scores: Scores) -> Figure:
+    """Bars with interval, chance level and ceiling; and the matrix behind the first few scores."""
+    from matplotlib.figure import Figure
+
+    matrices = _matrices(scores)
+    height = 1.2 + 0.28 * len(scores)
+    figure = Figure(figsize=(7 + 3.2 * len(matrices), max(3.0, height)), layout="constrained")
+    axes = figure.subplots(1, 1 + len(matrices), width_ratios=[2.4, *[1] * len(matrices)])
+    axes = np.atleast_1d(axes)
+    _bars(axes[0], scores)
+    for ax, (name, matrix, factors) in zip(axes[1:], matrices, strict=True):
+        image = ax.imshow(matrix, aspect="auto", cmap="viridis", vmin=0)
+        ax.set_title(f"behind {name}", fontsize=9)
+        ax.set_xticks(range(len(factors)), factors, rotation=45, ha="right", fontsize=8)
+        ax.set_ylabel("latent")
+        figure.colorbar(image, ax=ax, shrink=0.8)
+    return figure
+
+
+def _bars(ax, scores: Scores) -> None:
+    places = np.arange(len(scores))[::-1]
+    for place, score in zip(places, scores.values(), strict=True):
+        # Scores without a bound share the axis by being drawn at most at its end.
+        value = float(score)
+        ax.barh(place, min(value, 1.6), color=_BAR, height=0.6, zorder=2)
+        if value > 1.6:
+            ax.annotate(f"{value:.3g}", (1.6, place), va="center", ha="left", fontsize=8)
+        if score.interval is not None:
+            low, high = np.minimum(score.interval, 1.6)
+            ax.plot([low, high], [place, place], color="black", lw=1.2, zorder=3)
+        if score.chance is not None:
+            ax.plot(min(score.chance.mean, 1.6), place, "D", color=_CHANCE, ms=4, zorder=4)
+        if score.ceiling is not None:
+            ax.plot(min(score.ceiling, 1.6), place, "|", color=_CEILING, ms=12, mew=2, zorder=3)
+    ax.set_yticks(places, list(scores), fontsize=8)
+    ax.set_xlim(min(0, *[float(s) for s in scores.values()]), 1.75)
+    ax.grid(axis="x", color="#e0e0e0", zorder=0)
+    ax.set_xlabel("value (bar), interval (line), chance (diamond), perfect code (tick)", fontsize=8)
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+
+
+def _matrices(scores: Scores):
+    """Up to three different (latents, factors) matrices, with the names of their factors."""
+    found: list = []
+    for name, score in scores.items():
+        matrix = np.asarray(score.matrix)
+        factors = list(score.per_factor)
+        fits = matrix.ndim == 2 and matrix.shape[1] == len(factors) and matrix.shape[0] > 0
+        seen = any(m.shape == matrix.shape and np.array_equal(m, matrix) for _, m, _ in found)
+        if fits and not seen and matrix.shape[0] <= _MAX_LATENTS and name in ("mig", "sap", "irs", "mcc", "beta_vae"):
+            found.append((name, matrix, factors))
+    return found[:3]

@@ -1,0 +1,161 @@
+"""Identifiability: are the factors found up to order and scale, or up to a linear map?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from unweave._check import check_choice
+from unweave.metrics._predictors import (
+    check_test,
+    hold_out,
+    r_squared,
+    scaled_like,
+    targets_by_kind,
+)
+from unweave.metrics._subject import subject_of
+from unweave.metrics.score import Reading, Score
+from unweave.metrics.significance import Noise, score_all
+
+__all__ = ["linear_r2", "mean_correlation_coefficient"]
+
+_CORRELATIONS = ("pearson", "spearman")
+
+
+def mean_correlation_coefficient(
+    codes: object,
+    factors: object,
+    *,
+    correlation: str = "pearson",
+    factor_names: Sequence[str] | None = None,
+    factor_kinds: Sequence[str] | None = None,
+    noise: Noise | None = Noise(),  # noqa: B008 - frozen
+    seed: int = 0,
+) -> Score:
+    r"""MCC: mean absolute correlation of each factor with a latent of its own, in [0, 1].
+
+    .. math:: \max_\pi \frac{1}{K} \sum_k |\mathrm{corr}(z_{\pi(k)}, v_k)|
+
+    over all ways :math:`\pi` to give each factor another latent. A factor without a latent counts
+    0. For a circular factor the correlation is the multiple one with cosine and sine, for a
+    categorical one the correlation ratio. The maximum finds some correlation in noise, the more
+    the wider the codes: read the chance level.
+
+    Parameters
+    ----------
+    correlation
+        ``pearson``, or ``spearman``, that of the ranks, which forgives monotone maps.
+    codes, factors, factor_names, factor_kinds, noise, seed
+        As of :func:`~unweave.metrics.mutual_information_gap`, as are the errors.
+
+    References
+    ----------
+    Hyvärinen and Morioka (2016), https://arxiv.org/abs/1605.06336, section 6.
+
+    >>> factors = np.stack(np.meshgrid(range(3), range(4)), -1).reshape(-1, 2)
+    >>> round(float(mean_correlation_coefficient(-2.0 * factors[:, ::-1], factors, noise=None)), 6)
+    1.0
+    """
+    check_choice("correlation", correlation, _CORRELATIONS)
+    subject, kinds = subject_of(
+        codes,
+        factors,
+        {"correlation": correlation},
+        factor_names=factor_names,
+        factor_kinds=factor_kinds,
+        seed=seed,
+    )
+    kinds = kinds or ("ordinal",) * len(subject.names)
+
+    def measure(codes, factors) -> dict[str, Reading]:
+        from scipy.optimize import linear_sum_assignment
+        from scipy.stats import rankdata
+
+        if correlation == "spearman":
+            codes, factors = rankdata(codes, axis=0), _ranked(factors, kinds)
+        (scaled,) = scaled_like(codes)
+        matrix = np.stack(
+            [_correlations(scaled, target) for target in targets_by_kind(factors, kinds)], axis=1
+        )
+        latents, matched = linear_sum_assignment(matrix, maximize=True)
+        per_factor = np.zeros(matrix.shape[1])
+        per_factor[matched] = matrix[latents, matched]
+        return {"mcc": Reading(float(per_factor.mean()), per_factor, matrix)}
+
+    return score_all(subject, measure, noise)["mcc"]
+
+
+def linear_r2(
+    codes: object,
+    factors: object,
+    *,
+    test: tuple[object, object] | None = None,
+    factor_names: Sequence[str] | None = None,
+    factor_kinds: Sequence[str] | None = None,
+    noise: Noise | None = Noise(),  # noqa: B008 - frozen
+    seed: int = 0,
+) -> Score:
+    r"""Share of each factor's variance that a linear map of all latents predicts; at most 1.
+
+    It is fitted by least squares and judged on held-out rows, where it may be negative. What is
+    predicted of a circular factor is the point on its circle, of a categorical one the indicator
+    of each level. A rotation of the codes changes nothing.
+
+    Parameters
+    ----------
+    test
+        Codes and factors of other rows to be judged on; else a random third is held out.
+    codes, factors, factor_names, factor_kinds, noise, seed
+        As of :func:`~unweave.metrics.mutual_information_gap`, as are the errors.
+
+    References
+    ----------
+    Hyvärinen and Morioka (2016), https://arxiv.org/abs/1605.06336, section 4.
+
+    >>> rng = np.random.default_rng(0)
+    >>> factors = rng.integers(9, size=(300, 2))
+    >>> round(float(linear_r2(factors @ [[1.0, 1], [1, -1]], factors, noise=None)), 6)
+    1.0
+    """
+    subject, kinds = subject_of(
+        codes, factors, {}, factor_names=factor_names, factor_kinds=factor_kinds, seed=seed, thin=2
+    )
+    kinds = kinds or ("ordinal",) * len(subject.names)
+    checked = check_test(test, subject.codes.shape[1])
+
+    def measure(codes, factors) -> dict[str, Reading]:
+        own = codes is subject.codes and factors is subject.factors
+        split = hold_out(codes, factors, checked if own else None, seed)
+        train, judge = scaled_like(split[0], split[2])
+        targets = targets_by_kind(np.concatenate([split[1], split[3]]), kinds)
+        shares = np.array([_held_out_share(train, judge, target) for target in targets])
+        return {"linear_r2": Reading(float(shares.mean()), shares)}
+
+    return score_all(subject, measure, noise)["linear_r2"]
+
+
+def _ranked(factors: np.ndarray, kinds: Sequence[str]) -> np.ndarray:
+    """Ranks of the factors that have an order, the others as they are."""
+    from scipy.stats import rankdata
+
+    columns = [
+        rankdata(column) if kind in ("ordinal", "continuous") else column
+        for column, kind in zip(factors.T, kinds, strict=True)
+    ]
+    ranked = np.stack(columns, axis=1)
+    return ranked.astype(np.int64) if (ranked == np.round(ranked)).all() else ranked
+
+
+def _correlations(scaled: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Multiple correlation (latents,) of each latent of deviation 1 with all of ``target``."""
+    basis, spread, _ = np.linalg.svd(target - target.mean(axis=0), full_matrices=False)
+    basis = basis[:, spread > 1e-9 * spread[0]]
+    return np.sqrt(np.clip(((basis.T @ scaled) ** 2).sum(axis=0) / len(scaled), 0, 1))
+
+
+def _held_out_share(train: np.ndarray, judge: np.ndarray, target: np.ndarray) -> float:
+    learn, true = target[: len(train)], target[len(train) :]
+    mean = learn.mean(axis=0)
+    weights = np.linalg.lstsq(train, learn - mean, rcond=1e-6)[0]
+    return r_squared(judge @ weights + mean, true)

@@ -1,0 +1,105 @@
+"""Single-neuron classification (Mahon et al. 2023): one latent a factor, and no training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from unweave.metrics._information import factor_levels
+from unweave.metrics._predictors import check_test, hold_out, labelled
+from unweave.metrics._subject import subject_of
+from unweave.metrics.score import Reading, Score
+from unweave.metrics.significance import Noise, score_all
+
+__all__ = ["single_neuron_classification"]
+
+
+def single_neuron_classification(
+    codes: object,
+    factors: object,
+    *,
+    test: tuple[object, object] | None = None,
+    factor_names: Sequence[str] | None = None,
+    factor_kinds: Sequence[str] | None = None,
+    noise: Noise | None = Noise(),  # noqa: B008 - frozen
+    seed: int = 0,
+) -> Score:
+    r"""SNC: accuracy of reading each factor from one latent of its own, in [0, 1].
+
+    Each latent is cut, at quantiles, into as many bins as a factor has levels. Factors are given
+    latents, each another one, so that the information between bins and levels is the largest in
+    all; then bins are given levels, each another one, so that most rows are right. The accuracy is
+    that on held-out rows. A level that fills several bins, or a code that repeats a level in
+    two places, is wrong for all but one of them. Guessing gets one over the number of levels.
+
+    Parameters
+    ----------
+    test
+        Codes and factors of other rows to be judged on; else a random third is held out.
+    codes, factors, factor_names, factor_kinds, noise, seed
+        As of :func:`~unweave.metrics.mutual_information_gap`, as are the errors. ``extras`` has
+        the accuracy ``above_guessing``, 0 for guessing and 1 at best.
+
+    References
+    ----------
+    Mahon et al. (2023), https://arxiv.org/abs/2304.02335, section 4.
+
+    >>> rng = np.random.default_rng(0)
+    >>> factors = rng.permutation(np.stack(np.meshgrid(*[range(4)] * 2), -1).reshape(-1, 2))
+    >>> factors = np.concatenate([factors] * 30)
+    >>> float(single_neuron_classification(-factors.astype(float), factors, noise=None)) > 0.9
+    True
+    """
+    subject, kinds = subject_of(
+        codes, factors, {}, factor_names=factor_names, factor_kinds=factor_kinds, seed=seed, thin=2
+    )
+    checked = check_test(test, subject.codes.shape[1])
+
+    def measure(codes, factors) -> dict[str, Reading]:
+        own = codes is subject.codes and factors is subject.factors
+        split = hold_out(codes, factors, checked if own else None, seed)
+        return {"snc": _read(split, kinds)}
+
+    return score_all(subject, measure, noise)["snc"]
+
+
+def _read(split, kinds) -> Reading:
+    from scipy.optimize import linear_sum_assignment
+
+    learn_levels, judge_levels = labelled(split, kinds)
+    n_levels = 1 + np.concatenate([learn_levels, judge_levels], axis=1).max(axis=1)
+    information = _information(split[0], learn_levels, n_levels)
+    latents, matched = linear_sum_assignment(information, maximize=True)
+    accuracy = np.zeros(len(learn_levels))
+    for j, k in zip(latents, matched, strict=True):
+        size = int(n_levels[k])
+        edges = _edges(split[0][:, j], size)
+        counts = np.zeros((size, size))
+        np.add.at(counts, (np.searchsorted(edges, split[0][:, j], "right"), learn_levels[k]), 1)
+        _, level_of_bin = linear_sum_assignment(counts, maximize=True)
+        predicted = level_of_bin[np.searchsorted(edges, split[2][:, j], "right")]
+        accuracy[k] = (predicted == judge_levels[k]).mean()
+    above = float(((accuracy - 1 / n_levels) / (1 - 1 / n_levels)).mean())
+    return Reading(float(accuracy.mean()), accuracy, information, {"above_guessing": above})
+
+
+def _edges(column: np.ndarray, n_bins: int) -> np.ndarray:
+    """Inner edges (n_bins - 1,) of bins that as many rows fall into as ties allow."""
+    return np.sort(column)[np.arange(1, n_bins) * len(column) // n_bins]
+
+
+def _information(codes: np.ndarray, levels: np.ndarray, n_levels: np.ndarray) -> np.ndarray:
+    """Information (latents, factors) in nats of each latent in as many bins as levels."""
+    from unweave.metrics import _kernels
+    from unweave.metrics._information import binned_table
+
+    ordered = np.sort(codes, axis=0).T
+    columns = np.ascontiguousarray(codes.T)
+    information = np.empty((codes.shape[1], len(levels)))
+    for k, size in enumerate(n_levels.tolist()):
+        lower = ordered[:, np.arange(size) * len(codes) // size]
+        bins = _kernels.digitise(columns, np.ascontiguousarray(lower))
+        row = factor_levels(levels[k : k + 1].T)
+        information[:, k] = binned_table(bins, row[0], size, row[1]).information[:, 0]
+    return information
