@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -215,7 +216,7 @@ def _is_factor_space(factors: object) -> bool:
     return hasattr(factors, "levels") and hasattr(factors, "sizes")
 
 
-def _numeric_matrix(array: object, what: str, shape: str) -> np.ndarray:
+def _numeric_matrix(array: Any, what: str, shape: str) -> np.ndarray:
     if hasattr(array, "detach"):  # a torch tensor, perhaps on a device or in half precision
         array = array.detach().cpu()
         array = array.float().numpy() if array.is_floating_point() else array.numpy()

@@ -113,13 +113,22 @@ def _fourier(chosen: np.ndarray) -> np.ndarray:
     return np.cos(sum(unit[:, [k]] * weights[k] for k in range(5)) + phase).astype(np.float32)
 
 
-def _small() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    sizes = (4, 3, 5, 6)
+SMALL_SIZES = (4, 3, 5, 6)
+
+
+def small_grid() -> tuple[np.ndarray, np.ndarray]:
+    """Codes and factors of all 360 points of i_small, in C order."""
+    sizes = SMALL_SIZES
     factors = np.stack(np.unravel_index(np.arange(360), sizes), axis=1)
     noise = np.random.default_rng(20242).standard_normal((360, 6))
     u = 2 * factors / (np.array(sizes) - 1) - 1
     mixed = 0.5 * u[:, 0] + 0.5 * u[:, 3] + 0.1 * noise[:, 4]
     codes = np.column_stack([u + 0.1 * noise[:, :4], mixed, 0.01 * noise[:, 5]]).astype(np.float32)
+    return codes, factors
+
+
+def _small() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    codes, factors = small_grid()
     order = np.random.default_rng(2027).permutation(360)
     train, test = order[:240], order[240:]
     return codes[train], factors[train], codes[test], factors[test]

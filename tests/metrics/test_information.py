@@ -1,11 +1,18 @@
 import numpy as np
 import pytest
 from scipy.special import gammaln
+from sklearn.feature_selection import mutual_info_classif
 from sklearn.metrics import adjusted_mutual_info_score, mutual_info_score
 from sklearn.metrics.cluster import contingency_matrix, expected_mutual_information
 
 from unweave.metrics import _kernels
-from unweave.metrics._information import bin_codes, factor_levels, normalised_information
+from unweave.metrics._information import (
+    bin_codes,
+    binned_table,
+    factor_levels,
+    latent_information,
+    neighbour_table,
+)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -42,7 +49,7 @@ def binned(rng):
 
 def test_information_is_that_of_scikit_learn(binned):
     bins, levels, n_levels = binned
-    ours, _ = normalised_information(bins, levels, 8, n_levels)
+    ours = binned_table(bins, levels, 8, n_levels).information
     expected = [[mutual_info_score(b, v) for v in levels] for b in bins]
     np.testing.assert_allclose(ours, expected, atol=1e-12)
 
@@ -62,12 +69,11 @@ def test_expected_information_is_that_of_scikit_learn(binned):
 
 def test_adjusted_information_is_that_of_vinh_normalised_by_the_factor(binned):
     bins, levels, n_levels = binned
-    _, ours = normalised_information(bins, levels, 8, n_levels, "adjusted")
+    ours = binned_table(bins, levels, 8, n_levels, "adjusted").normalised
     # Where a code has no more entropy than the factor, scikit-learn's "min" would divide by the
     # code's: compare with a factor against itself, and by the formula elsewhere.
     assert adjusted_mutual_info_score(levels[0], levels[0]) == pytest.approx(1.0)
-    itself, _ = levels[:1], None
-    _, own = normalised_information(itself, levels[:1], 3, n_levels[:1], "adjusted")
+    own = binned_table(levels[:1], levels[:1], 3, n_levels[:1], "adjusted").normalised
     assert own[0, 0] == pytest.approx(1.0)
     entropy = [mutual_info_score(v, v) for v in levels]
     for j, b in enumerate(bins):
@@ -80,9 +86,62 @@ def test_adjusted_information_is_that_of_vinh_normalised_by_the_factor(binned):
 
 def test_miller_madow_adds_half_a_cell_to_each_entropy(binned):
     bins, levels, n_levels = binned
-    plug_in, _ = normalised_information(bins, levels, 8, n_levels)
-    ours, _ = normalised_information(bins, levels, 8, n_levels, "miller_madow")
+    plug_in = binned_table(bins, levels, 8, n_levels).information
+    ours = binned_table(bins, levels, 8, n_levels, "miller_madow").information
     for j, b in enumerate(bins):
         for k, v in enumerate(levels):
             cells = len(np.unique(b)) + len(np.unique(v)) - len(np.unique(b * 100 + v)) - 1
             assert ours[j, k] - plug_in[j, k] == pytest.approx(cells / 800)
+
+
+def test_joint_entropy_is_that_of_the_pairs(binned):
+    bins, levels, n_levels = binned
+    pairs = bins[1] * 100 + levels[1]
+    joint = binned_table(bins, levels, 8, n_levels).joint_entropy[1, 1]
+    assert joint == pytest.approx(mutual_info_score(pairs, pairs))
+
+
+@pytest.mark.parametrize("n_bins", [8, 300])
+def test_information_between_latents_is_that_of_scikit_learn(rng, n_bins):
+    codes = rng.standard_normal((900, 4)) @ rng.standard_normal((4, 4))
+    bins = bin_codes(codes, n_bins)
+    expected = [[mutual_info_score(a, b) for a in bins] for b in bins]
+    np.testing.assert_allclose(latent_information(bins, n_bins), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("n_neighbours", [1, 3, 10])
+def test_information_from_neighbours_is_that_of_scikit_learn(rng, n_neighbours):
+    factors = np.stack([rng.integers(0, 3, 600), rng.integers(0, 40, 600)], axis=1)
+    factors[0, 1] = 77  # a level that one row alone has
+    codes = factors @ rng.standard_normal((2, 3)) + 0.3 * rng.standard_normal((600, 3))
+    levels, n_levels = factor_levels(factors)
+    ours = neighbour_table(codes, levels, n_levels, n_neighbours).information
+    for k in range(2):
+        expected = mutual_info_classif(
+            codes,
+            factors[:, k],
+            discrete_features=False,
+            n_neighbors=n_neighbours,
+            random_state=0,
+        )
+        np.testing.assert_allclose(ours[:, k], expected, atol=1e-9)
+
+
+def test_information_from_neighbours_of_a_known_mixture(rng):
+    # Two levels, unit normals two apart: I = h(mixture) - h(normal), by quadrature.
+    grid = np.linspace(-12, 14, 20_001)
+    density = sum(np.exp(-0.5 * (grid - m) ** 2) for m in (0, 2)) / np.sqrt(8 * np.pi)
+    entropy = -np.trapezoid(density * np.log(density), grid)
+    expected = entropy - 0.5 * np.log(2 * np.pi * np.e)
+    factor = rng.integers(0, 2, (40_000, 1))
+    codes = 2 * factor + rng.standard_normal((40_000, 1))
+    levels, n_levels = factor_levels(factor)
+    ours = neighbour_table(codes, levels, n_levels, 3).information[0, 0]
+    assert ours == pytest.approx(expected, abs=0.01)
+
+
+def test_equal_codes_have_neighbours_too(rng):
+    factor = rng.integers(0, 5, (1000, 1))
+    levels, n_levels = factor_levels(factor)
+    table = neighbour_table(factor.astype(float), levels, n_levels, 10)
+    assert table.normalised[0, 0] == pytest.approx(1.0, abs=0.02)

@@ -8,6 +8,7 @@ import sys
 from cyclopts import App
 
 import unweave
+from unweave.cli.compare import compare
 from unweave.cli.console import err
 from unweave.cli.data import data
 from unweave.cli.score import score
@@ -21,7 +22,7 @@ app = App(
     version=unweave.__version__,
     help="Measure disentanglement, learn it, and study how it scales.",
 )
-for command in (score, train, study, data):
+for command in (score, compare, train, study, data):
     app.command(command)
 
 

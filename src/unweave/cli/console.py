@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
-__all__ = ["err", "out", "patience", "print_json", "progress_bar"]
+__all__ = ["err", "out", "patience", "print_json", "print_table", "progress_bar"]
 
 # Piped output has no width of its own: give tables enough to stay whole.
 out = Console(width=None if sys.stdout.isatty() else 140)
@@ -21,6 +22,16 @@ err = Console(stderr=True)
 def print_json(content: dict[str, Any]) -> None:
     """JSON on standard output."""
     print(json.dumps(content, indent=1, allow_nan=False))
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table on standard output, its first column to the left."""
+    table = Table(title=title)
+    for i, column in enumerate(columns):
+        table.add_column(column, justify="left" if i == 0 else "right")
+    for row in rows:
+        table.add_row(*row)
+    out.print(table, markup=False)
 
 
 @contextmanager

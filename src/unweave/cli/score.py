@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 from cyclopts import Parameter
-from rich.table import Table
 
 import unweave
-from unweave._check import constant_columns
-from unweave.cli.console import out, patience, print_json
+from unweave.cli.arrays import Table, read_table
+from unweave.cli.console import out, print_json, print_table
 from unweave.metrics import Scores, evaluate
 
 __all__ = ["score"]
-
-_NPZ_KEYS = ("codes", "factors", "factor_names", "factor_kinds")
 
 
 def score(
     file: Path,
     *,
+    metrics: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
     json: Annotated[bool, Parameter(name="--json", negative="")] = False,  # noqa: A002
     drop_constant: Annotated[bool, Parameter(negative="")] = False,
     rows: int | None = None,
@@ -35,6 +31,8 @@ def score(
     file
         An .npz with arrays `codes` (n, d) and `factors` (n, k), and optionally `factor_names` and
         `factor_kinds` (k words each; kinds are categorical, ordinal, circular or continuous).
+    metrics
+        Only these, by their short names, as mig or dci_disentanglement; without it, all.
     json
         Print JSON instead of a table.
     drop_constant
@@ -44,97 +42,54 @@ def score(
     seed
         Of all draws.
     """
-    arrays = _read_npz(file)
-    codes, factors = arrays["codes"], arrays["factors"]
-    names = [str(n) for n in arrays.get("factor_names", range(np.shape(factors)[-1]))]
-    kinds = [str(k) for k in arrays["factor_kinds"]] if "factor_kinds" in arrays else None
-    dropped: list[str] = []
-    if drop_constant and np.ndim(factors) == 2 and len(factors):
-        constant = constant_columns(factors)
-        dropped = [names[k] for k in constant]
-        kept = [k for k in range(factors.shape[1]) if k not in constant]
-        factors, names = factors[:, kept], [names[k] for k in kept]
-        kinds = [kinds[k] for k in kept] if kinds else None
-        if not kept:
-            raise ValueError(f"no factor in {file} varies: there is nothing to score")
-    if rows is not None and rows < len(codes) == len(factors):
-        chosen = np.random.default_rng(seed).permutation(len(codes))[:rows]
-        codes, factors = codes[chosen], factors[chosen]
-    with patience("scoring"):
-        scores = evaluate(codes, factors, factor_names=names, factor_kinds=kinds, seed=seed)
-    mig = scores["mig"]
+    table = read_table(file, drop_constant=drop_constant, rows=rows, seed=seed)
+    scores = evaluate(
+        table.codes,
+        table.factors,
+        metrics=metrics,
+        factor_names=table.names,
+        factor_kinds=table.kinds,
+        seed=seed,
+    )
     if json:
-        print_json(
-            {
-                "unweave": unweave.__version__,
-                "file": str(file),
-                "n": mig.n_samples,
-                "n_latents": int(codes.shape[1]),
-                "dead_latents": list(mig.dead_latents),
-                "dropped_factors": dropped,
-                "metrics": scores.to_dict(),
-            }
-        )
+        print_json(_content(file, table, scores))
         return
-    title = f"{file.name}: {mig.n_samples:,} rows, {codes.shape[1]} latents, seed {seed}"
-    _print_tables(scores, title)
-    notes = [note for found in scores.values() for note in found.notes]
-    notes += [f"factors left out because they never vary: {', '.join(dropped)}"] if dropped else []
-    for note in dict.fromkeys(notes):
+    first = next(iter(scores.values()))
+    n_latents = table.codes.shape[1]
+    print_table(
+        f"{file.name}: {first.n_samples:,} rows, {n_latents} latents, seed {seed}", *scores.rows()
+    )
+    out.print(
+        "interval: 95 %. adjusted: 0 is chance, 1 the best. chance: factors permuted. mixture, "
+        "smooth: random projections, random smooth features of the factors, as wide as the codes. "
+        "perfect: one latent a factor.",
+        style="dim",
+        highlight=False,
+    )
+    _print_factors(scores, table.names)
+    notes = list(scores.notes)
+    if table.dropped:
+        notes.append(f"factors left out because they never vary: {', '.join(table.dropped)}")
+    for note in notes:
         out.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _print_tables(scores: Scores, title: str) -> None:
-    table = Table(title=title)
-    for column in ("metric", "value", "95 % interval", "adjusted", "chance", "random mixture", "p"):
-        table.add_column(column, justify="left" if column == "metric" else "right")
-    for name, found in scores.items():
-        table.add_row(
-            name,
-            f"{float(found):.4f}",
-            f"[{found.interval[0]:.4f}, {found.interval[1]:.4f}]",
-            f"{found.adjusted:.4f}",
-            f"{found.chance.mean:.4f} ± {found.chance.sd:.4f}",
-            f"{found.projection.mean:.3f} ± {found.projection.sd:.3f}",
-            f"{found.p_value:.2g}",
-        )
-    out.print(table)
-    per_factor = Table(title="gap of each factor")
-    per_factor.add_column("metric")
-    for name in scores["mig"].per_factor:
-        per_factor.add_column(name, justify="right")
-    for name, found in scores.items():
-        per_factor.add_row(name, *[f"{v:.4f}" for v in found.per_factor.values()])
-    out.print(per_factor)
+def _content(file: Path, table: Table, scores: Scores) -> dict[str, Any]:
+    first = next(iter(scores.values()))
+    return {
+        "unweave": unweave.__version__,
+        "file": str(file),
+        "n": first.n_samples,
+        "n_latents": int(table.codes.shape[1]),
+        "dead_latents": list(first.dead_latents),
+        "dropped_factors": table.dropped,
+        "skipped": scores.skipped,
+        "metrics": scores.to_dict(),
+    }
 
 
-def _read_npz(file: Path) -> dict[str, np.ndarray]:
-    if not file.is_file():
-        raise FileNotFoundError(f"no file at {file}")
-    if file.stat().st_size == 0:
-        raise ValueError(f"{file} is empty: an .npz with arrays codes and factors was needed")
-    try:
-        with open(file, "rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise ValueError("it holds a single array")
-            missing = [key for key in _NPZ_KEYS[:2] if key not in archive.files]
-            if missing:
-                raise ValueError(
-                    f"it has no array {' and no array '.join(map(repr, missing))}; it has "
-                    f"{', '.join(archive.files) or 'none'}"
-                )
-            return {key: _array(archive, key) for key in _NPZ_KEYS if key in archive.files}
-    except (ValueError, zipfile.BadZipFile, EOFError) as error:
-        if "pickle" in str(error).lower() and "array" not in str(error):
-            error = ValueError("it is no .npz file")
-        raise ValueError(f"{file} cannot be scored: {error}") from error
-
-
-def _array(archive: Any, key: str) -> np.ndarray:
-    try:
-        return archive[key]
-    except ValueError as error:
-        raise ValueError(
-            f"the array {key!r} is pickled, and pickles are never loaded because they can run "
-            "code; save plain numbers or strings"
-        ) from error
+def _print_factors(scores: Scores, names: list[str]) -> None:
+    each = {name: s.per_factor for name, s in scores.items() if list(s.per_factor) == names}
+    if each:
+        rows = [[name, *(f"{v:.4f}" for v in values.values())] for name, values in each.items()]
+        print_table("each factor", ["metric", *names], rows)

@@ -11,7 +11,7 @@ def disentanglement(importance: np.ndarray) -> tuple[float, np.ndarray]:
     r"""How much each latent's importance (latents, factors) is for one factor, in [0, 1].
 
     One less the entropy of each row, to the base of the number of factors, and its mean weighted by
-    the importance of the latents. Also that of each latent. (Eastwood and Williams 2018, section 2.)
+    the importance of the latents; and that of each latent (Eastwood and Williams 2018, section 2).
     """
     return _concentration(importance)
 

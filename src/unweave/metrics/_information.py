@@ -162,7 +162,8 @@ def binned_table(
         information = information + (cells - 1) / (2 * n)
         code_entropy = code_entropy + (code_cells - 1) / (2 * n)
         factor_entropy = factor_entropy + (factor_cells - 1) / (2 * n)
-    normalised = information / factor_entropy
+    # A lone level, as small samples have, holds nothing to know.
+    normalised = information / np.where(factor_entropy > 0, factor_entropy, 1.0)
     if estimator == "adjusted":
         expected = _expected_information(code_counts, factor_counts, n)
         room = factor_entropy - expected

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from unweave._check import check_choice, check_codes_factors, check_factor_kinds, factor_labels
+from unweave._check import check_choice
 from unweave.metrics._information import factor_levels
+from unweave.metrics._predictors import scaled_like
+from unweave.metrics._subject import subject_of
 from unweave.metrics.significance import Subject
 
-__all__ = ["CONVENTIONS", "Groups", "interventional_subject", "standardised"]
+__all__ = ["Groups", "all_groups", "interventional_subject", "standardised"]
 
-CONVENTIONS = ("standardised", "disentanglement_lib", "own_levels")
+CONVENTIONS = ("standardised", "disentanglement_lib")
+_GROUPING = (
+    "interventions by grouping: rows that agree in a factor stand in for fresh samples with that "
+    "factor held fixed"
+)
 
 
 @dataclass(frozen=True)
@@ -49,46 +56,24 @@ def all_groups(factors: np.ndarray, kinds: Sequence[str] | None) -> list[Groups]
 
 def standardised(codes: np.ndarray) -> np.ndarray:
     """Codes (samples, latents) of mean 0 and standard deviation 1; 0 where they never vary."""
-    spread = codes.std(axis=0, dtype=np.float64)
-    # A constant's computed deviation is rounding error of its magnitude.
-    spread[spread <= 1e-7 * np.abs(codes).max(axis=0)] = np.inf
-    return (codes - codes.mean(axis=0, dtype=np.float64)) / spread
+    return scaled_like(codes)[0]
 
 
 def interventional_subject(
     codes: object,
     factors: object,
     convention: str,
-    settings: dict[str, object],
-    *,
-    factor_names: Sequence[str] | None,
-    factor_kinds: Sequence[str] | None,
-    seed: int,
-    thin: int,
-) -> tuple[Subject, Sequence[str] | None]:
+    settings: Mapping[str, Any],
+    conventions: Sequence[str] = CONVENTIONS,
+    **options: Any,
+) -> tuple[Subject, tuple[str, ...] | None]:
     """The checked arrays with what their scores say of themselves, and the kinds of factors."""
+    check_choice("convention", convention, conventions)
     is_grid = not isinstance(factors, np.ndarray) and hasattr(factors, "sizes")
-    factor_names, factor_kinds = factor_labels(factors, factor_names, factor_kinds)
-    codes, factors = check_codes_factors(codes, factors, names=factor_names)
-    check_choice("convention", convention, CONVENTIONS)
-    n_factors = factors.shape[1]
-    kinds = check_factor_kinds(factor_kinds, n_factors) if factor_kinds is not None else None
-    notes = (
-        ()
-        if is_grid
-        else (
-            "interventions by grouping: rows that agree in a factor stand in for fresh samples "
-            "with that factor held fixed",
-        )
-    )
-    sampling = "grid" if is_grid else "rows"
-    subject = Subject(
-        codes,
-        factors,
-        list(factor_names or map(str, range(n_factors))),
-        {"convention": convention, "sampling": sampling, **settings},
-        seed,
-        notes=notes,
-        thin=thin,
-    )
-    return subject, kinds
+    settings = {
+        "convention": convention,
+        "sampling": "grid" if is_grid else "rows",
+        **settings,
+    }
+    notes = () if is_grid else (_GROUPING,)
+    return subject_of(codes, factors, settings, notes=notes, **options)

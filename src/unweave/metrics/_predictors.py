@@ -21,6 +21,8 @@ __all__ = [
     "targets_by_kind",
 ]
 
+_WIDE = 64  # latents
+
 Split = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 """Codes and factors to learn from, codes and factors to be judged on."""
 
@@ -62,7 +64,7 @@ def labelled(split: Split, kinds: Sequence[str] | None) -> tuple[np.ndarray, np.
 
 
 def scaled_like(train: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
-    """``train`` at mean 0 and deviation 1, and the others by the same measure; 0 where it is dead."""
+    """``train`` at mean 0 and deviation 1, the others by the same measure; 0 where it is dead."""
     mean, spread = train.mean(axis=0, dtype=np.float64), train.std(axis=0, dtype=np.float64)
     # A constant's computed deviation is rounding error of its magnitude.
     dead = spread <= 1e-7 * np.abs(train).max(axis=0)
@@ -74,10 +76,12 @@ def logistic_regression(codes: np.ndarray, labels: np.ndarray, **options: Any) -
     """A fitted multinomial logistic regression, scikit-learn's defaults but for ``options``.
 
     Its hundred steps are part of the conventions that scores are compared in: `score_all` keeps
-    its warnings of them from the user.
+    its warnings of them from the user. Wide codes are fitted in single precision, in half the time.
     """
     from sklearn.linear_model import LogisticRegression
 
+    if codes.shape[1] > _WIDE:
+        codes = codes.astype(np.float32)
     return LogisticRegression(**options).fit(codes, labels)
 
 

@@ -1,4 +1,4 @@
-"""The score of the beta-VAE paper (Higgins et al. 2017): which factor was held fixed?"""
+"""The score of the beta-VAE paper (Higgins et al. 2017): guess the factor held fixed."""
 
 from __future__ import annotations
 
@@ -113,5 +113,8 @@ def _read(points: np.ndarray, labels: np.ndarray, n_train: int, n_factors: int) 
         right = model.predict(points[n_train:]) == labels[n_train:]
     shown = [labels[n_train:] == k for k in range(n_factors)]
     per_factor = np.array([right[s].mean() if s.any() else 0.0 for s in shown])
-    means = [points[labels == k].mean(axis=0) if (labels == k).any() else points[0] * 0 for k in range(n_factors)]
+    means = [
+        points[labels == k].mean(axis=0) if (labels == k).any() else points[0] * 0
+        for k in range(n_factors)
+    ]
     return Reading(float(right.mean()), per_factor, np.stack(means, axis=1))

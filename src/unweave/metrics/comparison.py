@@ -28,9 +28,7 @@ class Difference:
 class Comparison(Mapping[str, Difference]):
     """Differences by metric; prints as a table, in a terminal and in a notebook."""
 
-    def __init__(
-        self, differences: Mapping[str, Difference], *, n_samples: int, seed: int
-    ) -> None:
+    def __init__(self, differences: Mapping[str, Difference], *, n_samples: int, seed: int) -> None:
         self._differences = dict(differences)
         self.n_samples = n_samples
         self.seed = seed

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from unweave._check import check_choice, check_positive
+from unweave._check import check_choice, check_positive, constant_columns
 from unweave.metrics._importance import completeness, disentanglement
 from unweave.metrics._predictors import (
     Split,
@@ -19,10 +19,11 @@ from unweave.metrics._predictors import (
 )
 from unweave.metrics._subject import subject_of
 from unweave.metrics.score import Reading, Scores
-from unweave.metrics.significance import Noise, score_all
+from unweave.metrics.significance import Noise, in_threads, score_all
 
 __all__ = ["BACKENDS", "disentanglement_completeness_informativeness"]
 
+BACKENDS = ("gradient_boosting", "scikit_learn", "lightgbm", "random_forest", "lasso")
 _LASSO_ALPHA = 0.02  # of the paper's experiments
 _MAX_TEST = 5_000
 
@@ -43,7 +44,8 @@ def disentanglement_completeness_informativeness(
 
     A predictor of each factor says how important each latent is to it, R (latents, factors).
     Disentanglement is one less the entropy, to base K, of each row of R as shares, weighted by the
-    rows' sums; completeness is the same of the columns, to base D. Informativeness is the accuracy
+    rows' sums; completeness is the same of the columns, to base D, latents that never vary not
+    counted. Informativeness is the accuracy
     on held-out rows (with lasso, the R²).
 
     The predictor is part of the score: two back-ends rank codes alike but do not give the same
@@ -96,7 +98,7 @@ def disentanglement_completeness_informativeness(
         split = _cut(codes, factors, checked if own else None, n_train, seed)
         importance, known = _importance(split, kinds, backend, seed)
         separate, per_latent = disentanglement(importance)
-        complete, per_factor = completeness(importance)
+        complete, per_factor = completeness(np.delete(importance, constant_columns(codes), axis=0))
         return {
             "dci_disentanglement": Reading(separate, per_latent, importance),
             "dci_completeness": Reading(complete, per_factor, importance),
@@ -124,16 +126,17 @@ def _importance(split: Split, kinds, backend: str, seed: int) -> tuple[np.ndarra
     if backend == "lasso":
         return _lasso(split, kinds or ("ordinal",) * split[1].shape[1])
     learn_levels, judge_levels = labelled(split, kinds)
-    importance = np.zeros((split[0].shape[1], len(learn_levels)))
-    accuracy = np.zeros(len(learn_levels))
-    for k, (learn, true) in enumerate(zip(learn_levels, judge_levels, strict=True)):
-        seen, labels = np.unique(learn, return_inverse=True)
-        if len(seen) < 2:
-            predicted = np.zeros(len(true), dtype=int)
-        else:
-            importance[:, k], predicted = BACKENDS[backend](split[0], labels, split[2], seed)
-        accuracy[k] = (seen[predicted] == true).mean()
-    return importance, accuracy
+
+    def fit(k: int) -> tuple[np.ndarray, float]:
+        seen, labels = np.unique(learn_levels[k], return_inverse=True)
+        weights, predicted = np.zeros(split[0].shape[1]), np.zeros(len(split[2]), dtype=int)
+        if len(seen) > 1:
+            weights, predicted = _CLASSIFIERS[backend](split[0], labels, split[2], seed)
+        return weights, float((seen[predicted] == judge_levels[k]).mean())
+
+    # Draws of noise have a thread each already, and these calls then run one by one.
+    found = in_threads(fit, range(len(learn_levels)))
+    return np.stack([weights for weights, _ in found], axis=1), np.array([a for _, a in found])
 
 
 def _compiled(train, labels, judge, seed):
@@ -180,17 +183,16 @@ def _lightgbm(train, labels, judge, seed):
         verbose=-1,
     ).fit(np.asarray(train, dtype=np.float64), labels)
     gain = model.booster_.feature_importance("gain")
-    scores = model.booster_.predict(np.asarray(judge, dtype=np.float64))
+    scores = np.asarray(model.booster_.predict(np.asarray(judge, dtype=np.float64)))
     predicted = scores.argmax(axis=1) if scores.ndim == 2 else (scores > 0.5).astype(int)
     return gain / gain.sum() if gain.sum() > 0 else gain, predicted
 
 
-BACKENDS: dict[str, Callable | None] = {
+_CLASSIFIERS: dict[str, Callable] = {
     "gradient_boosting": _compiled,
     "scikit_learn": _scikit_learn,
     "lightgbm": _lightgbm,
     "random_forest": _random_forest,
-    "lasso": None,
 }
 
 

@@ -77,7 +77,8 @@ def explicitness_and_size(
     def measure(codes, factors) -> dict[str, Reading]:
         split = hold_out(codes, factors, None, seed)
         targets = targets_by_kind(np.concatenate([split[1], split[3]]), kinds)
-        losses = _losses(*scaled_like(split[0], split[2]), targets, capacities, seed)
+        train, judge = scaled_like(split[0], split[2])
+        losses = _losses(train, judge, targets, capacities, seed)
         explicit = np.array([_explicitness(row) for row in losses])
         n_factors, n_latents = len(targets), codes.shape[1]
         return {

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from unweave._check import check_choice, check_codes, check_positive, constant_columns
 from unweave.metrics._information import BINNINGS, bin_codes, latent_information, warn_of_outliers
 from unweave.metrics._predictors import scaled_like
-from unweave.metrics.score import Reading, Score, Scores
+from unweave.metrics.score import Reading, Scores
 from unweave.metrics.significance import Noise, Subject, score_all
 
 __all__ = ["latent_dependence"]

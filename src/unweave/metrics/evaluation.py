@@ -204,8 +204,8 @@ def compare(
 ) -> Comparison:
     """The scores of two representations of the same rows, and whether they differ.
 
-    For each metric the difference, first less second, with an interval and a two-sided p-value. Both
-    representations are scored on the same random halves of the rows, so that what they have in
+    For each metric the difference, first less second, with an interval and a two-sided p-value.
+    Both representations are scored on the same random halves of the rows, so that what they have in
     common cancels; the spread of the differences, and their change with the number of rows, give
     the interval as for a single score. The p-value takes the difference at this number of rows or
     its extrapolation to all rows, whichever is nearer to 0. It is about the sample of rows alone:

@@ -1,4 +1,4 @@
-"""Explicitness (Ridgeway and Mozer 2018): can a linear classifier tell the levels apart?"""
+"""Explicitness (Ridgeway and Mozer 2018): how well a linear classifier tells levels apart."""
 
 from __future__ import annotations
 

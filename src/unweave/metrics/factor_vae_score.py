@@ -1,4 +1,4 @@
-"""The score of the FactorVAE paper (Kim and Mnih 2018): which latent moves least?"""
+"""The score of the FactorVAE paper (Kim and Mnih 2018): the latent that moves least votes."""
 
 from __future__ import annotations
 

@@ -15,6 +15,8 @@ __all__ = ["draw"]
 
 _BAR, _CHANCE, _CEILING = "#3b6ea5", "#c0504d", "#7a7a7a"
 _MAX_LATENTS = 60
+_END = 1.6  # of the axis, just beyond pi / 2: what has no bound is cut there, with its value
+_SHOWN = ("mig", "sap", "irs", "mcc", "dci_disentanglement")
 
 
 def draw(scores: Scores) -> Figure:
@@ -39,20 +41,21 @@ def draw(scores: Scores) -> Figure:
 def _bars(ax, scores: Scores) -> None:
     places = np.arange(len(scores))[::-1]
     for place, score in zip(places, scores.values(), strict=True):
-        # Scores without a bound share the axis by being drawn at most at its end.
         value = float(score)
-        ax.barh(place, min(value, 1.6), color=_BAR, height=0.6, zorder=2)
-        if value > 1.6:
-            ax.annotate(f"{value:.3g}", (1.6, place), va="center", ha="left", fontsize=8)
+        ax.barh(place, min(value, _END), color=_BAR, height=0.6, zorder=2)
+        if value > _END:
+            ax.annotate(f"{value:.3g}", (_END, place), va="center", ha="left", fontsize=8)
         if score.interval is not None:
-            low, high = np.minimum(score.interval, 1.6)
-            ax.plot([low, high], [place, place], color="black", lw=1.2, zorder=3)
-        if score.chance is not None:
-            ax.plot(min(score.chance.mean, 1.6), place, "D", color=_CHANCE, ms=4, zorder=4)
-        if score.ceiling is not None:
-            ax.plot(min(score.ceiling, 1.6), place, "|", color=_CEILING, ms=12, mew=2, zorder=3)
+            ax.plot(
+                np.minimum(score.interval, _END), [place, place], color="black", lw=1.2, zorder=3
+            )
+        if score.chance is not None and score.chance.mean <= _END:
+            ax.plot(score.chance.mean, place, "D", color=_CHANCE, ms=4, zorder=4)
+        if score.ceiling is not None and score.ceiling <= _END:
+            ax.plot(score.ceiling, place, "|", color=_CEILING, ms=12, mew=2, zorder=3)
     ax.set_yticks(places, list(scores), fontsize=8)
-    ax.set_xlim(min(0, *[float(s) for s in scores.values()]), 1.75)
+    ax.set_xlim(min(0, *[float(s) for s in scores.values()]), _END + 0.15)
+    ax.set_ylim(-0.7, len(scores) - 0.3)
     ax.grid(axis="x", color="#e0e0e0", zorder=0)
     ax.set_xlabel("value (bar), interval (line), chance (diamond), perfect code (tick)", fontsize=8)
     for side in ("top", "right"):
@@ -62,11 +65,14 @@ def _bars(ax, scores: Scores) -> None:
 def _matrices(scores: Scores):
     """Up to three different (latents, factors) matrices, with the names of their factors."""
     found: list = []
-    for name, score in scores.items():
-        matrix = np.asarray(score.matrix)
-        factors = list(score.per_factor)
-        fits = matrix.ndim == 2 and matrix.shape[1] == len(factors) and matrix.shape[0] > 0
-        seen = any(m.shape == matrix.shape and np.array_equal(m, matrix) for _, m, _ in found)
-        if fits and not seen and matrix.shape[0] <= _MAX_LATENTS and name in ("mig", "sap", "irs", "mcc", "beta_vae"):
+    for name in _SHOWN:
+        if name not in scores:
+            continue
+        matrix, factors = (
+            np.asarray(scores[name].matrix),
+            list(scores["mig" if "mig" in scores else name].per_factor),
+        )
+        fits = matrix.ndim == 2 and matrix.shape[1] == len(factors)
+        if fits and 0 < matrix.shape[0] <= _MAX_LATENTS:
             found.append((name, matrix, factors))
     return found[:3]

@@ -1,4 +1,4 @@
-"""Identifiability: are the factors found up to order and scale, or up to a linear map?"""
+"""Identifiability: whether factors are found up to order and scale, or up to a linear map."""
 
 from __future__ import annotations
 

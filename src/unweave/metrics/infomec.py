@@ -78,7 +78,8 @@ def infomec(
         spread = np.ptp(codes, axis=0)
         active = (spread > spread.max() * prune_below) & (spread > 0)
         shares = neighbour_table(codes, levels, n_levels, n_neighbors).normalised
-        explicit = np.array([_explicitness(codes, row, n) for row, n in zip(levels, n_levels)])
+        rows = zip(levels, n_levels, strict=True)
+        explicit = np.array([_explicitness(codes, row, n) for row, n in rows])
         return {
             "infom": _preference(shares[active], shares),
             "infoc": _preference(shares[active].T, shares),

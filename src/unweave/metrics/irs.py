@@ -13,6 +13,7 @@ from unweave.metrics.significance import Noise, score_all
 
 __all__ = ["interventional_robustness_score"]
 
+_CONVENTIONS = ("standardised", "disentanglement_lib", "own_levels")
 _REBINNED = 20
 
 
@@ -64,10 +65,11 @@ def interventional_robustness_score(
         factors,
         convention,
         {"diff_quantile": diff_quantile},
+        _CONVENTIONS,
         factor_names=factor_names,
         factor_kinds=factor_kinds,
         seed=seed,
-        thin=2,
+        thin=5,
     )
 
     def measure(codes, factors) -> dict[str, Reading]:

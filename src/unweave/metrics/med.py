@@ -11,7 +11,7 @@ from unweave._check import check_positive
 from unweave.metrics._importance import completeness, disentanglement
 from unweave.metrics._information import InformationTable
 from unweave.metrics._one_matrix import one_matrix_scores
-from unweave.metrics.score import Reading, Score, Scores
+from unweave.metrics.score import Reading, Scores
 from unweave.metrics.significance import Noise
 
 __all__ = ["mutual_information_entropy_disentanglement", "read_med"]
@@ -92,5 +92,8 @@ def _read(table: InformationTable, aggregate: Callable, top_k: int | None) -> Re
         information = np.where(information >= least, information, 0.0)
     known = information.sum(axis=0)
     importance = information / np.where(known > 0, known, 1.0)
-    value, each = aggregate(importance)
+    alive = np.ones(len(importance), dtype=bool)
+    if table.code_entropy is not None:
+        alive = table.code_entropy > 1e-12  # one that never varies does not count in the base
+    value, each = aggregate(importance[alive])
     return Reading(value, each, importance)

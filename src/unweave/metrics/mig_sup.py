@@ -198,6 +198,4 @@ def read_jemmig(table: InformationTable) -> Reading:
     first = information.argmax(axis=0)
     left = table.joint_entropy[first, factors] - top_gap(information)
     per_factor = 1 - left / (table.factor_entropy + np.log(table.n_bins or 1))
-    return Reading(
-        float(per_factor.mean()), per_factor, information, {"nats": float(left.mean())}
-    )
+    return Reading(float(per_factor.mean()), per_factor, information, {"nats": float(left.mean())})

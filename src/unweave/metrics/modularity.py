@@ -1,4 +1,4 @@
-"""Modularity (Ridgeway and Mozer 2018): does each latent know one factor only?"""
+"""Modularity (Ridgeway and Mozer 2018): whether each latent knows one factor only."""
 
 from __future__ import annotations
 

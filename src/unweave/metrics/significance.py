@@ -125,7 +125,12 @@ def quiet_fits() -> Iterator[None]:
 
 
 def in_threads(function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
-    """The function of each item, in order, on all cores; linear algebra keeps to one each."""
+    """The function of each item, in order, on all cores; linear algebra keeps to one each.
+
+    Called from one of its own threads it takes the items one by one.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return [function(item) for item in items]
     from threadpoolctl import threadpool_limits
 
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

@@ -1,4 +1,4 @@
-"""Linear subspaces of wide codes: does each factor have directions of its own?"""
+"""Linear subspaces of wide codes: whether factors have directions of their own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Unsupervised disentanglement ranking (Duan et al. 2020): do models of other seeds agree?"""
+"""Unsupervised disentanglement ranking (Duan et al. 2020): how far models of other seeds agree."""
 
 from __future__ import annotations
 
@@ -45,8 +45,9 @@ def unsupervised_disentanglement_ranking(
     method
         ``lasso`` or ``spearman``.
     kl
-        For each model, the mean Kullback-Leibler divergence (latents,) in nats of each latent; those
-        at or below ``kl_threshold`` are inactive and left out. Without it, latents that never vary.
+        For each model, the mean Kullback-Leibler divergence (latents,) in nats of each latent;
+        those at or below ``kl_threshold`` are inactive and left out. Without it, latents that
+        never vary are.
     names
         One for each model.
     seed
@@ -81,22 +82,23 @@ def unsupervised_disentanglement_ranking(
     labels = list(names) if names is not None else [str(i) for i in range(len(models))]
     if len(labels) != len(models):
         raise ValueError(f"{len(labels)} names were given for {len(models)} models")
-    active = [_active(codes, kl[i] if kl is not None else None, kl_threshold, i) for i, codes in enumerate(models)]
+    active = [
+        _active(codes, kl[i] if kl is not None else None, kl_threshold, i)
+        for i, codes in enumerate(models)
+    ]
     pairs = _agreements(active, method)
     per_model = _medians(pairs)
-    rng = np.random.default_rng([seed, 10])
-    draws = np.array(
-        [
-            _medians(_agreements([codes[rng.permutation(len(codes))] for codes in active], method)).mean()
-            for _ in range(_N_PERMUTATIONS)
-        ]
-    )
+    draws = _chance_draws(active, method, np.random.default_rng([seed, 10]))
     value = float(per_model.mean())
     chance = Chance(float(draws.mean()), float(draws.std(ddof=1)), len(draws))
     details = Details(
         per_factor=dict(zip(labels, per_model.tolist(), strict=True)),
         matrix=pairs,
-        settings={"metric": "udr", "method": method, "kl_threshold": kl_threshold if kl is not None else None},
+        settings={
+            "metric": "udr",
+            "method": method,
+            "kl_threshold": kl_threshold if kl is not None else None,
+        },
         n_samples=len(models[0]),
         seed=seed,
         adjusted=(value - chance.mean) / (1 - chance.mean),
@@ -118,6 +120,14 @@ def _active(codes: np.ndarray, kl: object, threshold: float, model: int) -> np.n
             f"{codes.shape[1]} latents: one divergence for each is needed"
         )
     return scaled[:, divergence > threshold]
+
+
+def _chance_draws(models: Sequence[np.ndarray], method: str, rng: np.random.Generator):
+    """Mean scores (draws,) of the models with the rows of each permuted by themselves."""
+    permuted = (
+        [codes[rng.permutation(len(codes))] for codes in models] for _ in range(_N_PERMUTATIONS)
+    )
+    return np.array([_medians(_agreements(codes, method)).mean() for codes in permuted])
 
 
 def _medians(pairs: np.ndarray) -> np.ndarray:

@@ -20,13 +20,14 @@ _TRAVERSAL = np.linspace(-2, 2, 9)
 
 
 def score_model(model: VAE, dataset: FactorDataset, evaluation: Evaluation) -> dict[str, Any]:
-    """Every metric of the model's posterior means, and the mean KL of each latent."""
+    """The study's metrics of the model's posterior means, and the mean KL of each latent."""
     rows = dataset.sample_indices(evaluation.rows, seed=evaluation.seed)
     means, log_variances = model.encode_posterior(dataset.images(rows))
     noise = Noise(evaluation.n_permutations, evaluation.n_projections, evaluation.n_halves)
     scores: Scores = evaluate(
         means,
         dataset.factors(rows),
+        metrics=evaluation.metrics,
         factor_names=dataset.space.names,
         factor_kinds=dataset.space.kinds,
         noise=noise,

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from unweave._check import check_choice, suggestion
 from unweave.datasets import DATASETS
+from unweave.metrics import METRICS
 from unweave.models import Network
 from unweave.models.objectives import AE, VAE, AnnealedVAE, AnyObjective, BetaVAE
 from unweave.training import TrainingConfig
@@ -33,12 +34,21 @@ class Evaluation(_Frozen):
     """Rows drawn over the whole grid, the same ones for every model."""
     seed: int = Field(default=0, ge=0)
     """Of the rows and of all draws of the metrics."""
+    metrics: tuple[str, ...] = ("mig", "sap")
+    """Short names, of `unweave.metrics.METRICS`."""
     n_permutations: int = Field(default=100, ge=2)
     """Permutations for the chance level and the p-value."""
     n_projections: int = Field(default=20, ge=2)
     """Random projections of the factors."""
     n_halves: int = Field(default=50, ge=2)
     """Random halves for the interval."""
+
+    @field_validator("metrics")
+    @classmethod
+    def _known(cls, metrics: tuple[str, ...]) -> tuple[str, ...]:
+        if not metrics:
+            raise ValueError("metrics are empty: name at least one, as mig")
+        return tuple(check_choice("metric", name, METRICS) for name in metrics)
 
 
 class Training(_Frozen):

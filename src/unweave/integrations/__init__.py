@@ -1,0 +1,1 @@
+"""The metrics as other libraries want them; each module needs its library."""

@@ -1,0 +1,46 @@
+"""A scikit-learn scorer over any score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from unweave._check import check_choice
+from unweave.metrics import METRICS
+
+__all__ = ["disentanglement_scorer"]
+
+
+def disentanglement_scorer(metric: str, **options: Any) -> Callable[[Any, Any, Any], float]:
+    """A scorer ``(estimator, X, factors) -> float`` of what ``estimator.transform(X)`` gives.
+
+    It goes where scikit-learn takes ``scoring``, as in ``cross_val_score`` or ``GridSearchCV``,
+    with the factors as ``y``. Metrics of dependence, for which small is good, are negated.
+
+    Parameters
+    ----------
+    metric
+        Short name, of :data:`unweave.metrics.METRICS`.
+    options
+        Of that metric: ``factor_names``, ``factor_kinds``, ``noise`` (None unless given), ``seed``.
+
+    >>> import numpy as np
+    >>> from sklearn.decomposition import PCA
+    >>> factors = np.stack(np.meshgrid(range(2), range(3)), -1).reshape(-1, 2)
+    >>> scorer = disentanglement_scorer("sap")
+    >>> round(scorer(PCA().fit(factors), factors, factors), 6)
+    1.0
+    """
+    check_choice("metric", metric, METRICS)
+    sign = -1 if metric in ("total_correlation", "wasserstein", "latent_mi") else 1
+    options = {"noise": None, **options}
+
+    def scorer(estimator: Any, X: Any, factors: Any) -> float:
+        if not hasattr(estimator, "transform"):
+            raise ValueError(
+                f"{type(estimator).__name__} has no transform: what is scored are the codes that "
+                "it gives"
+            )
+        return sign * float(METRICS[metric](estimator.transform(X), factors, **options))
+
+    return scorer

@@ -1,0 +1,140 @@
+import json
+
+import numpy as np
+import pytest
+
+from unweave.metrics import METRICS, Noise, compare, evaluate
+
+FACTORS = np.stack(np.meshgrid(range(4), range(5), range(6), indexing="ij"), -1).reshape(-1, 3)
+FEW = Noise(n_permutations=20, n_projections=3, n_halves=10)
+KEYS = (
+    "beta_vae, factor_vae, irs, mig, mig_sup, rmig, dcimig, jemmig, modularity, explicitness, "
+    "med_disentanglement, med_completeness, infom, infoc, infoe, sap, dci_disentanglement, "
+    "dci_completeness, dci_informativeness, mcc, linear_r2, snc, subspace_angle, "
+    "downstream_accuracy, statistical_efficiency, total_correlation, wasserstein, latent_mi"
+).split(", ")
+
+
+@pytest.fixture
+def codes(rng):
+    return FACTORS @ rng.standard_normal((3, 4)) + 0.3 * rng.standard_normal((120, 4))
+
+
+@pytest.fixture(scope="module")
+def scores():
+    rng = np.random.default_rng(0)
+    codes = FACTORS @ rng.standard_normal((3, 4)) + 0.3 * rng.standard_normal((120, 4))
+    return evaluate(codes, FACTORS, factor_names=["hue", "size", "x"], noise=FEW)
+
+
+def test_every_metric_has_its_name(scores):
+    assert (
+        set(METRICS)
+        == set(scores)
+        == set(KEYS)
+        | {
+            "med_disentanglement",
+            "med_completeness",
+        }
+    )
+
+
+def test_together_is_as_alone(codes):
+    together = evaluate(codes, FACTORS, noise=FEW, seed=2)
+    for name in ("beta_vae", "mig", "modularity", "infoc", "dci_completeness", "latent_mi"):
+        alone = METRICS[name](codes, FACTORS, noise=FEW, seed=2)
+        assert together[name].to_dict() == alone.to_dict()
+
+
+def test_only_what_is_asked_for_is_computed_in_the_order_asked(codes):
+    assert list(evaluate(codes, FACTORS, metrics=["sap", "mig"], noise=None)) == ["sap", "mig"]
+    assert list(evaluate(codes, FACTORS, metrics="sap", noise=None)) == ["sap"]
+    with pytest.raises(ValueError, match=r"unknown metric 'migg' \(did you mean 'mig'"):
+        evaluate(codes, FACTORS, metrics=["migg"])
+
+
+def test_what_is_not_defined_is_skipped_and_said(codes):
+    scores = evaluate(codes[:, :1], FACTORS, noise=None)
+    assert "mig" not in scores
+    assert "beta_vae" in scores
+    assert "mig needs 2 latents, and there is 1" in scores.notes
+    scores = evaluate(codes, FACTORS[:, :1], noise=None)
+    assert "mig" in scores
+    assert scores.skipped["mig_sup"] == "needs 2 factors, and there is 1"
+    with pytest.raises(ValueError, match=r"codes have 1 latent\(s\)"):
+        evaluate(codes[:, :1], FACTORS, metrics=["mig"])
+
+
+class TestTable:
+    def test_as_text_it_has_a_line_for_each(self, scores):
+        lines = repr(scores).splitlines()
+        assert lines[0].split()[:3] == ["metric", "value", "interval"]
+        assert [line.split()[0] for line in lines[2 : 2 + len(scores)]] == list(scores)
+        assert "n = 120, seed = 0, 95 % intervals" in lines
+
+    def test_as_html_too(self, scores):
+        html = scores._repr_html_()
+        assert html.count("<tr>") == len(scores) + 1
+        assert "<th>chance</th>" in html
+
+    def test_as_json(self, scores):
+        content = json.loads(scores.to_json(allow_nan=False))
+        assert content["mig"]["value"] == float(scores["mig"])
+        assert content["dci_completeness"]["settings"]["backend"] == "gradient_boosting"
+
+    def test_as_data_frames(self, scores):
+        pandas = pytest.importorskip("pandas")
+        frame = scores.to_polars()
+        assert frame["metric"].to_list() == list(scores)
+        assert frame["value"].to_list() == [float(score) for score in scores.values()]
+        assert isinstance(scores.to_pandas(), pandas.DataFrame)
+        assert scores.to_pandas().loc["sap", "ceiling"] == scores["sap"].ceiling
+
+    def test_as_a_picture(self, scores, tmp_path):
+        figure = scores.plot()
+        figure.savefig(tmp_path / "scores.png")
+        bars, *matrices = [ax for ax in figure.axes if ax.get_label() != "<colorbar>"]
+        assert [label.get_text() for label in bars.get_yticklabels()] == list(scores)
+        assert [label.get_text() for label in matrices[0].get_xticklabels()] == ["hue", "size", "x"]
+        assert (tmp_path / "scores.png").stat().st_size > 10_000
+
+    def test_the_printed_name_of_dci_carries_its_back_end(self, scores):
+        text = repr(scores["dci_disentanglement"])
+        assert text.startswith("dci_disentanglement (gradient_boosting) = ")
+
+
+class TestComparison:
+    def test_separate_latents_beat_mixed_ones(self, rng):
+        factors = np.stack([rng.integers(0, k, 1000) for k in (3, 4, 5)], axis=1)
+        separate = factors + 0.1 * rng.standard_normal(factors.shape)
+        mixed = separate @ np.linalg.qr(rng.standard_normal((3, 3)))[0]
+        found = compare(separate, mixed, factors, metrics=["mig", "sap", "linear_r2"])
+        for name in ("mig", "sap"):
+            assert found[name].interval[0] > 0
+            assert found[name].p_value < 0.001
+        assert found["linear_r2"].difference == pytest.approx(0, abs=1e-9)
+        swapped = compare(mixed, separate, factors, metrics=["mig"])
+        assert swapped["mig"].difference == -found["mig"].difference
+        assert "difference" in repr(found)
+        assert "<caption>n = 1000, seed = 0</caption>" in found._repr_html_()
+
+    def test_equal_representations_do_not_differ(self, rng):
+        factors = np.stack([rng.integers(0, k, 500) for k in (3, 4)], axis=1)
+        codes = factors + 0.3 * rng.standard_normal(factors.shape)
+        found = compare(codes, codes, factors, metrics=["mig", "mcc"])
+        assert [d.difference for d in found.values()] == [0, 0]
+        assert [d.p_value for d in found.values()] == [1, 1]
+
+    def test_codes_of_the_same_quality_differ_no_more_often_than_the_level_says(self):
+        rng = np.random.default_rng(1)
+        rejected = 0
+        for _ in range(60):
+            factors = np.stack([rng.integers(0, k, 400) for k in (3, 4, 5)], axis=1)
+            one, other = (factors + rng.standard_normal(factors.shape) for _ in "ab")
+            found = compare(one, other, factors, metrics=["sap"], n_halves=20)
+            rejected += found["sap"].p_value < 0.05
+        assert rejected <= 7  # of 60, three are expected
+
+    def test_other_rows_are_refused(self, codes):
+        with pytest.raises(ValueError, match="codes have 119 rows and factors 120"):
+            compare(codes, codes[:-1], FACTORS)

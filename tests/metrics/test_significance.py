@@ -1,0 +1,75 @@
+import warnings
+
+import numpy as np
+import pytest
+
+from unweave.metrics import Noise, downstream_accuracy, mutual_information_gap
+from unweave.metrics.significance import in_threads, interval, p_value
+
+
+def test_p_values_of_many_draws_are_ranks():
+    chance = np.arange(99) / 100
+    assert p_value(1.0, chance) == pytest.approx(1 / 100)
+    assert p_value(0.5, chance) == pytest.approx(50 / 100)
+    assert p_value(-1.0, chance) == 1.0
+
+
+def test_p_values_of_few_draws_are_those_of_a_t_test_for_one_more(rng):
+    from scipy import stats
+
+    chance = rng.standard_normal(8)
+    spread = chance.std(ddof=1) * np.sqrt(1 + 1 / 8)
+    expected = stats.t(7).sf((1.3 - chance.mean()) / spread)
+    assert p_value(1.3, chance) == pytest.approx(expected)
+    assert p_value(1e6, chance) == 1e-3
+
+
+def test_p_values_of_few_draws_are_uniform_under_chance():
+    rng = np.random.default_rng(0)
+    p = [p_value(rng.standard_normal(), rng.standard_normal(10)) for _ in range(2000)]
+    assert np.mean(np.array(p) < 0.05) == pytest.approx(0.05, abs=0.015)
+
+
+def test_an_interval_of_a_mean_covers_it():
+    rng = np.random.default_rng(0)
+    hits = 0
+    for _ in range(300):
+        rows = rng.standard_normal(200)
+        halves = [rng.permutation(rows)[:100].mean() for _ in range(50)]
+        low, high = interval(rows.mean(), np.array(halves), 0.95, bounded=False)
+        hits += low <= 0 <= high
+    assert 0.9 < hits / 300 <= 1
+
+
+def test_fits_spend_fewer_draws(rng):
+    factors = rng.integers(3, size=(200, 2))
+    codes = factors + rng.standard_normal((200, 2))
+    noise = Noise(n_permutations=50, n_projections=20, n_halves=40)
+    draws = downstream_accuracy(codes, factors, noise=noise)["downstream_accuracy"].chance.n_draws
+    assert draws == 5
+    assert mutual_information_gap(codes, factors, noise=noise).chance.n_draws == 50
+
+
+def test_threads_keep_the_order_and_do_not_nest():
+    assert in_threads(lambda i: in_threads(lambda j: (i, j), range(2)), range(3)) == [
+        [(i, 0), (i, 1)] for i in range(3)
+    ]
+
+
+def test_warning_filters_are_left_as_they_were(rng):
+    before = list(warnings.filters)
+    factors = rng.integers(3, size=(60, 2))
+    downstream_accuracy(factors.astype(float), factors, noise=None)
+    assert warnings.filters == before
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"n_permutations": 1}, "n_permutations must be a whole number of at least 2"),
+        ({"confidence": 95}, "confidence must lie between 0 and 1, not 95"),
+    ],
+)
+def test_wrong_options_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        Noise(**options)
