@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from unweave.cli import app, main
+from unweave.metrics import METRICS
 
 
 @pytest.fixture
@@ -48,6 +49,8 @@ def test_score_prints_json_with_all_that_belongs_to_a_score(cli, npz, arrays):
     assert code == 0
     content = json.loads(out)
     assert (content["n"], content["dead_latents"]) == (600, [3])
+    assert list(content["metrics"]) == list(METRICS)
+    assert "beta_vae" not in content["skipped"]
     for name in ("mig", "sap"):
         metric = content["metrics"][name]
         assert metric["interval"][0] <= metric["value"] <= metric["interval"][1]
@@ -63,8 +66,46 @@ def test_score_prints_json_with_all_that_belongs_to_a_score(cli, npz, arrays):
 def test_score_prints_a_table(cli, npz, arrays):
     code, out, err = cli("score", npz(**arrays))
     assert (code, err) == (0, "")
-    for word in ("mig", "sap", "chance", "95 % interval", "1 of 4 latents never vary"):
+    for word in (
+        "mig",
+        "dci_completeness",
+        "chance",
+        "interval: 95 %",
+        "1 of 4 latents never vary",
+    ):
         assert word in " ".join(out.split())
+
+
+def test_score_computes_the_metrics_named(cli, npz, arrays):
+    file = npz(**arrays)
+    code, out, _ = cli("score", file, "--metrics", "sap", "mig", "--json")
+    assert code == 0
+    assert list(json.loads(out)["metrics"]) == ["sap", "mig"]
+    code, _, err = cli("score", file, "--metrics", "sapp")
+    assert code == 2
+    assert "did you mean 'sap'" in err
+
+
+class TestCompare:
+    def test_it_prints_a_table_and_json(self, cli, npz, arrays, rng, tmp_path):
+        first = npz(**arrays).rename(tmp_path / "separate.npz")
+        mixed = arrays["codes"][:, :3] @ rng.standard_normal((3, 3))
+        second = npz(codes=mixed, factors=arrays["factors"])
+        code, out, err = cli("compare", first, second, "--metrics", "mig", "mcc")
+        assert (code, err) == (0, "")
+        assert "separate.npz less codes.npz: 600 rows" in " ".join(out.split())
+        code, out, _ = cli("compare", first, second, "--metrics", "mig", "--json")
+        found = json.loads(out)["metrics"]["mig"]
+        assert found["difference"] == pytest.approx(found["first"] - found["second"])
+        assert found["interval"][0] > 0
+        assert found["p_value"] < 0.01
+
+    def test_files_of_other_rows_are_refused(self, cli, npz, arrays, tmp_path):
+        first = npz(**arrays).rename(tmp_path / "a.npz")
+        second = npz(codes=arrays["codes"], factors=arrays["factors"][::-1])
+        code, _, err = cli("compare", first, second)
+        assert code == 2
+        assert "both must hold codes of the same rows in the same order" in err
 
 
 def test_a_constant_factor_is_named_and_can_be_dropped(cli, npz, arrays):
@@ -190,7 +231,7 @@ def test_study_table_prints_json(cli, tiny):
 
 
 def test_every_command_has_help():
-    for words in ([], ["study"], ["train"], ["score"], ["data"]):
+    for words in ([], ["study"], ["train"], ["score"], ["compare"], ["data"]):
         printed = subprocess.run(
             [sys.executable, "-m", "unweave.cli", *words, "--help"],
             capture_output=True,

@@ -11,7 +11,7 @@ SOURCE = Path(unweave.__file__).parent
 LAYERS = [
     {"_check"},
     {"datasets", "metrics", "geometry"},
-    {"models", "encoders"},
+    {"models", "encoders", "integrations"},
     {"training"},
     {"studies"},
     {"reports"},

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.decomposition import PCA
+from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import cross_val_score
 
 from unweave.integrations.scikit_learn import disentanglement_scorer
@@ -61,9 +62,10 @@ def test_two_processes_score_the_rows_of_both(table, tmp_path):
     ]
     for worker in workers:
         worker.start()
-    found = sorted(results.get(timeout=120) for _ in workers)
     for worker in workers:
-        worker.join()
+        worker.join(timeout=120)
+    assert [worker.exitcode for worker in workers] == [0, 0]
+    found = sorted(results.get(timeout=1) for _ in workers)
     whole = float(METRICS["mig"](codes, factors, noise=None))
     assert [n for _, _, n in found] == [600, 600]
     assert [value for _, value, _ in found] == pytest.approx([whole, whole], abs=1e-6)
@@ -77,7 +79,6 @@ def test_scikit_learn_scores_what_an_estimator_transforms(table, rng):
     assert scores.shape == (3,)
     assert (0 < scores).all()
     assert disentanglement_scorer("latent_mi")(PCA(2).fit(images), images, factors) < 0
+    predictor = LinearRegression().fit(images, factors)
     with pytest.raises(ValueError, match="LinearRegression has no transform"):
-        from sklearn.linear_model import LinearRegression
-
-        scorer(LinearRegression().fit(images, factors), images, factors)
+        scorer(predictor, images, factors)

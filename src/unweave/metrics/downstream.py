@@ -40,8 +40,8 @@ def downstream_accuracy(
 
     The first, in [0, 1], is the mean over factors on held-out rows, learnt from the largest of
     ``sizes`` that there are rows for (a larger one is cut to all of them); ``extras`` has that of
-    each size. The second is the accuracy from 100 samples over that. It rewards a low accuracy in the end, and
-    is 1 for noise: read both.
+    each size. The second is the accuracy from 100 samples over that. It rewards a low accuracy in
+    the end, and is 1 for noise: read both.
 
     Parameters
     ----------

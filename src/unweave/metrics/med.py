@@ -54,8 +54,11 @@ def mutual_information_entropy_disentanglement(
 
     >>> factors = np.stack(np.meshgrid([0, 1], [0, 1, 2]), -1).reshape(-1, 2)
     >>> mutual_information_entropy_disentanglement(factors.astype(float), factors, noise=None)
-    med_disentanglement = 1.0000, n = 6, seed = 0
-    med_completeness = 1.0000, n = 6, seed = 0
+    metric                value
+    ---------------------------
+    med_disentanglement  1.0000
+    med_completeness     1.0000
+    n = 6, seed = 0
     """
     if top_k is not None:
         top_k = check_positive("top_k", top_k)

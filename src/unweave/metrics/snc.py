@@ -27,10 +27,11 @@ def single_neuron_classification(
 ) -> Score:
     r"""SNC: accuracy of reading each factor from one latent of its own, in [0, 1].
 
-    Each latent is cut, at quantiles, into as many bins as a factor has levels. Factors are given
-    latents, each another one, so that the information between bins and levels is the largest in
-    all; then bins are given levels, each another one, so that most rows are right. The accuracy is
-    that on held-out rows. A level that fills several bins, or a code that repeats a level in
+    Each latent is cut, at quantiles, into as many bins as a factor has levels; noise of 1e-10
+    deviations tells equal codes apart, so that bins are as full as they should be. Factors are
+    given latents, each another one, so that the information between bins and levels is the largest
+    in all; then bins are given levels, each another one, so that most rows are right. The accuracy
+    is that on held-out rows. A level that fills several bins, or a code that repeats a level in
     two places, is wrong for all but one of them. Guessing gets one over the number of levels.
 
     Parameters
@@ -68,20 +69,27 @@ def _read(split, kinds) -> Reading:
     from scipy.optimize import linear_sum_assignment
 
     learn_levels, judge_levels = labelled(split, kinds)
+    learn, judge = _told_apart(split[0], split[2])
     n_levels = 1 + np.concatenate([learn_levels, judge_levels], axis=1).max(axis=1)
-    information = _information(split[0], learn_levels, n_levels)
+    information = _information(learn, learn_levels, n_levels)
     latents, matched = linear_sum_assignment(information, maximize=True)
     accuracy = np.zeros(len(learn_levels))
     for j, k in zip(latents, matched, strict=True):
         size = int(n_levels[k])
-        edges = _edges(split[0][:, j], size)
+        edges = _edges(learn[:, j], size)
         counts = np.zeros((size, size))
-        np.add.at(counts, (np.searchsorted(edges, split[0][:, j], "right"), learn_levels[k]), 1)
+        np.add.at(counts, (np.searchsorted(edges, learn[:, j], "right"), learn_levels[k]), 1)
         _, level_of_bin = linear_sum_assignment(counts, maximize=True)
-        predicted = level_of_bin[np.searchsorted(edges, split[2][:, j], "right")]
+        predicted = level_of_bin[np.searchsorted(edges, judge[:, j], "right")]
         accuracy[k] = (predicted == judge_levels[k]).mean()
     above = float(((accuracy - 1 / n_levels) / (1 - 1 / n_levels)).mean())
     return Reading(float(accuracy.mean()), accuracy, information, {"above_guessing": above})
+
+
+def _told_apart(*parts: np.ndarray) -> list[np.ndarray]:
+    """Codes of which no two are equal, in no order that their factors could follow."""
+    rng, spread = np.random.default_rng(0), parts[0].std(axis=0, dtype=np.float64)
+    return [part + 1e-10 * spread * rng.standard_normal((len(part), 1)) for part in parts]
 
 
 def _edges(column: np.ndarray, n_bins: int) -> np.ndarray:
