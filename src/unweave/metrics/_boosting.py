@@ -16,6 +16,8 @@ __all__ = ["boost"]
 DEPTH = 3
 RATE = 0.1
 ROUNDS = 100
+_PURE = 2.3e-16  # mean squared residual of a node that is not split: rounding
+_BLOCK = 8
 _SAME = 1e-7  # values nearer to each other than this are not split
 
 
@@ -33,6 +35,12 @@ def boost(train, labels, n_classes, test):  # pragma: no cover - compiled
     for f in range(n_features):
         order[f] = np.argsort(train[f])
         values[f] = train[f][order[f]]
+    n_blocks = (n_features + _BLOCK - 1) // _BLOCK
+    blocked = np.zeros((n_blocks, n, _BLOCK), dtype=np.int32)
+    blocked_values = np.zeros((n_blocks, n, _BLOCK), dtype=np.float32)
+    for f in range(n_features):
+        blocked[f // _BLOCK, :, f % _BLOCK] = order[f]
+        blocked_values[f // _BLOCK, :, f % _BLOCK] = values[f]
     prior = np.zeros(n_classes)
     for c in labels:
         prior[c] += 1.0 / n
@@ -43,15 +51,20 @@ def boost(train, labels, n_classes, test):  # pragma: no cover - compiled
         raw[k] = start
         raw_test[k] = start
     importance = np.zeros(n_features)
-    residuals = np.empty((n_trees, n))
+    residuals = np.empty((n, n_trees))
+    residual = np.empty(n)
     features = np.empty(2**DEPTH - 1, dtype=np.int64)
     thresholds = np.empty(2**DEPTH - 1, dtype=np.float32)
     leaf = np.empty(n, dtype=np.int32)
     for _ in range(ROUNDS):
         _residuals(raw, labels, n_classes, residuals)
+        roots = _roots(order, values, residuals)
         for k in range(n_trees):
-            residual = residuals[k]
-            _grow(train, order, values, residual, features, thresholds, leaf, importance)
+            residual[:] = residuals[:, k]
+            features[0], thresholds[0] = roots[0][k], roots[1][k]
+            if features[0] >= 0:
+                importance[features[0]] += roots[2][k] / n
+            _grow(train, blocked, blocked_values, residual, features, thresholds, leaf, importance)
             steps = _leaf_steps(residual, labels, leaf, n_classes)
             for i in range(n):
                 raw[k, i] += RATE * steps[leaf[i]]
@@ -73,7 +86,7 @@ def _residuals(raw, labels, n_classes, residuals):  # pragma: no cover - compile
     n = raw.shape[1]
     if n_classes == 2:
         for i in range(n):
-            residuals[0, i] = labels[i] - 1.0 / (1.0 + np.exp(-raw[0, i]))
+            residuals[i, 0] = labels[i] - 1.0 / (1.0 + np.exp(-raw[0, i]))
         return
     for i in range(n):
         top = raw[0, i]
@@ -81,22 +94,74 @@ def _residuals(raw, labels, n_classes, residuals):  # pragma: no cover - compile
             top = max(top, raw[k, i])
         total = 0.0
         for k in range(n_classes):
-            residuals[k, i] = np.exp(raw[k, i] - top)
-            total += residuals[k, i]
+            residuals[i, k] = np.exp(raw[k, i] - top)
+            total += residuals[i, k]
         for k in range(n_classes):
-            residuals[k, i] = (1.0 if labels[i] == k else 0.0) - residuals[k, i] / total
+            residuals[i, k] = (1.0 if labels[i] == k else 0.0) - residuals[i, k] / total
 
 
 @njit(cache=True, nogil=True)
-def _grow(train, order, values, residual, features, thresholds, leaf, importance):
-    """Fill ``features`` and ``thresholds`` of a whole tree, node by node, and each row's ``leaf``.
+def _roots(order, values, residuals):  # pragma: no cover - compiled
+    """Feature, threshold and gain (trees,) of the first split of each tree of a round.
+
+    All trees start from the same rows, so that one walk along a feature serves them all at once.
+    """
+    n_features, n = order.shape
+    n_trees = residuals.shape[1]
+    sums, squares = np.zeros(n_trees), np.zeros(n_trees)
+    for i in range(n):
+        for k in range(n_trees):
+            sums[k] += residuals[i, k]
+            squares[k] += residuals[i, k] * residuals[i, k]
+    gains, places = np.zeros(n_trees), np.full(n_trees, -1)
+    for k in range(n_trees):
+        if squares[k] - sums[k] ** 2 / n <= _PURE * n:
+            gains[k] = np.inf
+    left = np.empty(n_trees)
+    for f in range(n_features):
+        left[:] = 0
+        for p in range(n):
+            if p > 0 and values[f, p] > values[f, p - 1] + np.float32(_SAME):
+                share = 1.0 / (p * (n - p))
+                place = f * n + p
+                for k in range(n_trees):
+                    difference = left[k] * (n - p) - (sums[k] - left[k]) * p
+                    gain = difference * difference * share
+                    better = gain > gains[k]
+                    gains[k] = gain if better else gains[k]
+                    places[k] = place if better else places[k]
+            row = order[f, p]
+            for k in range(n_trees):
+                left[k] += residuals[row, k]
+    features = np.full(n_trees, -1)
+    thresholds = np.zeros(n_trees, dtype=np.float32)
+    for k in range(n_trees):
+        if places[k] >= 0:
+            f, p = places[k] // n, places[k] % n
+            features[k] = f
+            thresholds[k] = _between(values[f, p - 1], values[f, p])
+    return features, thresholds, gains
+
+
+@njit(cache=True, nogil=True)
+def _between(low, high):  # pragma: no cover - compiled
+    middle = low / np.float32(2) + high / np.float32(2)
+    return middle if middle < high else low
+
+
+@njit(cache=True, nogil=True)
+def _grow(train, blocked, blocked_values, residual, features, thresholds, leaf, importance):
+    """Fill ``features`` and ``thresholds`` of a tree below its root, and each row's ``leaf``.
 
     The children of node i are 2 i + 1 and 2 i + 2; a feature of -1 stands for no split, after
     which all rows go to the first child.
     """
-    n_features, n = order.shape
+    n_features, n = train.shape
     node = np.zeros(n, dtype=np.int32)
-    for depth in range(DEPTH):
+    for i in range(n):
+        below = features[0] < 0 or train[features[0], i] <= thresholds[0]
+        node[i] = 0 if below else 1
+    for depth in range(1, DEPTH):
         first, width = 2**depth - 1, 2**depth
         counts, sums, squares = np.zeros(width), np.zeros(width), np.zeros(width)
         for i in range(n):
@@ -108,31 +173,32 @@ def _grow(train, order, values, residual, features, thresholds, leaf, importance
         for at in range(width):
             features[first + at] = -1
             # A node that is pure up to rounding is not split.
-            if counts[at] < 2 or squares[at] - sums[at] ** 2 / counts[at] <= 2.3e-16 * counts[at]:
+            if counts[at] < 2 or squares[at] - sums[at] ** 2 / counts[at] <= _PURE * counts[at]:
                 best[at] = np.inf
-        left_counts, left_sums = np.empty(width), np.empty(width)
-        last = np.empty(width, dtype=np.float32)
-        for f in range(n_features):
+        left_counts, left_sums = np.empty((_BLOCK, width)), np.empty((_BLOCK, width))
+        last = np.empty((_BLOCK, width), dtype=np.float32)
+        for block in range(len(blocked)):
             left_counts[:] = 0
             left_sums[:] = 0
-            row_order, row_values = order[f], values[f]
+            n_beside = min(_BLOCK, n_features - block * _BLOCK)
+            # Features side by side: each sum would have to wait for the one before it.
             for p in range(n):
-                row = row_order[p]
-                at = node[row]
-                seen = left_counts[at]
-                value = row_values[p]
-                if seen > 0 and value > last[at] + np.float32(_SAME):
-                    right = counts[at] - seen
-                    difference = left_sums[at] * right - (sums[at] - left_sums[at]) * seen
-                    gain = difference * difference / (seen * right)
-                    if gain > best[at]:
-                        best[at] = gain
-                        features[first + at] = f
-                        middle = last[at] / np.float32(2) + value / np.float32(2)
-                        thresholds[first + at] = middle if middle < value else last[at]
-                left_counts[at] = seen + 1
-                left_sums[at] += residual[row]
-                last[at] = value
+                for b in range(n_beside):
+                    row = blocked[block, p, b]
+                    at = node[row]
+                    seen = left_counts[b, at]
+                    value = blocked_values[block, p, b]
+                    if seen > 0 and value > last[b, at] + np.float32(_SAME):
+                        right = counts[at] - seen
+                        left_sum = left_sums[b, at]
+                        difference = left_sum * right - (sums[at] - left_sum) * seen
+                        if difference * difference > best[at] * (seen * right):
+                            best[at] = difference * difference / (seen * right)
+                            features[first + at] = block * _BLOCK + b
+                            thresholds[first + at] = _between(last[b, at], value)
+                    left_counts[b, at] = seen + 1
+                    left_sums[b, at] += residual[row]
+                    last[b, at] = value
         for at in range(width):
             f = features[first + at]
             if f >= 0:
