@@ -74,10 +74,16 @@ def _dead() -> np.ndarray:
     return np.concatenate([own, 0.01 * _noise()[:, 5:]], axis=1)
 
 
+def _twice() -> np.ndarray:
+    again = -0.7 * np.array([1.0, 0.8, 1.2, 1.5, 0.6]) * _unit() + 0.05 * _noise()[:, 5:]
+    return np.concatenate([_axis(), again], axis=1)
+
+
 RECIPES = {
     "a_axis": _axis,
     "b_rot": lambda: sum(_axis()[:, [k]] * ROTATION[k] for k in range(5)),
     "c_noise": lambda: np.random.default_rng(20241).standard_normal((N, 10)),
+    "d_dup": _twice,
     "e_dead": _dead,
 }
 

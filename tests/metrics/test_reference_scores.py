@@ -235,7 +235,7 @@ def test_dci_is_that_of_scikit_learn(name):
 
 
 # On mixed codes some splits are equally good up to rounding, and either may be taken.
-@pytest.mark.parametrize(("name", "tolerance"), [("a_axis", 1e-9), ("b_rot", 1e-3)])
+@pytest.mark.parametrize(("name", "tolerance"), [("a_axis", 1e-9), ("b_rot", 5e-3)])
 def test_the_compiled_trees_are_those_of_scikit_learn(name, tolerance):
     codes, factors, test_codes, test_factors = reference_codes.sample(name)
     for k in (0, 1):

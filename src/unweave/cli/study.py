@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 from rich.table import Table
 
-from unweave.cli.console import err, print_json, progress_bar
+from unweave.cli.console import err, patience, print_json, print_table, progress_bar
 from unweave.cli.console import out as console
 
 __all__ = ["study"]
@@ -124,6 +124,53 @@ def study_table(
     with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=200, float_precision=4):
         tflop = (pl.col("flops") / 1e12).alias("tflop")
         print(table.select(pl.col("objective", "strength", "seed", "step"), tflop, *_SHOWN))
+
+
+@study.command(name="udr")
+def study_udr(
+    folder: Path,
+    /,
+    *,
+    method: str = "lasso",
+    rows: int = 2_000,
+    seed: int = 0,
+    json: Annotated[bool, Parameter(name="--json", negative="")] = False,  # noqa: A002
+) -> None:
+    """Rank a study's models without their factors: how far other seeds agree with each (UDR).
+
+    Parameters
+    ----------
+    folder
+        Folder of the study.
+    method
+        lasso or spearman.
+    rows
+        Rows of data that all models encode.
+    seed
+        Of the rows and of the permutations.
+    json
+        Print JSON instead of a table.
+    """
+    from unweave.studies import rank_models
+
+    with patience("encoding"):
+        ranked = rank_models(folder, method=method, rows=rows, seed=seed)
+    if json:
+        print_json({"method": method, "rows": ranked.to_dicts()})
+        return
+    cells = [
+        [
+            row["run"],
+            row["objective"],
+            "" if row["strength"] is None else f"{row['strength']:g}",
+            str(row["seed"]),
+            f"{row['udr']:.4f}",
+            f"{row['chance']:.4f}",
+        ]
+        for row in ranked.to_dicts()
+    ]
+    columns = ["run", "objective", "strength", "seed", "udr", "chance"]
+    print_table(f"UDR ({method}) of {folder}", columns, cells)
 
 
 @study.command(name="report")

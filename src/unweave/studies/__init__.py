@@ -1,6 +1,7 @@
 """Studies: many runs described in one file, run without losing anything, joined in one table."""
 
 from unweave.studies.engine import run_study
+from unweave.studies.ranking import rank_models
 from unweave.studies.study import Study, load_study, shipped_studies
 from unweave.studies.table import build_table, open_study, read_table, write_table
 
@@ -9,6 +10,7 @@ __all__ = [
     "build_table",
     "load_study",
     "open_study",
+    "rank_models",
     "read_table",
     "run_study",
     "shipped_studies",

@@ -13,7 +13,7 @@ from unweave.models import VAE
 from unweave.models.likelihoods import pixel_means
 from unweave.studies.study import Evaluation
 
-__all__ = ["pictures", "score_model"]
+__all__ = ["mean_divergence", "pictures", "score_model"]
 
 _N_EXAMPLES = 8
 _TRAVERSAL = np.linspace(-2, 2, 9)
@@ -33,7 +33,10 @@ def score_model(model: VAE, dataset: FactorDataset, evaluation: Evaluation) -> d
         noise=noise,
         seed=evaluation.seed,
     )
-    return {"metrics": scores.to_dict(), "kl_per_latent": _kl(means, log_variances).tolist()}
+    return {
+        "metrics": scores.to_dict(),
+        "kl_per_latent": mean_divergence(means, log_variances).tolist(),
+    }
 
 
 @torch.no_grad()
@@ -49,7 +52,7 @@ def pictures(model: VAE, dataset: FactorDataset, evaluation: Evaluation) -> dict
     """
     images = dataset.images(dataset.sample_indices(_N_EXAMPLES, seed=evaluation.seed))
     many = dataset.images(dataset.sample_indices(1000, seed=evaluation.seed))
-    kl = _kl(*model.encode_posterior(many))
+    kl = mean_divergence(*model.encode_posterior(many))
     order = np.argsort(-kl)
     codes = model.encode(images)
     paths = np.repeat(codes[:1], len(order) * len(_TRAVERSAL), axis=0)
@@ -66,7 +69,8 @@ def pictures(model: VAE, dataset: FactorDataset, evaluation: Evaluation) -> dict
     }
 
 
-def _kl(means: np.ndarray, log_variances: np.ndarray) -> np.ndarray:
+def mean_divergence(means: np.ndarray, log_variances: np.ndarray) -> np.ndarray:
+    """Mean Kullback-Leibler divergence (latents,) in nats of posteriors (rows, latents)."""
     terms = means.astype(np.float64) ** 2 + np.exp(log_variances.astype(np.float64))
     return (0.5 * (terms - 1 - log_variances)).mean(axis=0)
 

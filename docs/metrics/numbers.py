@@ -1,0 +1,234 @@
+"""The tables of numbers in the pages of this folder, from running what they show.
+
+Every page has a place for its table, between two comments. Run, from the root of the repository:
+    python docs/metrics/numbers.py [PAGE ...]
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "metrics"))
+from reference_codes import full_grid, levels, rows  # noqa: E402
+
+import unweave.metrics as m  # noqa: E402
+
+HERE = Path(__file__).parent
+COLUMNS = {
+    "perfect": "the levels themselves",
+    "noisy": "one latent a factor, with noise of a twentieth",
+    "rotated": "the same, rotated",
+    "twice": "two noisy latents a factor",
+    "noise": "ten latents of noise",
+}
+
+
+def part(name: str, metric: Callable, **options) -> Callable:
+    return lambda codes, factors: metric(codes, factors, noise=None, **options)[name]
+
+
+def one(metric: Callable, **options) -> Callable:
+    return partial(metric, noise=None, **options)
+
+
+def both_halves_as_models(method: str) -> Callable:
+    """UDR of the codes and of the codes in another order: two models that agree."""
+
+    def score(codes, factors):
+        other = -codes[:, ::-1]
+        return m.unsupervised_disentanglement_ranking([codes, other], method=method)
+
+    return score
+
+
+def extra(name: str, metric: Callable, **options) -> Callable:
+    return lambda codes, factors: metric(codes, factors, noise=None, **options).extras[name]
+
+
+def of_codes(name: str, **options) -> Callable:
+    return lambda codes, factors: m.latent_dependence(codes, noise=None, **options)[name]
+
+
+mig, dci = m.mutual_information_gap, m.disentanglement_completeness_informativeness
+med, sap = m.mutual_information_entropy_disentanglement, m.separated_attribute_predictability
+irs, mcc = m.interventional_robustness_score, m.mean_correlation_coefficient
+raw = {"convention": "disentanglement_lib"}
+categorical = {"factor_kinds": ["categorical"] * 5}
+PAGES: dict[str, dict[str, Callable]] = {
+    "beta_vae_score": {
+        "default": one(m.beta_vae_score),
+        'convention="disentanglement_lib" (raw scale)': one(m.beta_vae_score, **raw),
+        "the same, codes a hundredth as large": lambda c, f: one(m.beta_vae_score, **raw)(
+            c / 100, f
+        ),
+    },
+    "factor_vae_score": {
+        "default": one(m.factor_vae_score),
+        'convention="disentanglement_lib" (raw scale)': one(m.factor_vae_score, **raw),
+        "the same, codes a hundredth as large": lambda c, f: one(m.factor_vae_score, **raw)(
+            c / 100, f
+        ),
+    },
+    "irs": {
+        "default": one(irs),
+        'convention="disentanglement_lib" (factors re-binned)': one(irs, **raw),
+        'convention="own_levels"': one(irs, convention="own_levels"),
+        "the same, diff_quantile=1 (the paper)": one(
+            irs, convention="own_levels", diff_quantile=1.0
+        ),
+    },
+    "mig": {
+        "default (disentanglement_lib)": one(mig),
+        'estimator="miller_madow"': one(mig, estimator="miller_madow"),
+        'estimator="adjusted"': one(mig, estimator="adjusted"),
+        'estimator="ksg"': one(mig, estimator="ksg"),
+        "n_bins=10 (Ubisoft's default)": one(mig, n_bins=10),
+        "n_bins=40": one(mig, n_bins=40),
+        'binning="quantile"': one(mig, binning="quantile"),
+        "default, 1,000 rows": lambda c, f: one(mig)(c[:1000], f[:1000]),
+        "adjusted, 1,000 rows": lambda c, f: one(mig, estimator="adjusted")(c[:1000], f[:1000]),
+        "ksg, 1,000 rows": lambda c, f: one(mig, estimator="ksg")(c[:1000], f[:1000]),
+    },
+    "rmig": {
+        "default, in nats": one(m.robust_mutual_information_gap),
+        "over the mean entropy": extra("normalised", m.robust_mutual_information_gap),
+    },
+    "mig_sup": {
+        "default": one(m.mig_sup),
+        'convention="by_code_entropy" (Ubisoft)': one(m.mig_sup, convention="by_code_entropy"),
+    },
+    "dcimig": {
+        "default": one(m.dcimig),
+        "1,000 rows": lambda c, f: one(m.dcimig)(c[:1000], f[:1000]),
+    },
+    "jemmig": {
+        "default": one(m.jemmig),
+        "n_bins=10 (Ubisoft's default)": one(m.jemmig, n_bins=10),
+        "in nats, not normalised: less is better": extra("nats", m.jemmig),
+    },
+    "modularity": {
+        "default": one(m.modularity),
+        "1,000 rows": lambda c, f: one(m.modularity)(c[:1000], f[:1000]),
+        "default, and five latents that never vary": lambda c, f: one(m.modularity)(
+            np.concatenate([c, np.zeros((len(c), 5))], axis=1), f
+        ),
+        "the same, as disentanglement_lib counts them": lambda c, f: one(m.modularity, **raw)(
+            np.concatenate([c, np.zeros((len(c), 5))], axis=1), f
+        ),
+    },
+    "explicitness": {
+        "default": one(m.explicitness),
+        'classifier="one_against_rest" (before 2019)': one(
+            m.explicitness, classifier="one_against_rest"
+        ),
+    },
+    "med": {
+        "disentanglement": part("med_disentanglement", med),
+        "completeness": part("med_completeness", med),
+        "disentanglement, top_k=1": part("med_disentanglement", med, top_k=1),
+        "disentanglement, 1,000 rows": lambda c, f: part("med_disentanglement", med)(
+            c[:1000], f[:1000]
+        ),
+    },
+    "infomec": {name: part(name, m.infomec) for name in ("infom", "infoc", "infoe")},
+    "sap": {
+        "default (ordinal factors: R²)": one(sap),
+        "categorical factors (support vector machine)": one(sap, **categorical),
+        "the same, codes ten times as large": lambda c, f: one(sap, **categorical)(10 * c, f),
+    },
+    "dci": {
+        f"{letter}, {backend}": part(f"dci_{name}", dci, backend=backend)
+        for backend in ("gradient_boosting", "scikit_learn", "lightgbm", "random_forest", "lasso")
+        for letter, name in (
+            ("D", "disentanglement"),
+            ("C", "completeness"),
+            ("I", "informativeness"),
+        )
+    },
+    "dci_es": {
+        "explicitness": part("dci_es_explicitness", m.explicitness_and_size),
+        "size": part("dci_es_size", m.explicitness_and_size),
+    },
+    "downstream": {
+        "accuracy, logistic regression": part("downstream_accuracy", m.downstream_accuracy),
+        "efficiency, logistic regression": part("statistical_efficiency", m.downstream_accuracy),
+        "accuracy, gradient boosting": part(
+            "downstream_accuracy", m.downstream_accuracy, predictor="gradient_boosting"
+        ),
+        "efficiency, gradient boosting": part(
+            "statistical_efficiency", m.downstream_accuracy, predictor="gradient_boosting"
+        ),
+    },
+    "identifiability": {
+        "mcc, pearson": one(mcc),
+        "mcc, spearman": one(mcc, correlation="spearman"),
+        "linear_r2": one(m.linear_r2),
+    },
+    "snc": {
+        "default": one(m.single_neuron_classification),
+        "above guessing": extra("above_guessing", m.single_neuron_classification),
+    },
+    "subspace_angle": {
+        "default, in radians": one(m.subspace_angle),
+        'probe="class_means"': one(m.subspace_angle, probe="class_means"),
+        "leakage": extra("leakage", m.subspace_angle),
+        "R² of a factor's own subspace": extra("own_r2", m.subspace_angle),
+    },
+    "latent_dependence": {
+        "total correlation, nats": of_codes("total_correlation"),
+        "Wasserstein, standardised": of_codes("wasserstein"),
+        "Wasserstein, raw (disentanglement_lib)": of_codes("wasserstein", **raw),
+        "mutual information, nats": of_codes("latent_mi"),
+    },
+    "udr": {
+        'method="lasso", a model and itself in another order': both_halves_as_models("lasso"),
+        'method="spearman", likewise': both_halves_as_models("spearman"),
+    },
+}
+
+
+def codes_of_columns() -> tuple[dict[str, np.ndarray], np.ndarray]:
+    chosen = rows()[0]
+    factors = levels()[chosen]
+    sets = {"noisy": "a_axis", "rotated": "b_rot", "twice": "d_dup", "noise": "c_noise"}
+    codes = {"perfect": factors.astype(np.float32)}
+    return codes | {column: full_grid(name)[chosen] for column, name in sets.items()}, factors
+
+
+def table(variants: dict[str, Callable], codes: dict[str, np.ndarray], factors: np.ndarray) -> str:
+    lines = [
+        "| | " + " | ".join(COLUMNS) + " | ms |",
+        "| --- |" + " --- |" * (len(COLUMNS) + 1),
+    ]
+    for name, score in variants.items():
+        values = [float(score(codes[column], factors)) for column in COLUMNS]
+        start = time.process_time()
+        score(codes["noise"], factors)
+        milliseconds = 1000 * (time.process_time() - start)
+        cells = [f"{value:.4f}" if abs(value) < 100 else f"{value:.0f}" for value in values]
+        lines.append(f"| {name} | {' | '.join(cells)} | {milliseconds:.0f} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    codes, factors = codes_of_columns()
+    for page in sys.argv[1:] or PAGES:
+        file = HERE / f"{page}.md"
+        text = file.read_text()
+        parts = re.split(r"(?<=<!-- numbers -->).*?(?=<!-- end -->)", text, flags=re.S)
+        if len(parts) != 2:
+            raise SystemExit(f"{file} must have one place for its numbers")
+        numbers = table(PAGES[page], codes, factors)
+        file.write_text(f"{parts[0]}\n{numbers}\n{parts[1]}")
+        print(page, flush=True)
+
+
+if __name__ == "__main__":
+    main()
