@@ -63,7 +63,7 @@ def check_factors(factors: object) -> np.ndarray:
         If they are not two-dimensional finite numbers or are empty.
     """
     if _is_factor_space(factors):
-        return factors.levels(np.arange(len(factors)))  # type: ignore[attr-defined,arg-type]
+        return factors.all_levels()  # type: ignore[attr-defined]
     array = _numeric_matrix(factors, "factors", "(samples, factors)")
     if array.dtype.kind == "u" and array.max() > np.iinfo(np.int64).max:
         raise ValueError(
@@ -203,7 +203,9 @@ def check_indices(indices: object, size: int) -> np.ndarray:
 
 def constant_columns(array: np.ndarray) -> np.ndarray:
     """Positions of the columns that take one value only."""
-    return np.flatnonzero((array == array[:1]).all(axis=0))
+    # The first rows settle it for nearly all columns.
+    still = np.flatnonzero((array[:100] == array[:1]).all(axis=0))
+    return still[(array[:, still] == array[:1, still]).all(axis=0)]
 
 
 def suggestion(word: str, choices: Iterable[str]) -> str:

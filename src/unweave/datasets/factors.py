@@ -87,6 +87,13 @@ class FactorSpace:
         indices = check_indices(indices, len(self))
         return indices[:, None] // self._radix % np.array(self.sizes)
 
+    def all_levels(self) -> np.ndarray:
+        """Levels (rows, factors) int64 of the whole grid, row by row."""
+        grid = np.empty((*self.sizes, self.n_factors), dtype=np.int64)
+        for k, size in enumerate(self.sizes):
+            grid[..., k] = np.arange(size).reshape(-1, *[1] * (self.n_factors - 1 - k))
+        return grid.reshape(-1, self.n_factors)
+
     def indices(self, levels: object) -> np.ndarray:
         """Row indices (n,) int64 of ``levels`` (n, factors)."""
         return self._checked_levels(levels) @ self._radix

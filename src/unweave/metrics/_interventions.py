@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from unweave.metrics._predictors import scaled_like
 from unweave.metrics._subject import subject_of
 from unweave.metrics.significance import Subject
 
-__all__ = ["Groups", "all_groups", "interventional_subject", "standardised"]
+__all__ = ["GridGroups", "Groups", "all_groups", "interventional_subject", "standardised"]
 
 CONVENTIONS = ("standardised", "disentanglement_lib")
 _GROUPING = (
@@ -28,7 +28,7 @@ class Groups:
     """The rows of a table, grouped by the level of one factor."""
 
     levels: np.ndarray
-    """Level (rows,) of each row."""
+    """Level (rows,) of each row, int32."""
     order: np.ndarray
     """Rows (rows,), group by group."""
     starts: np.ndarray
@@ -37,15 +37,43 @@ class Groups:
     @classmethod
     def by(cls, levels: np.ndarray, n_levels: int) -> Groups:
         """Group rows by ``levels`` (rows,), which run from 0 to ``n_levels`` - 1."""
-        order = np.argsort(levels, kind="stable")
-        counts = np.bincount(levels, minlength=n_levels)
-        return cls(levels, order, np.concatenate([[0], np.cumsum(counts)]))
+        from unweave.metrics import _kernels
+
+        return cls(levels, *_kernels.group_rows(levels, n_levels))
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the table."""
+        return len(self.levels)
 
     def draw(self, like: np.ndarray, shape: tuple[int, ...], rng: np.random.Generator):
         """Rows of ``shape``, each from the group of the row in ``like`` (broadcast to it)."""
         level = self.levels[like]
         start, size = self.starts[level], self.starts[level + 1] - self.starts[level]
         return self.order[start + (rng.random(shape) * size).astype(np.int64)]
+
+
+@dataclass(frozen=True)
+class GridGroups:
+    """The rows of a whole grid in C order, grouped by one factor: arithmetic takes no table.
+
+    It may have up to 2**31 - 1 rows.
+    """
+
+    sizes: Sequence[int]
+    factor: int
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the grid."""
+        return int(np.prod(self.sizes))
+
+    def draw(self, like: np.ndarray, shape: tuple[int, ...], rng: np.random.Generator):
+        """Rows of ``shape``, each with the level of the row in ``like`` (broadcast to it)."""
+        size = np.int32(self.sizes[self.factor])
+        stride = np.int32(np.prod(self.sizes[self.factor + 1 :], dtype=np.int64))
+        rows = rng.integers(self.n_rows, size=shape, dtype=np.int32)
+        return rows + (like // stride % size - rows // stride % size) * stride
 
 
 def all_groups(factors: np.ndarray, kinds: Sequence[str] | None) -> list[Groups]:
@@ -59,6 +87,9 @@ def standardised(codes: np.ndarray) -> np.ndarray:
     return scaled_like(codes)[0]
 
 
+GroupsOf = Callable[[np.ndarray], Sequence[Groups | GridGroups]]
+
+
 def interventional_subject(
     codes: object,
     factors: object,
@@ -66,8 +97,8 @@ def interventional_subject(
     settings: Mapping[str, Any],
     conventions: Sequence[str] = CONVENTIONS,
     **options: Any,
-) -> tuple[Subject, tuple[str, ...] | None]:
-    """The checked arrays with what their scores say of themselves, and the kinds of factors."""
+) -> tuple[Subject, tuple[str, ...] | None, GroupsOf]:
+    """The checked arrays with what their scores say, the kinds of factors, and how rows group."""
     check_choice("convention", convention, conventions)
     is_grid = not isinstance(factors, np.ndarray) and hasattr(factors, "sizes")
     settings = {
@@ -76,4 +107,12 @@ def interventional_subject(
         **settings,
     }
     notes = () if is_grid else (_GROUPING,)
-    return subject_of(codes, factors, settings, notes=notes, **options)
+    subject, kinds = subject_of(codes, factors, settings, notes=notes, **options)
+
+    def groups_of(table: np.ndarray) -> Sequence[Groups | GridGroups]:
+        if is_grid and table is subject.factors:
+            sizes = factors.sizes  # type: ignore[attr-defined]
+            return [GridGroups(sizes, k) for k in range(len(sizes))]
+        return all_groups(table, kinds)
+
+    return subject, kinds, groups_of

@@ -8,6 +8,7 @@ from numba import njit
 __all__ = [
     "digitise",
     "expected_information",
+    "group_rows",
     "grouped_deviations",
     "joint_terms",
     "least_variance",
@@ -16,6 +17,7 @@ __all__ = [
     "neighbour_information",
     "pair_terms",
     "svm_accuracy",
+    "variances",
 ]
 
 
@@ -209,6 +211,22 @@ def expected_information(rows, columns, n, log_factorial):  # pragma: no cover -
 
 
 @njit(cache=True, nogil=True)
+def group_rows(levels, n_levels):  # pragma: no cover - compiled
+    """Rows (rows,) group by group, and where each group of equal levels starts (levels + 1,)."""
+    starts = np.zeros(n_levels + 1, dtype=np.int64)
+    for level in levels:
+        starts[level + 1] += 1
+    for g in range(n_levels):
+        starts[g + 1] += starts[g]
+    filled = starts[:-1].copy()
+    order = np.empty(len(levels), dtype=np.int64)
+    for i in range(len(levels)):
+        order[filled[levels[i]]] = i
+        filled[levels[i]] += 1
+    return order, starts
+
+
+@njit(cache=True, nogil=True)
 def mean_differences(codes, first, second):  # pragma: no cover - compiled
     """Mean |codes[first] - codes[second]| (points, latents) over each batch (points, batch)."""
     n_points, batch = first.shape
@@ -220,6 +238,19 @@ def mean_differences(codes, first, second):  # pragma: no cover - compiled
                 means[p, j] += abs(one[j] - other[j])
         means[p] /= batch
     return means
+
+
+@njit(cache=True, nogil=True)
+def variances(codes):  # pragma: no cover - compiled
+    """Unbiased variance (latents,) of ``codes`` (samples, latents)."""
+    n, n_latents = codes.shape
+    sums, squares = np.zeros(n_latents), np.zeros(n_latents)
+    for i in range(n):
+        for j in range(n_latents):
+            x = np.float64(codes[i, j]) - codes[0, j]
+            sums[j] += x
+            squares[j] += x * x
+    return np.maximum(squares - sums * sums / n, 0.0) / max(n - 1, 1)
 
 
 @njit(cache=True, nogil=True)

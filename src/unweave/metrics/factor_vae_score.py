@@ -8,8 +8,8 @@ import numpy as np
 
 from unweave._check import check_positive
 from unweave.metrics._interventions import (
+    GridGroups,
     Groups,
-    all_groups,
     interventional_subject,
     standardised,
 )
@@ -70,7 +70,7 @@ def factor_vae_score(
         check_positive(name, size, minimum=2)
     if not np.isfinite(prune_below) or prune_below < 0:
         raise ValueError(f"prune_below is a standard deviation of at least 0, not {prune_below}")
-    subject, kinds = interventional_subject(
+    subject, _, groups_of = interventional_subject(
         codes,
         factors,
         convention,
@@ -82,10 +82,12 @@ def factor_vae_score(
     )
 
     def measure(codes, factors) -> dict[str, Reading]:
+        from unweave.metrics import _kernels
+
         scaled = standardised(codes) if convention == "standardised" else codes
-        deviation = scaled.std(axis=0, ddof=1, dtype=np.float64)
+        deviation = np.sqrt(_kernels.variances(scaled))
         active = deviation >= max(prune_below, _NUMERICALLY_ZERO * deviation.max())
-        groups = all_groups(factors, kinds)
+        groups = groups_of(factors)
         rng = np.random.default_rng([seed, 7])
         rows, labels = fixed_factor_batches(groups, n_train + n_test, batch_size, rng)
         return {"factor_vae": _read(scaled, rows, labels, deviation**2 * active, n_train)}
@@ -94,14 +96,14 @@ def factor_vae_score(
 
 
 def fixed_factor_batches(
-    groups: Sequence[Groups], n_points: int, batch_size: int, rng: np.random.Generator
+    groups: Sequence[Groups | GridGroups], n_points: int, batch_size: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows (points, batch) that agree in one factor each, and which factor (points,) that is."""
     labels = rng.integers(len(groups), size=n_points)
     rows = np.empty((n_points, batch_size), dtype=np.int64)
     for k, group in enumerate(groups):
         mine = np.flatnonzero(labels == k)
-        like = rng.integers(len(group.levels), size=(len(mine), 1))
+        like = rng.integers(group.n_rows, size=(len(mine), 1), dtype=np.int32)
         rows[mine] = group.draw(like, (len(mine), batch_size), rng)
     return rows, labels
 

@@ -60,7 +60,7 @@ def interventional_robustness_score(
     """
     if not 0 < diff_quantile <= 1:
         raise ValueError(f"diff_quantile must lie in (0, 1], not {diff_quantile}")
-    subject, kinds = interventional_subject(
+    subject, kinds, _ = interventional_subject(
         codes,
         factors,
         convention,
