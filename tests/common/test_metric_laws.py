@@ -145,6 +145,13 @@ class TestMetric:
         assert score.dead_latents == (1,)
         assert "never vary" in " ".join(score.notes)
 
+    def test_many_dead_latents_change_nothing_in_many_rows(self, name, rng):
+        factors = rng.integers(0, 5, (4000, 3))
+        codes = factors @ rng.standard_normal((3, 3)) + rng.standard_normal((4000, 3))
+        dead = np.full((4000, 5), [0.0, 0.1, 1 / 3, 1e6, -7.0])
+        value = self.value(name, np.concatenate([codes, dead], axis=1), factors)
+        assert value == pytest.approx(self.value(name, codes, factors), abs=1e-6)
+
     def test_the_same_seed_gives_the_same_bits(self, name, rng):
         codes = rng.standard_normal((120, 4))
         few = Noise(n_permutations=3, n_projections=2, n_halves=3)

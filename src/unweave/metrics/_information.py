@@ -155,9 +155,11 @@ def binned_table(
     code_terms, factor_terms = _sum_c_log_c(code_counts), _sum_c_log_c(factor_counts)
     code_entropy, factor_entropy = np.log(n) - code_terms / n, np.log(n) - factor_terms / n
     information = np.log(n) + (joint - code_terms[:, None] - factor_terms) / n
+    code_cells, factor_cells = (code_counts > 0).sum(axis=1), (factor_counts > 0).sum(axis=1)
     information = np.maximum(information, 0.0)
+    # A single bin knows nothing, exactly: ratios are taken of what is left of it.
+    information[code_cells == 1] = 0.0
     if estimator == "miller_madow":
-        code_cells, factor_cells = (code_counts > 0).sum(axis=1), (factor_counts > 0).sum(axis=1)
         cells = code_cells[:, None] + factor_cells - filled
         information = information + (cells - 1) / (2 * n)
         code_entropy = code_entropy + (code_cells - 1) / (2 * n)
