@@ -3,15 +3,17 @@
 The references say again in numpy and scikit-learn what disentanglement_lib does, one pair of latent
 and factor, one batch, one tree ensemble after the other; a table of codes stands in for its
 encoder. Processor time of one thread, in one run. n = 10,000, five factors. Run:
-    OMP_NUM_THREADS=1 python benchmarks/metrics.py [--wide]
+    python benchmarks/metrics.py [--wide]
 `--wide` adds `evaluate` on 512 latents (minutes).
 """
 
+import os
 import resource
 import sys
 import time
 
-import numpy as np
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+import numpy as np  # noqa: E402
 from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import mutual_info_score

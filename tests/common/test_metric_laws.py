@@ -20,7 +20,8 @@ NEEDS_TWO_LATENTS = (
     "subspace_angle total_correlation wasserstein latent_mi"
 ).split()
 NEEDS_TWO_FACTORS = (
-    "mig_sup dcimig modularity med_disentanglement med_completeness subspace_angle"
+    "beta_vae factor_vae mig_sup dcimig modularity med_disentanglement med_completeness "
+    "subspace_angle"
 ).split()
 WITHOUT_LEVELS = ("mcc", "linear_r2", "sap", "subspace_angle", *DEPENDENCE)
 

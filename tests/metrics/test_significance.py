@@ -1,9 +1,12 @@
+import io
+import subprocess
+import sys
 import warnings
 
 import numpy as np
 import pytest
 
-from unweave.metrics import Noise, downstream_accuracy, mutual_information_gap
+from unweave.metrics import Noise, downstream_accuracy, evaluate, mutual_information_gap
 from unweave.metrics.significance import in_threads, interval, p_value
 
 
@@ -73,3 +76,42 @@ def test_warning_filters_are_left_as_they_were(rng):
 def test_wrong_options_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         Noise(**options)
+
+
+def test_a_bar_on_a_terminal_alone(rng, monkeypatch, capsys):
+    factors = rng.integers(3, size=(60, 2))
+    mutual_information_gap(factors.astype(float), factors, noise=Noise(2, 2, 2))
+    assert capsys.readouterr().err == ""
+    shown = []
+
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+        def write(self, text):
+            shown.append(text)
+            return len(text)
+
+    monkeypatch.setattr("sys.stderr", Terminal())
+    evaluate(factors.astype(float), factors, metrics=["mig", "sap"], noise=Noise(2, 2, 2))
+    assert "scoring" in "".join(shown)
+
+
+@pytest.mark.slow
+def test_memory_is_linear_in_the_rows():
+    """A million rows of ten latents, in a process of its own: a few copies of 40 MB of codes."""
+    code = """
+import resource
+import numpy as np
+from unweave.metrics import evaluate
+rng = np.random.default_rng(0)
+factors = np.stack([rng.integers(0, k, 1_000_000) for k in (3, 6)], axis=1)
+codes = rng.standard_normal((1_000_000, 10), dtype=np.float32)
+codes[:, :2] += factors
+evaluate(codes, factors, noise=None)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+"""
+    printed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert float(printed.stdout) < 1.5  # GiB

@@ -76,7 +76,8 @@ def compare(
             }
         )
         return
-    print_table(f"{first.name} less {second.name}: {found.n_samples:,} rows", *found.rows())
+    title = f"{first.name} less {second.name}: {found.n_samples:,} rows"
+    print_table(title, *found.rows(first.name, second.name))
     out.print(
         "p: how likely a difference as large comes from the sample of rows alone; other seeds of "
         "training are not in it.",

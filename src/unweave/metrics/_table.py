@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-__all__ = ["html_table", "text_table"]
+__all__ = ["html_table", "p_text", "text_table"]
+
+_LEAST_P = 1e-3
+
+
+def p_text(p: float) -> str:
+    """A p-value in two digits, and no smaller than the draws can tell."""
+    return "<= 0.001" if p <= _LEAST_P else f"{p:.2g}"
 
 
 def text_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

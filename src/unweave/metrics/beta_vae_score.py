@@ -76,6 +76,9 @@ def beta_vae_score(
         thin=10,
     )
 
+    if len(subject.names) < 2:
+        raise ValueError("factors have 1 column, and there is nothing to guess: pass at least 2")
+
     def measure(codes, factors) -> dict[str, Reading]:
         scaled = standardised(codes) if convention == "standardised" else codes
         groups = groups_of(factors)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from unweave.metrics._table import html_table, text_table
+from unweave.metrics._table import html_table, p_text, text_table
 
 __all__ = ["Comparison", "Difference"]
 
@@ -22,7 +22,7 @@ class Difference:
     interval: tuple[float, float]
     confidence: float
     p_value: float
-    """Two-sided: how likely a difference as large comes from the sample of rows alone."""
+    """Two-sided, at least 0.001: how likely a difference as large comes from the sample of rows."""
 
 
 class Comparison(Mapping[str, Difference]):
@@ -50,9 +50,11 @@ class Comparison(Mapping[str, Difference]):
         }
         return {"n": self.n_samples, "seed": self.seed, "metrics": metrics}
 
-    def rows(self) -> tuple[list[str], list[list[str]]]:
-        """Column names, and the cells of each row as text."""
-        columns = ["metric", "first", "second", "difference", "95 % interval", "p"]
+    def rows(
+        self, first: str = "first", second: str = "second"
+    ) -> tuple[list[str], list[list[str]]]:
+        """Column names, with those of the two, and the cells of each row as text."""
+        columns = ["metric", first, second, "difference", "95 % interval", "p"]
         found = list(self.values())
         if found:
             columns[4] = f"{100 * found[0].confidence:g} % interval"
@@ -63,7 +65,7 @@ class Comparison(Mapping[str, Difference]):
                 f"{d.second:.4f}",
                 f"{d.difference:+.4f}",
                 f"[{d.interval[0]:+.4f}, {d.interval[1]:+.4f}]",
-                f"{d.p_value:.2g}",
+                p_text(d.p_value),
             ]
             for name, d in self.items()
         ]

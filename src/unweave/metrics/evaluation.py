@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
 from unweave._check import check_choice, check_codes_factors, check_positive, factor_labels
 from unweave.metrics._one_matrix import one_matrix_scores
+from unweave.metrics._progress import progress
 from unweave.metrics.beta_vae_score import beta_vae_score
 from unweave.metrics.comparison import Comparison, Difference
 from unweave.metrics.dci import disentanglement_completeness_informativeness
@@ -182,11 +181,11 @@ def evaluate(
     if families[_FAMILY_OF["mig"]] and families[_FAMILY_OF["mig_sup"]]:
         families[_FAMILY_OF["mig"]] += families.pop(_FAMILY_OF["mig_sup"])
     found: dict[str, Score] = {}
-    with _progress(sum(map(bool, families.values()))) as advance:
-        for family, names in families.items():
-            if names:
-                advance(", ".join(names))
-                found |= family.compute(codes, factors, names=tuple(names), seed=seed, **options)
+    wanted = {family: names for family, names in families.items() if names}
+    with progress("scoring", len(wanted)) as advance:
+        for family, names in wanted.items():
+            found |= family.compute(codes, factors, names=tuple(names), seed=seed, **options)
+            advance()
     return Scores({name: found[name] for name in asked}, skipped)
 
 
@@ -252,7 +251,7 @@ def compare(
     ]
     names = [name for name in scores[0] if name in scores[1]]
 
-    def halves(i: int) -> list[float]:
+    def halves(i: int, advance: Callable[[], None]) -> list[float]:
         rows = np.random.default_rng([seed, 12, i]).permutation(len(table))[: len(table) // 2]
         found = [
             evaluate(
@@ -266,10 +265,11 @@ def compare(
             )
             for codes in both
         ]
+        advance()
         return [float(found[0][name]) - float(found[1][name]) for name in names]
 
-    with quiet_fits():
-        draws = np.array(in_threads(halves, range(n_halves))).T
+    with quiet_fits(), progress("comparing", n_halves) as advance:
+        draws = np.array(in_threads(partial(halves, advance=advance), range(n_halves))).T
     return Comparison(
         {
             name: _difference(scores[0][name], scores[1][name], draw, confidence)
@@ -281,12 +281,16 @@ def compare(
 
 
 def _difference(first: Score, second: Score, halves: np.ndarray, confidence: float) -> Difference:
+    from scipy.special import stdtr
+
     value = float(first) - float(second)
     low, high = interval(value, halves, confidence, bounded=False)
     spread = halves.std(ddof=1) * np.sqrt(1 + 1 / len(halves))
     extrapolated = 2 * value - halves.mean()
     nearest = 0.0 if value * extrapolated <= 0 else min(abs(value), abs(extrapolated))
-    p = 1.0 if nearest == 0 else 2 * NormalDist().cdf(-nearest / max(spread, 1e-300))
+    # A difference without any spread is as sure as so few halves can make it.
+    p = 1.0 if nearest == 0 else 2 * float(stdtr(len(halves) - 1, -nearest / max(spread, 1e-300)))
+    p = max(p, 1e-3)
     return Difference(float(first), float(second), value, (low, high), confidence, p)
 
 
@@ -300,26 +304,3 @@ def _undefined(n_latents: int, n_factors: int) -> dict[str, str]:
         elif n_factors < family.min_factors:
             reasons[name] = f"needs {family.min_factors} factors, and there is {n_factors}"
     return reasons
-
-
-@contextmanager
-def _progress(n_steps: int) -> Iterator[Callable[[str], None]]:
-    """A bar on stderr that is silent when that is no terminal."""
-    import sys
-
-    if n_steps < 2 or not sys.stderr.isatty():
-        yield lambda what: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("scoring", total=n_steps)
-        started = False
-
-        def advance(what: str) -> None:
-            nonlocal started
-            bar.update(task, description=what[:40], advance=int(started))
-            started = True
-
-        yield advance

@@ -81,6 +81,9 @@ def factor_vae_score(
         thin=10,
     )
 
+    if len(subject.names) < 2:
+        raise ValueError("factors have 1 column, and there is nothing to guess: pass at least 2")
+
     def measure(codes, factors) -> dict[str, Reading]:
         from unweave.metrics import _kernels
 

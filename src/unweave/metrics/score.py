@@ -276,6 +276,8 @@ def _cells(name: str, score: Score, n_columns: int) -> list[str]:
     cells = [name, f"{float(score):.4f}"]
     if n_columns == len(cells):
         return cells
+    from unweave.metrics._table import p_text
+
     if score.chance is None:
         return cells + [""] * (n_columns - len(cells))
     return cells + [
@@ -285,5 +287,5 @@ def _cells(name: str, score: Score, n_columns: int) -> list[str]:
         f"{score.projection.mean:.3f}",
         f"{score.smooth.mean:.3f}",
         f"{score.ceiling:.3f}",
-        f"{score.p_value:.2g}",
+        p_text(score.p_value),
     ]

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from unweave._check import check_positive, constant_columns
+from unweave.metrics._progress import progress
 from unweave.metrics.score import Chance, Details, Reading, Score
 
 __all__ = [
@@ -186,16 +187,18 @@ def _with_noise(
         rows = np.random.default_rng([seed, 3, i]).permutation(len(codes))[: len(codes) // 2]
         return codes[rows], factors[rows]
 
-    chance = _draws(measure, shuffled, range(noise.n_permutations))
-    projections = _draws(measure, projected, range(noise.n_projections))
-    features = _draws(measure, smooth, range(noise.n_projections))
     good = [i for i in range(noise.n_halves) if not constant_columns(half(i)[1]).size]
     if len(good) < max(2, 0.9 * noise.n_halves):
         raise ValueError(
             f"{len(codes)} rows are too few for an interval: in many halves of them a factor never "
             "varies; give more rows, or pass noise=None for the bare value"
         )
-    halves = _draws(measure, half, good)
+    n_draws = noise.n_permutations + 2 * noise.n_projections + len(good)
+    with progress(", ".join(readings)[:60], n_draws) as advance:
+        chance = _draws(measure, shuffled, range(noise.n_permutations), advance)
+        projections = _draws(measure, projected, range(noise.n_projections), advance)
+        features = _draws(measure, smooth, range(noise.n_projections), advance)
+        halves = _draws(measure, half, good, advance)
     perfect = measure(unit if subject.perfect is None else subject.perfect, factors)
     complete = {}
     for name, detail in details.items():
@@ -275,12 +278,17 @@ def _unit(factors: np.ndarray) -> np.ndarray:
 
 
 def _draws(
-    measure: Measure, make: Callable[[int], tuple], indices: Iterable[int]
+    measure: Measure,
+    make: Callable[[int], tuple],
+    indices: Iterable[int],
+    advance: Callable[[], None],
 ) -> dict[str, np.ndarray]:
     """Values of each metric over draws, which threads share; each draw has a seed of its own."""
 
     def values(i: int) -> dict[str, float]:
-        return {name: reading.value for name, reading in measure(*make(i)).items()}
+        drawn = {name: reading.value for name, reading in measure(*make(i)).items()}
+        advance()
+        return drawn
 
     found = in_threads(values, indices)
     return {name: np.array([draw[name] for draw in found]) for name in found[0]}
