@@ -22,6 +22,7 @@ __all__ = [
     "suggestion",
 ]
 
+_LARGEST = 1e30  # whose square single precision cannot hold, but double can
 FACTOR_KINDS = ("categorical", "ordinal", "circular", "continuous")
 
 
@@ -31,8 +32,8 @@ def check_codes(codes: object, *, min_latents: int = 1) -> np.ndarray:
     Raises
     ------
     ValueError
-        If they are not two-dimensional numbers, are empty, hold nan or infinite values or have
-        fewer than ``min_latents`` columns.
+        If they are not two-dimensional numbers, are empty, hold nan or infinite values, are too
+        large or too small to be squared, or have fewer than ``min_latents`` columns.
     """
     array = _numeric_matrix(codes, "codes", "(samples, latents)")
     if array.dtype not in (np.float32, np.float64):
@@ -43,6 +44,14 @@ def check_codes(codes: object, *, min_latents: int = 1) -> np.ndarray:
         raise ValueError(
             f"codes hold {int(bad.sum())} nan or infinite values, in latents {_short(columns)}: "
             "every code must be a finite number; look for a diverged encoder, or drop these rows"
+        )
+    largest = np.abs(array).max(axis=0)
+    extreme = np.flatnonzero((largest > _LARGEST) | ((largest > 0) & (largest < 1 / _LARGEST)))
+    if extreme.size:
+        raise ValueError(
+            f"codes in latents {_short(extreme)} are of a size of {largest[extreme[0]]:.0e}: their "
+            f"squares leave the range of floating-point numbers; rescale them to between "
+            f"{1 / _LARGEST:.0e} and {_LARGEST:.0e}"
         )
     if array.shape[1] < min_latents:
         raise ValueError(

@@ -232,11 +232,20 @@ class TestMetric:
             (PERFECT[:, 0], FACTORS, "must be two-dimensional"),
             (PERFECT[:0], FACTORS[:0], "codes are empty"),
             (PERFECT, FACTORS.astype(np.uint64) + 2**63, "more than a signed 64-bit whole number"),
+            (PERFECT * 1e200, FACTORS, r"latents \[0, 1, 2\] are of a size of .*rescale them"),
+            (PERFECT * [1, 1e-99, 1], FACTORS, r"latents \[1\] are of a size of .*rescale them"),
         ],
     )
     def test_bad_input_is_a_sentence(self, name, codes, factors, message):
         with pytest.raises(ValueError, match=message):
             METRICS[name](codes, factors)
+
+    def test_levels_may_be_any_whole_numbers(self, name, noisy):
+        wide = np.where(FACTORS == 0, -(2**62), FACTORS * 2**58)
+        kinds = {"factor_kinds": ["categorical"] * 3}
+        assert self.value(name, noisy, wide, **kinds) == pytest.approx(
+            self.value(name, noisy, **kinds), abs=KNOWN[name].scale
+        )
 
     def test_wrong_numbers_of_names_and_kinds_are_refused(self, name):
         with pytest.raises(ValueError, match="2 factor names were given for 3 factors"):

@@ -70,3 +70,11 @@ def test_test_rows_must_come_from_the_same_encoder(rng):
         separated_attribute_predictability(
             rng.standard_normal((50, 2)), factors, test=(rng.standard_normal((50, 3)), factors)
         )
+
+
+def test_levels_of_a_circle_start_at_zero(rng):
+    factors = rng.integers(-3, 3, (100, 2))
+    with pytest.raises(ValueError, match="factor 0 is circular and has the level -3: levels of"):
+        separated_attribute_predictability(
+            rng.standard_normal((100, 2)), factors, factor_kinds=["circular"] * 2
+        )

@@ -118,7 +118,8 @@ def factor_levels(
 
 def _ranked(column: np.ndarray) -> tuple[int, np.ndarray]:
     """How many values there are, and the rank of each row's value among them."""
-    if column.dtype.kind in "iu" and np.ptp(column) < 4 * len(column):  # no need to sort
+    # Python's whole numbers: a difference of 64-bit ones may not fit in 64 bits.
+    if column.dtype.kind in "iu" and int(column.max()) - int(column.min()) < 4 * len(column):
         offset = column - column.min()
         present = np.bincount(offset) > 0
         return int(present.sum()), (np.cumsum(present) - 1)[offset]

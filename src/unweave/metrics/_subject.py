@@ -29,5 +29,11 @@ def subject_of(
     )
     n_factors = factors.shape[1]
     kinds = check_factor_kinds(factor_kinds, n_factors) if factor_kinds is not None else None
+    for k, kind in enumerate(kinds or ()):
+        if kind == "circular" and factors.dtype.kind == "i" and factors[:, k].min() < 0:
+            raise ValueError(
+                f"factor {k} is circular and has the level {factors[:, k].min()}: levels of a "
+                "circle are whole numbers from 0 on, once around, or angles in radians"
+            )
     names = list(factor_names or map(str, range(n_factors)))
     return Subject(codes, factors, names, settings, seed, **options), kinds
