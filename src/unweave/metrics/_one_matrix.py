@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -28,9 +28,21 @@ from unweave.metrics._information import (
 from unweave.metrics.score import Reading, Score
 from unweave.metrics.significance import Noise, Subject, score_all
 
-__all__ = ["one_matrix_scores"]
+__all__ = ["OneMatrixOptions", "one_matrix_scores"]
 
 N_NEIGHBOURS = 3  # of scikit-learn, and of those who compare estimators of MIG
+
+
+class OneMatrixOptions(TypedDict, total=False):
+    """Options of :func:`~unweave.metrics.mutual_information_gap`, which its relatives share."""
+
+    estimator: str
+    n_bins: int
+    binning: str
+    factor_names: Sequence[str] | None
+    factor_kinds: Sequence[str] | None
+    noise: Noise | None
+    seed: int
 
 
 def one_matrix_scores(
@@ -38,13 +50,13 @@ def one_matrix_scores(
     codes: object,
     factors: object,
     *,
-    estimator: str,
-    n_bins: int,
-    binning: str,
-    factor_names: Sequence[str] | None,
-    factor_kinds: Sequence[str] | None,
-    noise: Noise | None,
-    seed: int,
+    estimator: str = "disentanglement_lib",
+    n_bins: int = 20,
+    binning: str = "equal_width",
+    factor_names: Sequence[str] | None = None,
+    factor_kinds: Sequence[str] | None = None,
+    noise: Noise | None = Noise(),  # noqa: B008 - frozen
+    seed: int = 0,
     min_factors: int = 1,
     settings: Mapping[str, Any] | None = None,
 ) -> dict[str, Score]:

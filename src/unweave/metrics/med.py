@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
+from typing import Unpack
 
 import numpy as np
 
 from unweave._check import check_positive
 from unweave.metrics._importance import completeness, disentanglement
 from unweave.metrics._information import InformationTable
-from unweave.metrics._one_matrix import one_matrix_scores
+from unweave.metrics._one_matrix import OneMatrixOptions, one_matrix_scores
 from unweave.metrics.score import Reading, Scores
-from unweave.metrics.significance import Noise
 
 __all__ = ["mutual_information_entropy_disentanglement", "read_med"]
 
@@ -22,13 +22,7 @@ def mutual_information_entropy_disentanglement(
     factors: object,
     *,
     top_k: int | None = None,
-    estimator: str = "disentanglement_lib",
-    n_bins: int = 20,
-    binning: str = "equal_width",
-    factor_names: Sequence[str] | None = None,
-    factor_kinds: Sequence[str] | None = None,
-    noise: Noise | None = Noise(),  # noqa: B008 - frozen
-    seed: int = 0,
+    **options: Unpack[OneMatrixOptions],
 ) -> Scores:
     r"""MED: ``med_disentanglement`` and ``med_completeness``, each in [0, 1].
 
@@ -44,7 +38,7 @@ def mutual_information_entropy_disentanglement(
     ----------
     top_k
         Latents kept for each factor; None for all.
-    codes, factors, estimator, n_bins, binning, factor_names, factor_kinds, noise, seed
+    codes, factors, options
         As of :func:`~unweave.metrics.mutual_information_gap`, as are the errors; at least two
         factors are needed.
 
@@ -67,15 +61,9 @@ def mutual_information_entropy_disentanglement(
             read_med(top_k),
             codes,
             factors,
-            estimator=estimator,
-            n_bins=n_bins,
-            binning=binning,
-            factor_names=factor_names,
-            factor_kinds=factor_kinds,
-            noise=noise,
-            seed=seed,
             min_factors=2,
             settings={"top_k": top_k},
+            **options,
         )
     )
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Unpack
 
 import numpy as np
 
 from unweave.metrics._information import InformationTable
-from unweave.metrics._one_matrix import one_matrix_scores
+from unweave.metrics._one_matrix import OneMatrixOptions, one_matrix_scores
 from unweave.metrics.score import Reading, Score
 from unweave.metrics.significance import Noise
 
@@ -91,14 +92,7 @@ def mutual_information_gap(
 def robust_mutual_information_gap(
     codes: object,
     factors: object,
-    *,
-    estimator: str = "disentanglement_lib",
-    n_bins: int = 20,
-    binning: str = "equal_width",
-    factor_names: Sequence[str] | None = None,
-    factor_kinds: Sequence[str] | None = None,
-    noise: Noise | None = Noise(),  # noqa: B008 - frozen
-    seed: int = 0,
+    **options: Unpack[OneMatrixOptions],
 ) -> Score:
     r"""RMIG: the gap of :func:`mutual_information_gap` in nats, from 0 to the mean entropy.
 
@@ -108,7 +102,7 @@ def robust_mutual_information_gap(
     posterior q(z|x), cut into bins; for codes without noise of their own that is the histogram
     used here. ``extras["normalised"]`` is the mean gap over the mean entropy.
 
-    Parameters and errors are those of :func:`mutual_information_gap`.
+    Parameters, options and errors are those of :func:`mutual_information_gap`.
 
     References
     ----------
@@ -123,13 +117,7 @@ def robust_mutual_information_gap(
         {"rmig": read_rmig},
         codes,
         factors,
-        estimator=estimator,
-        n_bins=n_bins,
-        binning=binning,
-        factor_names=factor_names,
-        factor_kinds=factor_kinds,
-        noise=noise,
-        seed=seed,
+        **options,
     )["rmig"]
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
+from typing import Unpack
 
 import numpy as np
 
 from unweave._check import check_choice
 from unweave.metrics._information import InformationTable
-from unweave.metrics._one_matrix import one_matrix_scores
+from unweave.metrics._one_matrix import OneMatrixOptions, one_matrix_scores
 from unweave.metrics.mig import top_gap
 from unweave.metrics.score import Reading, Score
-from unweave.metrics.significance import Noise
 
 __all__ = ["dcimig", "jemmig", "mig_sup", "read_dcimig", "read_jemmig", "read_mig_sup"]
 
@@ -24,13 +23,7 @@ def mig_sup(
     factors: object,
     *,
     convention: str = "by_factor_entropy",
-    estimator: str = "disentanglement_lib",
-    n_bins: int = 20,
-    binning: str = "equal_width",
-    factor_names: Sequence[str] | None = None,
-    factor_kinds: Sequence[str] | None = None,
-    noise: Noise | None = Noise(),  # noqa: B008 - frozen
-    seed: int = 0,
+    **options: Unpack[OneMatrixOptions],
 ) -> Score:
     r"""MIG-sup: how far a latent's first factor is ahead of its second, in [0, 1].
 
@@ -46,7 +39,7 @@ def mig_sup(
     convention
         ``by_factor_entropy`` as in the paper; ``by_code_entropy``, as the code of Ubisoft La Forge
         does, over the entropy of the binned latent.
-    codes, factors, estimator, n_bins, binning, factor_names, factor_kinds, noise, seed
+    codes, factors, options
         As of :func:`~unweave.metrics.mutual_information_gap`, as are the errors; at least two
         factors are needed.
 
@@ -59,35 +52,22 @@ def mig_sup(
     1.0
     """
     check_choice("convention", convention, _MIG_SUP_CONVENTIONS)
-    if convention == "by_code_entropy" and estimator == "ksg":
+    if convention == "by_code_entropy" and options.get("estimator") == "ksg":
         raise ValueError("convention='by_code_entropy' needs binned codes: not estimator='ksg'")
     return one_matrix_scores(
         {"mig_sup": partial(read_mig_sup, convention=convention)},
         codes,
         factors,
-        estimator=estimator,
-        n_bins=n_bins,
-        binning=binning,
-        factor_names=factor_names,
-        factor_kinds=factor_kinds,
-        noise=noise,
-        seed=seed,
         min_factors=2,
         settings={"convention": convention},
+        **options,
     )["mig_sup"]
 
 
 def dcimig(
     codes: object,
     factors: object,
-    *,
-    estimator: str = "disentanglement_lib",
-    n_bins: int = 20,
-    binning: str = "equal_width",
-    factor_names: Sequence[str] | None = None,
-    factor_kinds: Sequence[str] | None = None,
-    noise: Noise | None = Noise(),  # noqa: B008 - frozen
-    seed: int = 0,
+    **options: Unpack[OneMatrixOptions],
 ) -> Score:
     r"""DCIMIG (3CharM): the best latent's gap for each factor over all entropy, in [0, 1].
 
@@ -97,8 +77,8 @@ def dcimig(
 
     Several latents of one factor cost nothing here; a factor that no latent knows best counts 0.
 
-    Parameters and errors are those of :func:`~unweave.metrics.mutual_information_gap`; at least
-    two factors are needed.
+    Parameters, options and errors are those of :func:`~unweave.metrics.mutual_information_gap`;
+    at least two factors are needed.
 
     References
     ----------
@@ -112,28 +92,15 @@ def dcimig(
         {"dcimig": read_dcimig},
         codes,
         factors,
-        estimator=estimator,
-        n_bins=n_bins,
-        binning=binning,
-        factor_names=factor_names,
-        factor_kinds=factor_kinds,
-        noise=noise,
-        seed=seed,
         min_factors=2,
+        **options,
     )["dcimig"]
 
 
 def jemmig(
     codes: object,
     factors: object,
-    *,
-    estimator: str = "disentanglement_lib",
-    n_bins: int = 20,
-    binning: str = "equal_width",
-    factor_names: Sequence[str] | None = None,
-    factor_kinds: Sequence[str] | None = None,
-    noise: Noise | None = Noise(),  # noqa: B008 - frozen
-    seed: int = 0,
+    **options: Unpack[OneMatrixOptions],
 ) -> Score:
     r"""JEMMIG: MIG that also punishes a latent for holding more than its factor, in [0, 1].
 
@@ -145,7 +112,7 @@ def jemmig(
     factor's levels. The floor depends on the bins: independent noise has about 0, a latent that
     never varies more.
 
-    Parameters and errors are those of :func:`~unweave.metrics.mutual_information_gap`;
+    Parameters, options and errors are those of :func:`~unweave.metrics.mutual_information_gap`;
     ``estimator="ksg"`` is refused.
 
     References
@@ -160,13 +127,7 @@ def jemmig(
         {"jemmig": read_jemmig},
         codes,
         factors,
-        estimator=estimator,
-        n_bins=n_bins,
-        binning=binning,
-        factor_names=factor_names,
-        factor_kinds=factor_kinds,
-        noise=noise,
-        seed=seed,
+        **options,
     )["jemmig"]
 
 

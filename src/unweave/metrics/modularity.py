@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
+from typing import Unpack
 
 import numpy as np
 
 from unweave._check import check_choice
 from unweave.metrics._information import InformationTable
-from unweave.metrics._one_matrix import one_matrix_scores
+from unweave.metrics._one_matrix import OneMatrixOptions, one_matrix_scores
 from unweave.metrics.score import Reading, Score
-from unweave.metrics.significance import Noise
 
 __all__ = ["modularity", "read_modularity"]
 
@@ -23,13 +22,7 @@ def modularity(
     factors: object,
     *,
     convention: str = "alive_latents",
-    estimator: str = "disentanglement_lib",
-    n_bins: int = 20,
-    binning: str = "equal_width",
-    factor_names: Sequence[str] | None = None,
-    factor_kinds: Sequence[str] | None = None,
-    noise: Noise | None = Noise(),  # noqa: B008 - frozen
-    seed: int = 0,
+    **options: Unpack[OneMatrixOptions],
 ) -> Score:
     r"""How little a latent knows of factors besides its first, in [0, 1].
 
@@ -45,7 +38,7 @@ def modularity(
     convention
         ``alive_latents`` leaves out latents that never vary; ``disentanglement_lib`` counts them
         as 0.
-    codes, factors, estimator, n_bins, binning, factor_names, factor_kinds, noise, seed
+    codes, factors, options
         As of :func:`~unweave.metrics.mutual_information_gap`, as are the errors; at least two
         factors are needed.
 
@@ -62,15 +55,9 @@ def modularity(
         {"modularity": partial(read_modularity, convention=convention)},
         codes,
         factors,
-        estimator=estimator,
-        n_bins=n_bins,
-        binning=binning,
-        factor_names=factor_names,
-        factor_kinds=factor_kinds,
-        noise=noise,
-        seed=seed,
         min_factors=2,
         settings={"convention": convention},
+        **options,
     )["modularity"]
 
 
