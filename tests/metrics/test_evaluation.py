@@ -65,6 +65,20 @@ def test_what_is_not_defined_is_skipped_and_said(codes):
         evaluate(codes[:, :1], FACTORS, metrics=["mig"])
 
 
+def test_collapsed_codes_are_scored_too():
+    scores = evaluate(np.ones((120, 3)), FACTORS, noise=FEW)
+    assert float(scores["mig"]) == 0
+    assert scores.skipped["latent_mi"] == "needs 2 latents that vary, and 0 do"
+    assert len(scores) + len(scores.skipped) == len(METRICS)
+
+
+def test_metrics_take_their_own_options(codes):
+    score = METRICS["mig"](codes, FACTORS, estimator="ksg", noise=None)
+    assert score.settings["estimator"] == "ksg"
+    score = METRICS["dci_completeness"](codes, FACTORS, backend="lasso", noise=None)
+    assert score.settings["backend"] == "lasso"
+
+
 class TestTable:
     def test_as_text_it_has_a_line_for_each(self, scores):
         lines = repr(scores).splitlines()

@@ -9,7 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from unweave._check import check_choice, check_codes_factors, check_positive, factor_labels
+from unweave._check import (
+    check_choice,
+    check_codes_factors,
+    check_positive,
+    constant_columns,
+    factor_labels,
+)
 from unweave.metrics._one_matrix import one_matrix_scores
 from unweave.metrics._progress import progress
 from unweave.metrics.beta_vae_score import beta_vae_score
@@ -43,6 +49,8 @@ class _Family:
     compute: Callable[..., Mapping[str, Score]]
     min_latents: int = 1
     min_factors: int = 1
+    min_alive: int = 0
+    """Latents that must vary."""
 
 
 _FORMULAS = {
@@ -62,9 +70,6 @@ def _one_matrix(codes, factors, *, names, **options) -> dict[str, Score]:
         {name: _FORMULAS[name] for name in names},
         codes,
         factors,
-        estimator="disentanglement_lib",
-        n_bins=20,
-        binning="equal_width",
         min_factors=2 if any(name in _ACROSS_FACTORS for name in names) else 1,
         **options,
     )
@@ -103,7 +108,7 @@ _FAMILIES = (
     _Family(
         ("downstream_accuracy", "statistical_efficiency"), partial(_several, downstream_accuracy)
     ),
-    _Family(("total_correlation", "wasserstein", "latent_mi"), _dependence, min_latents=2),
+    _Family(("total_correlation", "wasserstein", "latent_mi"), _dependence, 2, min_alive=2),
 )
 _FAMILY_OF = {name: family for family in _FAMILIES for name in family.names}
 _ORDER = (
@@ -127,7 +132,7 @@ def _defaults(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 METRICS: dict[str, Callable[..., Score]] = {name: partial(_alone, name) for name in _ORDER}
-"""Each metric by its short name: a function of codes and factors with its default settings."""
+"""Each metric by its short name: a function of codes and factors, and of its own options."""
 
 
 def evaluate(
@@ -172,12 +177,12 @@ def evaluate(
     skipped: dict[str, str] = {}
     checked_codes, checked_factors = check_codes_factors(codes, factors, names=factor_names)
     if metrics is None:
-        n_latents, n_factors = checked_codes.shape[1], checked_factors.shape[1]
-        skipped = _undefined(n_latents, n_factors)
+        skipped = _undefined(checked_codes, checked_factors.shape[1])
         asked = [name for name in asked if name not in skipped]
     # Interventional scores want to know that the rows are a grid; all others take the table.
     options = {"factor_names": factor_names, "factor_kinds": factor_kinds, "noise": noise}
     families = {family: [n for n in family.names if n in asked] for family in _FAMILIES}
+    # All that is read from one matrix of informations shares it and its draws.
     if families[_FAMILY_OF["mig"]] and families[_FAMILY_OF["mig_sup"]]:
         families[_FAMILY_OF["mig"]] += families.pop(_FAMILY_OF["mig_sup"])
     found: dict[str, Score] = {}
@@ -294,8 +299,9 @@ def _difference(first: Score, second: Score, halves: np.ndarray, confidence: flo
     return Difference(float(first), float(second), value, (low, high), confidence, p)
 
 
-def _undefined(n_latents: int, n_factors: int) -> dict[str, str]:
+def _undefined(codes: np.ndarray, n_factors: int) -> dict[str, str]:
     """Metrics that are not defined for so few latents or factors, and why."""
+    n_latents, n_alive = codes.shape[1], codes.shape[1] - constant_columns(codes).size
     reasons = {}
     for name in _ORDER:
         family = _FAMILY_OF[name]
@@ -303,4 +309,6 @@ def _undefined(n_latents: int, n_factors: int) -> dict[str, str]:
             reasons[name] = f"needs {family.min_latents} latents, and there is {n_latents}"
         elif n_factors < family.min_factors:
             reasons[name] = f"needs {family.min_factors} factors, and there is {n_factors}"
+        elif n_alive < family.min_alive:
+            reasons[name] = f"needs {family.min_alive} latents that vary, and {n_alive} do"
     return reasons
