@@ -107,7 +107,8 @@ class _Pool:
                         for i, run in left.items()
                     }
                 try:
-                    self._collect(futures, left, attempts, progress)
+                    with _interrupts_noted() as noted:
+                        self._collect(futures, left, attempts, progress, noted)
                 except KeyboardInterrupt:
                     self.stop.value = 1
                     executor.shutdown(wait=True, cancel_futures=True)
@@ -120,10 +121,13 @@ class _Pool:
         left: dict[int, Run],
         attempts: dict[int, int],
         progress: Progress | None,
+        noted: threading.Event,
     ) -> None:
         waiting = set(futures)
         while waiting:
             done, waiting = wait(waiting, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
+            if noted.is_set():
+                raise KeyboardInterrupt
             if progress:
                 steps = self.steps_before + sum(self.steps)
                 finished = len(self.pending) - len(left)
@@ -163,6 +167,30 @@ def _interrupts_ignored() -> Iterator[None]:
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+@contextmanager
+def _interrupts_noted() -> Iterator[threading.Event]:
+    """An event that an interrupt from the keyboard sets, instead of raising where it strikes.
+
+    Raised inside :func:`concurrent.futures.wait`, it may leave the lock of a future taken for ever,
+    and shutting the pool down would then wait for ever. A second interrupt raises.
+    """
+    noted = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield noted
+        return
+
+    def note(number, frame) -> None:
+        if noted.is_set():
+            raise KeyboardInterrupt
+        noted.set()
+
+    handler = signal.signal(signal.SIGINT, note)
+    try:
+        yield noted
     finally:
         signal.signal(signal.SIGINT, handler)
 
