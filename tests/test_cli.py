@@ -231,7 +231,7 @@ def test_study_table_prints_json(cli, tiny):
 
 
 def test_every_command_has_help():
-    for words in ([], ["study"], ["train"], ["score"], ["compare"], ["data"]):
+    for words in ([], ["study"], ["train"], ["score"], ["compare"], ["geomancer"], ["data"]):
         printed = subprocess.run(
             [sys.executable, "-m", "unweave.cli", *words, "--help"],
             capture_output=True,
@@ -240,3 +240,33 @@ def test_every_command_has_help():
         )
         assert "Usage: unweave" in printed.stdout
     assert app.name == ("unweave",)
+
+
+class TestGeomancer:
+    def test_it_splits_a_product(self, cli, tmp_path):
+        words = ("geomancer", "S^2 x S^2", "--points", 1000, "--json", "--out", tmp_path / "r.npz")
+        code, out, _ = cli(*words)
+        assert code == 0
+        content = json.loads(out)
+        assert (content["n_factors"], content["dims"]) == (2, [2, 2])
+        assert content["angle_error"]["mean"] < 0.03 < content["angle_error"]["chance"]
+        assert content["eigenvalues"][0] < 0.01
+        with np.load(tmp_path / "r.npz") as found:
+            assert found["subspace_1"].shape == (1000, 6, 2)
+            assert found["dims"].tolist() == [2, 2]
+
+    def test_it_reads_points_from_a_file(self, cli, tmp_path, rng):
+        points = rng.standard_normal((600, 3))
+        np.save(tmp_path / "ball.npy", points / np.linalg.norm(points, axis=1, keepdims=True))
+        code, out, err = cli("geomancer", tmp_path / "ball.npy", "--dims", 2)
+        assert code == 0
+        assert "1 factor(s), of 2 dimensions" in " ".join(out.split())
+        assert "no gap in the spectrum" in err
+
+    def test_bad_sources_are_refused(self, cli, tmp_path):
+        code, _, err = cli("geomancer", "S2xS2")
+        assert code == 2
+        assert "is no manifold known here" in err
+        code, _, err = cli("geomancer", tmp_path / "none.npy")
+        assert code == 2
+        assert "no file at" in err

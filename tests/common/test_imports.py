@@ -9,7 +9,7 @@ import unweave
 
 SOURCE = Path(unweave.__file__).parent
 LAYERS = [
-    {"_check"},
+    {"_check", "_parallel"},
     {"datasets", "metrics", "geometry"},
     {"models", "encoders", "integrations"},
     {"training"},

@@ -6,8 +6,9 @@ import warnings
 import numpy as np
 import pytest
 
+from unweave._parallel import in_threads
 from unweave.metrics import Noise, downstream_accuracy, evaluate, mutual_information_gap
-from unweave.metrics.significance import in_threads, interval, p_value
+from unweave.metrics.significance import interval, p_value
 
 
 def test_p_values_of_many_draws_are_ranks():

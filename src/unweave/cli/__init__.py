@@ -11,6 +11,7 @@ import unweave
 from unweave.cli.compare import compare
 from unweave.cli.console import err
 from unweave.cli.data import data
+from unweave.cli.geomancer import geomancer
 from unweave.cli.score import score
 from unweave.cli.study import study
 from unweave.cli.train import train
@@ -22,7 +23,7 @@ app = App(
     version=unweave.__version__,
     help="Measure disentanglement, learn it, and study how it scales.",
 )
-for command in (score, compare, train, study, data):
+for command in (score, compare, geomancer, train, study, data):
     app.command(command)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from unweave._check import check_choice, check_positive
+from unweave._parallel import in_threads
 from unweave.metrics._predictors import (
     Split,
     check_test,
@@ -17,7 +18,7 @@ from unweave.metrics._predictors import (
 )
 from unweave.metrics._subject import subject_of
 from unweave.metrics.score import Reading, Scores
-from unweave.metrics.significance import Noise, in_threads, score_all
+from unweave.metrics.significance import Noise, score_all
 
 __all__ = ["downstream_accuracy"]
 

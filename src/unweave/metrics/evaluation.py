@@ -16,6 +16,7 @@ from unweave._check import (
     constant_columns,
     factor_labels,
 )
+from unweave._parallel import in_threads
 from unweave.metrics._one_matrix import one_matrix_scores
 from unweave.metrics._progress import progress
 from unweave.metrics.beta_vae_score import beta_vae_score
@@ -34,7 +35,7 @@ from unweave.metrics.mig_sup import read_dcimig, read_jemmig, read_mig_sup
 from unweave.metrics.modularity import read_modularity
 from unweave.metrics.sap import separated_attribute_predictability
 from unweave.metrics.score import Score, Scores
-from unweave.metrics.significance import Noise, in_threads, interval, quiet_fits
+from unweave.metrics.significance import Noise, interval, quiet_fits
 from unweave.metrics.snc import single_neuron_classification
 from unweave.metrics.subspaces import subspace_angle
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from statistics import NormalDist
@@ -15,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from unweave._check import check_positive, constant_columns
+from unweave._parallel import in_threads
 from unweave.metrics._progress import progress
 from unweave.metrics.score import Chance, Details, Reading, Score
 
@@ -22,7 +21,6 @@ __all__ = [
     "Measure",
     "Noise",
     "Subject",
-    "in_threads",
     "interval",
     "p_value",
     "quiet_fits",
@@ -123,20 +121,6 @@ def quiet_fits() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="lbfgs failed to converge")
         yield
-
-
-def in_threads(function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
-    """The function of each item, in order, on all cores; linear algebra keeps to one each.
-
-    Called from one of its own threads it takes the items one by one.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        return [function(item) for item in items]
-    from threadpoolctl import threadpool_limits
-
-    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    with threadpool_limits(1), ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(function, items))
 
 
 def _details(subject: Subject, name: str, reading: Reading) -> Details:

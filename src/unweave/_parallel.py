@@ -1,0 +1,31 @@
+"""Work on all cores, from the main thread."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+__all__ = ["in_threads", "n_cores"]
+
+
+def n_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def in_threads(function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+    """The function of each item, in order, on all cores; linear algebra keeps to one each.
+
+    Called from one of its own threads it takes the items one by one.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return [function(item) for item in items]
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1), ThreadPoolExecutor(n_cores()) as pool:
+        return list(pool.map(function, items))

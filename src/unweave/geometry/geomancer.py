@@ -1,0 +1,237 @@
+"""GEOMANCER (Pfau et al. 2020): split a manifold into its factors by its geometry alone."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from unweave._check import check_choice, check_positive
+from unweave.geometry.connection import parallel_transport
+from unweave.geometry.dimension import intrinsic_dimension
+from unweave.geometry.eigen import smallest_eigenpairs
+from unweave.geometry.factors import Split, merged, one_factor, split_tensors
+from unweave.geometry.graph import Graph, nearest_neighbours, neighbour_graph
+from unweave.geometry.laplacian import BLOCK, ConnectionLaplacian
+from unweave.geometry.tangent import pca_tangents, quadratic_neighbourhood, quadratic_tangents
+
+__all__ = ["Geomancer"]
+
+_LEAST_NEIGHBORS = 6  # fewer leave curves and surfaces in pieces
+_TANGENTS = ("quadratic", "pca")
+
+
+class Geomancer(TransformerMixin, BaseEstimator):
+    r"""Subspaces of the tangent space, one for each factor of a product manifold.
+
+    On a product of manifolds that are not flat, a tangent vector of one factor stays in it however
+    it is carried along the manifold. The projections onto the factors are thus fields of symmetric
+    tensors that parallel transport leaves alone, and span the kernel of the connection Laplacian on
+    such tensors: on tensors without a trace it has one zero eigenvalue fewer than there are
+    factors, and its eigenvectors, made diagonal together, tell which direction belongs to which
+    factor. Flat directions, as of two circles, cannot be told apart, and come as one factor.
+
+    Parameters
+    ----------
+    n_dims
+        Dimensions of the manifold; None to estimate them (TwoNN).
+    n_neighbors
+        Neighbours in the graph; None for twice the dimensions, and six at least.
+    tangent
+        ``quadratic`` fits curvature away; ``pca``, of the paper, sees it as a tilt.
+    n_factors
+        ``gap``, to count the eigenvalues below the largest gap, or a number.
+    normalised
+        Divide the Laplacian by the numbers of neighbours, which takes fewer steps to solve.
+    random_state
+        Seed of the eigensolver's start and of the clustering.
+
+    Attributes
+    ----------
+    subspaces_
+        For each factor, smallest first, orthonormal bases (samples, features, dims).
+    dims_
+        Dimensions of the factors.
+    n_factors_
+        How many there are.
+    eigenvalues_
+        The eight smallest of the connection Laplacian, on tensors without a trace.
+    gap_
+        Eigenvalue above the largest gap less that below it.
+    confidence_
+        One less the ratio of these two, in [0, 1]; below 0.35 there is no saying.
+    labels_
+        Factor (samples, dims) of each axis of ``axes_`` (samples, features, dims).
+    n_dims_
+        Dimensions that were used.
+    seconds_
+        Time of each stage.
+
+    References
+    ----------
+    Pfau et al. (2020), https://arxiv.org/abs/2006.12982, algorithm 1.
+
+    >>> from unweave.datasets.manifolds import parse_manifold
+    >>> points = parse_manifold("S^2 x S^2").sample(1000, random_state=0).points
+    >>> Geomancer(n_dims=4, random_state=0).fit(points).dims_.tolist()
+    [2, 2]
+    """
+
+    def __init__(
+        self,
+        n_dims=None,
+        *,
+        n_neighbors=None,
+        tangent="quadratic",
+        n_factors="gap",
+        normalised=True,
+        random_state=None,
+    ):
+        self.n_dims = n_dims
+        self.n_neighbors = n_neighbors
+        self.tangent = tangent
+        self.n_factors = n_factors
+        self.normalised = normalised
+        self.random_state = random_state
+
+    @classmethod
+    def reference(cls, n_dims=None, *, random_state=None) -> Geomancer:
+        """The settings of the paper: tangents by PCA, the Laplacian as it is.
+
+        The basis of the symmetric matrices stays orthonormal and the clustering that of all points
+        together: those of the authors' code are not right for factors of three and more dimensions.
+        """
+        return cls(n_dims, tangent="pca", normalised=False, random_state=random_state)
+
+    def fit(self, X, y=None):
+        """Split the tangent space at each row of X into one subspace per factor manifold.
+
+        Raises
+        ------
+        ValueError
+            If the points cannot be used, or are too few.
+        """
+        check_choice("tangent", self.tangent, _TANGENTS)
+        X = validate_data(self, X, dtype=np.float64, ensure_min_samples=3)
+        state = check_random_state(self.random_state)
+        self.seconds_: dict[str, float] = {}
+
+        with self._timed("dimension"):
+            k = self.n_dims_ = self._dimensions(X)
+        n_graph = self._neighbours(X, k)
+        with self._timed("neighbours"):
+            near = nearest_neighbours(X, min(max(n_graph, self._fitted_to(k)), len(X) - 1))
+        with self._timed("tangents"):
+            # The paper takes the graph's neighbours; a start for the fit may well see more.
+            n_start = n_graph if self.tangent == "pca" else max(3 * k, 2)
+            tangents = pca_tangents(X, near[:, :n_start], k)  # (n, features, k)
+            if self._is_quadratic(near.shape[1], k):
+                tangents = quadratic_tangents(X, near, tangents)
+        with self._timed("connection"):
+            graph = neighbour_graph(near[:, :n_graph])
+            transport = parallel_transport(tangents, graph.edges)  # (edges, k, k), orthogonal
+        split = self._split(transport, graph, np.random.default_rng(state.randint(2**31)))
+        self._X, self.axes_, self.labels_ = X, tangents @ split.axes, split.labels
+        order = np.argsort(split.labels, axis=1, kind="stable")
+        by_factor = np.take_along_axis(self.axes_, order[:, None, :], axis=2)
+        self.subspaces_ = np.split(by_factor, np.cumsum(split.dims)[:-1], axis=2)
+        self.dims_, self.n_factors_ = split.dims, len(split.dims)
+        self.eigenvalues_, self.gap_ = split.eigenvalues, split.gap
+        self.confidence_ = split.confidence
+        return self
+
+    def transform(self, X):
+        """Axes (samples, features, dims) of the nearest fitted point, factor by factor."""
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        from scipy.spatial import cKDTree
+
+        nearest = cKDTree(self._X).query(X, workers=-1)[1]
+        return np.concatenate(self.subspaces_, axis=2)[nearest]
+
+    def _split(self, transport: np.ndarray, graph: Graph, rng: np.random.Generator) -> Split:
+        """Factors of the frames of all points; parts that no edge joins are split one by one."""
+        k = transport.shape[1]
+        if k == 1:  # there is no tensor without a trace
+            return one_factor(graph.n, 1, np.zeros(0), 0.0)
+        parts = graph.parts()
+        if len(parts) > 1:
+            sizes = sorted((len(rows) for rows, _, _ in parts), reverse=True)
+            warnings.warn(
+                f"the neighbour graph falls into {len(parts)} parts, the largest of {sizes[:5]} "
+                "points: each is split by itself; fit them apart, or raise n_neighbors",
+                stacklevel=3,
+            )
+        splits = []
+        for _, edges, part in parts:
+            with self._timed("eigenvectors"):
+                laplacian = ConnectionLaplacian(transport[edges], part, normalised=self.normalised)
+                spectrum = smallest_eigenpairs(laplacian, self._n_below_gap(k), random_state=rng)
+            with self._timed("factors"):
+                fields = laplacian.fields(spectrum.vectors)
+                counted = self._n_below_gap(k) is None
+                splits.append(split_tensors(fields, spectrum, rng, may_be_one=counted))
+        return merged([rows for rows, _, _ in parts], splits)
+
+    def _dimensions(self, X: np.ndarray) -> int:
+        if self.n_dims is None:
+            found, _ = intrinsic_dimension(X)
+            return int(np.clip(np.rint(found), 1, X.shape[1]))
+        asked = check_positive("n_dims", self.n_dims)
+        if asked > X.shape[1]:
+            raise ValueError(
+                f"n_dims={asked} is more than the {X.shape[1]} features: a manifold has no more "
+                "dimensions than the space around it"
+            )
+        return asked
+
+    def _n_below_gap(self, k: int) -> int | None:
+        """One fewer than the factors, or None to find it by the gap."""
+        if isinstance(self.n_factors, str):
+            check_choice("way to count factors", self.n_factors, ("gap",))
+            return None
+        asked = check_positive("n_factors", self.n_factors)
+        if asked > min(k, BLOCK):
+            raise ValueError(
+                f"n_factors={asked} is more than {k} dimensions can have, or than the {BLOCK} that "
+                "are looked for"
+            )
+        return asked - 1
+
+    def _neighbours(self, X: np.ndarray, k: int) -> int:
+        asked = max(2 * k, _LEAST_NEIGHBORS) if self.n_neighbors is None else self.n_neighbors
+        asked = check_positive("n_neighbors", asked)
+        if self.n_neighbors is not None and asked < k:
+            raise ValueError(f"n_neighbors={asked} cannot span a tangent space of {k} dimensions")
+        if len(X) <= k:
+            raise ValueError(
+                f"{len(X)} sample(s) cannot span tangent spaces of {k} dimensions: give more points"
+            )
+        return min(int(asked), len(X) - 1)
+
+    def _fitted_to(self, k: int) -> int:
+        return max(3 * k, quadratic_neighbourhood(k) if self.tangent == "quadratic" else 0)
+
+    def _is_quadratic(self, n_near: int, k: int) -> bool:
+        if self.tangent == "pca":
+            return False
+        if n_near < self._fitted_to(k):
+            warnings.warn(
+                f"{n_near} neighbours are too few for a quadratic fit in {k} dimensions, which "
+                f"wants {self._fitted_to(k)}: tangents are those of tangent='pca'",
+                stacklevel=3,
+            )
+            return False
+        return True
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds_[stage] = self.seconds_.get(stage, 0.0) + time.perf_counter() - start

@@ -1,0 +1,72 @@
+"""The neighbour graph of points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["Graph", "nearest_neighbours", "neighbour_graph"]
+
+_TREE_DIMS = 10  # ambient dimensions up to which a k-d tree beats comparing all pairs
+
+
+def nearest_neighbours(points: np.ndarray, n_neighbours: int) -> np.ndarray:
+    """Indices (n, neighbours) of the nearest other points, nearest first; exact."""
+    if points.shape[1] <= _TREE_DIMS:
+        from scipy.spatial import cKDTree
+
+        found = cKDTree(points).query(points, k=n_neighbours + 1, workers=-1)[1]
+    else:
+        from sklearn.neighbors import NearestNeighbors
+
+        search = NearestNeighbors(n_neighbors=n_neighbours + 1, algorithm="brute").fit(points)
+        found = search.kneighbors(points, return_distance=False)
+    # A point is dropped by its index: duplicates of it may come before it, or push it out.
+    own = found == np.arange(len(points))[:, None]
+    own[~own.any(axis=1), -1] = True
+    return found[~own].reshape(len(points), n_neighbours)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """An undirected graph, each edge once."""
+
+    n: int
+    edges: np.ndarray
+    """(edges, 2), the smaller index first, no edge twice."""
+
+    def rows(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Both directions as compressed rows: starts (n + 1,), neighbours, and which edge."""
+        ends = np.concatenate([self.edges[:, 0], self.edges[:, 1]])
+        others = np.concatenate([self.edges[:, 1], self.edges[:, 0]])
+        number = np.arange(len(self.edges))
+        order = np.argsort(ends, kind="stable")
+        starts = np.concatenate([[0], np.cumsum(np.bincount(ends, minlength=self.n))])
+        return starts, others[order], np.concatenate([number, number])[order]
+
+    def parts(self) -> list[tuple[np.ndarray, np.ndarray, Graph]]:
+        """Connected parts: the points of each, its edges' numbers, and itself as a graph."""
+        from scipy.sparse import coo_matrix
+        from scipy.sparse.csgraph import connected_components
+
+        ones = np.ones(len(self.edges), dtype=np.int8)
+        matrix = coo_matrix((ones, (self.edges[:, 0], self.edges[:, 1])), shape=(self.n, self.n))
+        n_parts, part = connected_components(matrix, directed=False)
+        if n_parts == 1:
+            return [(np.arange(self.n), np.arange(len(self.edges)), self)]
+        found = []
+        for p in range(n_parts):
+            rows = np.flatnonzero(part == p)
+            edges = np.flatnonzero(part[self.edges[:, 0]] == p)
+            found.append((rows, edges, Graph(len(rows), np.searchsorted(rows, self.edges[edges]))))
+        return found
+
+
+def neighbour_graph(neighbours: np.ndarray) -> Graph:
+    """The graph that joins two points if one is among the nearest (n, neighbours) of the other."""
+    n = len(neighbours)
+    start = np.repeat(np.arange(n), neighbours.shape[1])
+    end = neighbours.ravel().astype(np.int64)
+    pairs = np.unique(np.minimum(start, end) * n + np.maximum(start, end))
+    return Graph(n, np.stack([pairs // n, pairs % n], axis=1))

@@ -1,0 +1,102 @@
+"""How far found subspaces are from true ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["SubspaceError", "subspace_error"]
+
+
+@dataclass(frozen=True)
+class SubspaceError:
+    """Angles in radians between found and true subspaces; 0 is right."""
+
+    per_point: np.ndarray
+    """(samples,) mean over the factors of the largest principal angle."""
+    chance_mean: float
+    """What random subspaces of the same dimensions, within the same tangent space, give."""
+    dims_match: bool
+    """Whether the found dimensions are the true ones; if not, all angles are pi / 2."""
+
+    @property
+    def mean(self) -> float:
+        """Over the points."""
+        return float(self.per_point.mean())
+
+    @property
+    def median(self) -> float:
+        """Over the points."""
+        return float(np.median(self.per_point))
+
+
+def subspace_error(
+    found: Sequence[np.ndarray], true: Sequence[np.ndarray], *, seed: int = 0
+) -> SubspaceError:
+    """Mean largest principal angle between found and true subspaces, best matched at each point.
+
+    Parameters
+    ----------
+    found, true
+        For each factor orthonormal bases (samples, features, dims); any order.
+    seed
+        Of the random subspaces that chance is measured with.
+
+    Raises
+    ------
+    ValueError
+        If the bases are of other points or features.
+
+    References
+    ----------
+    Pfau et al. (2020), https://arxiv.org/abs/2006.12982, section 5.
+
+    >>> basis = np.eye(3)[None].repeat(2, axis=0)
+    >>> first, second = basis[:, :, :1], basis[:, :, 1:]
+    >>> subspace_error([second, first], [first, second]).mean
+    0.0
+    """
+    shapes = {basis.shape[:2] for basis in (*found, *true)}
+    if len(shapes) != 1:
+        raise ValueError(f"bases must be of the same samples and features, not {sorted(shapes)}")
+    n, features = shapes.pop()
+    dims = [basis.shape[2] for basis in true]
+    rng = np.random.default_rng(seed)
+    chance = _angles(_random_split(true, min(n, 500), rng), [b[:500] for b in true])
+    if sorted(basis.shape[2] for basis in found) != sorted(dims):
+        return SubspaceError(np.full(n, np.pi / 2), float(chance.mean()), False)
+    return SubspaceError(_angles(found, true), float(chance.mean()), True)
+
+
+def _angles(found: Sequence[np.ndarray], true: Sequence[np.ndarray]) -> np.ndarray:
+    """Mean largest angle (samples,), each point with its best matching of equal dimensions."""
+    from scipy.optimize import linear_sum_assignment
+
+    n, n_factors = len(found[0]), len(true)
+    angles = np.full((n, n_factors, n_factors), np.pi)
+    for a, first in enumerate(found):
+        for b, second in enumerate(true):
+            if first.shape[2] == second.shape[2]:
+                angles[:, a, b] = _largest_angle(first, second)
+    total = np.empty(n)
+    for i in range(n):
+        rows, columns = linear_sum_assignment(angles[i])
+        total[i] = angles[i, rows, columns].mean()
+    return total
+
+
+def _largest_angle(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Largest principal angle (samples,) between two spans of equal dimensions."""
+    # By its sine, which keeps small angles exact.
+    beyond = second - first @ (first.transpose(0, 2, 1) @ second)
+    return np.arcsin(np.clip(np.linalg.norm(beyond, ord=2, axis=(1, 2)), 0, 1))
+
+
+def _random_split(true: Sequence[np.ndarray], n: int, rng: np.random.Generator):
+    """Random subspaces of the same dimensions that fill the same tangent space."""
+    whole = np.concatenate([basis[:n] for basis in true], axis=2)
+    k = whole.shape[2]
+    turned = whole @ np.linalg.qr(rng.standard_normal((n, k, k)))[0]
+    return np.split(turned, np.cumsum([basis.shape[2] for basis in true])[:-1], axis=2)

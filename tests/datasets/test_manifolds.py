@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+
+from unweave.datasets.manifolds import parse_manifold
+
+NAMES = ["S^1", "S^2", "S^4", "SO(3)", "SO(4)", "RP^2", "RP^3", "V(4,2)", "H^2"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+class TestManifold:
+    def test_tangents_are_orthonormal_and_touch(self, name):
+        product = parse_manifold(name)
+        sample = product.sample(400, random_state=0)
+        (basis,) = sample.tangents
+        assert basis.shape == (400, product.ambient, product.dim)
+        gram = basis.transpose(0, 2, 1) @ basis
+        np.testing.assert_allclose(gram, np.tile(np.eye(product.dim), (400, 1, 1)), atol=1e-12)
+
+    def test_near_points_lie_along_the_tangents(self, name):
+        product = parse_manifold(name)
+        sample = product.sample(4000 if product.dim < 4 else 12_000, random_state=0)
+        away = sample.points[1:] - sample.points[0]
+        near = away[np.argsort(np.linalg.norm(away, axis=1))[:5]]
+        basis = sample.tangents[0][0]
+        beyond = near - near @ basis @ basis.T
+        distances = np.linalg.norm(near, axis=1)
+        # What curvature takes off the tangent space falls as the square of the distance.
+        assert (np.linalg.norm(beyond, axis=1) < 1.5 * distances**2).all()
+
+
+def test_points_satisfy_the_equations_of_their_manifold():
+    sphere = parse_manifold("S^3").sample(50, random_state=0).points
+    np.testing.assert_allclose(np.linalg.norm(sphere, axis=1), 1)
+    rotations = parse_manifold("SO(3)").sample(50, random_state=0).points.reshape(-1, 3, 3)
+    np.testing.assert_allclose(
+        rotations.transpose(0, 2, 1) @ rotations, [np.eye(3)] * 50, atol=1e-12
+    )
+    np.testing.assert_allclose(np.linalg.det(rotations), 1)
+    lines = parse_manifold("RP^2").sample(50, random_state=0).points
+    np.testing.assert_allclose(np.linalg.norm(lines, axis=1), 1)
+    x, y, z = parse_manifold("H^2").sample(50, random_state=0).points.T
+    np.testing.assert_allclose(z, (x**2 - y**2) / 2)
+
+
+def test_points_are_uniform():
+    points = parse_manifold("S^2").sample(20_000, random_state=0).points
+    # Archimedes: each coordinate of the sphere is uniform.
+    assert np.histogram(points[:, 2], 10, (-1, 1))[0].std() < 100
+    rotations = parse_manifold("SO(3)").sample(20_000, random_state=0).points
+    np.testing.assert_allclose(rotations.mean(axis=0), 0, atol=0.02)
+
+
+def test_products_keep_factors_apart_until_they_are_rotated():
+    product = parse_manifold("S^2 x SO(3)")
+    assert (product.dim, product.ambient, repr(product)) == (5, 12, "S^2 x SO(3)")
+    plain = product.sample(10, random_state=1)
+    assert not plain.tangents[0][:, 3:].any()
+    assert not plain.tangents[1][:, :3].any()
+    turned = product.sample(10, random_state=1, rotate=True)
+    distances = [
+        np.linalg.norm(s.points[:, None] - s.points[None], axis=2) for s in (plain, turned)
+    ]
+    np.testing.assert_allclose(*distances, atol=1e-12)
+    assert turned.tangents[0][:, 3:].any()
+    noisy = product.sample(10, random_state=1, noise=0.1)
+    assert 0.05 < (noisy.points - plain.points).std() < 0.2
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("S2", "'S2' in 'S2' is no manifold known here: write factors as"),
+        ("S^2 x T^2", "'T\\^2' in 'S\\^2 x T\\^2' is no manifold"),
+        ("S^0", "the dimension of a sphere must be a whole number of at least 1"),
+        ("V(2,2)", "must have fewer vectors than dimensions"),
+    ],
+)
+def test_other_words_are_refused(text, message):
+    with pytest.raises(ValueError, match=message):
+        parse_manifold(text)
+
+
+def test_wrong_noise_is_refused():
+    with pytest.raises(ValueError, match="noise is a standard deviation"):
+        parse_manifold("S^2").sample(5, random_state=0, noise=-1)

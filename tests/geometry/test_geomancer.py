@@ -1,0 +1,152 @@
+import numpy as np
+import pytest
+
+from unweave.datasets.manifolds import parse_manifold
+from unweave.geometry import Geomancer
+from unweave.metrics.subspace_error import subspace_error
+
+
+@pytest.mark.parametrize(
+    ("name", "n", "dims", "bound"),
+    [
+        # The bounds of the figures to reach, most at fewer points than they were set for.
+        ("S^2 x S^2", 1000, [2, 2], 0.03),
+        ("S^2 x S^2", 3000, [2, 2], 0.01),
+        ("S^2 x SO(3)", 3000, [2, 3], 0.08),
+        ("S^2 x S^2 x S^2", 1000, [2, 2, 2], 0.13),
+        ("RP^2 x RP^2", 3000, [2, 2], 0.05),
+        ("S^1 x S^2", 1000, [1, 2], 0.02),
+        ("S^2 x S^2 x S^2 x S^2", 3000, [2, 2, 2, 2], 0.18),
+    ],
+)
+def test_factors_are_found(name, n, dims, bound):
+    sample = parse_manifold(name).sample(n, random_state=0, rotate=True)
+    model = Geomancer(sum(dims), random_state=0).fit(sample.points)
+    assert model.dims_.tolist() == dims
+    error = subspace_error(model.subspaces_, sample.tangents)
+    assert error.mean < bound < error.chance_mean / 4
+    assert model.confidence_ > 0.9
+    for basis in model.subspaces_:
+        gram = basis.transpose(0, 2, 1) @ basis
+        np.testing.assert_allclose(gram, np.tile(np.eye(basis.shape[2]), (n, 1, 1)), atol=1e-6)
+
+
+def test_factors_have_one_name_everywhere():
+    sample = parse_manifold("S^2 x S^2").sample(2000, random_state=0)
+    model = Geomancer(4, random_state=0).fit(sample.points)
+    inside = [np.sum(basis[:, :3] ** 2, axis=(1, 2)) for basis in model.subspaces_]
+    # Both factors have two dimensions; the first three features belong to one of them.
+    assert {round(float(np.median(share))) for share in inside} == {0, 2}
+    assert all(share.std() < 0.05 for share in inside)
+
+
+def test_noise_is_borne():
+    sample = parse_manifold("S^2 x S^2").sample(3000, random_state=0, noise=0.01)
+    model = Geomancer(4, random_state=0).fit(sample.points)
+    assert subspace_error(model.subspaces_, sample.tangents).mean < 0.03
+
+
+def test_the_dimension_is_found_when_it_is_not_given():
+    sample = parse_manifold("S^2 x S^2").sample(2000, random_state=0)
+    model = Geomancer(random_state=0).fit(sample.points)
+    assert (model.n_dims_, model.dims_.tolist()) == (4, [2, 2])
+
+
+@pytest.mark.parametrize("name", ["S^2", "S^3", "S^4"])
+def test_a_sphere_is_one_factor(name):
+    product = parse_manifold(name)
+    points = product.sample(1500, random_state=0).points
+    with pytest.warns(UserWarning, match="no gap in the spectrum"):
+        model = Geomancer(product.dim, random_state=0).fit(points)
+    assert model.dims_.tolist() == [product.dim]
+    assert model.confidence_ < 0.35
+
+
+@pytest.mark.parametrize(
+    ("name", "dims"), [("S^1 x S^1 x S^2", [2, 2]), ("S^1 x S^1", [2]), ("S^1", [1])]
+)
+def test_flat_directions_come_as_one_factor(name, dims):
+    product = parse_manifold(name)
+    points = product.sample(2000, random_state=0).points
+    assert Geomancer(product.dim, n_neighbors=8, random_state=0).fit(points).dims_.tolist() == dims
+
+
+def test_the_settings_of_the_paper_err_as_the_paper_does():
+    sample = parse_manifold("S^2 x S^2").sample(1000, random_state=0)
+    paper = Geomancer.reference(4, random_state=0).fit(sample.points)
+    # DeepMind's code: 0.388 at 1,000 points, from the graph's neighbours of both directions.
+    assert subspace_error(paper.subspaces_, sample.tangents).mean == pytest.approx(0.388, rel=0.06)
+
+
+def test_new_points_get_the_axes_of_the_nearest_fitted_one():
+    sample = parse_manifold("S^2 x S^2").sample(1000, random_state=0)
+    model = Geomancer(4, random_state=0).fit(sample.points)
+    axes = model.transform(sample.points[5:8] + 1e-9)
+    np.testing.assert_array_equal(axes, np.concatenate(model.subspaces_, axis=2)[5:8])
+
+
+def test_parts_are_split_one_by_one_with_a_warning():
+    sample = parse_manifold("S^2 x S^2").sample(1200, random_state=0)
+    far = np.concatenate([sample.points, sample.points + 100])
+    with pytest.warns(
+        UserWarning, match=r"falls into 2 parts, the largest of \[1200, 1200\] points"
+    ):
+        model = Geomancer(4, random_state=0).fit(far)
+    both = [np.concatenate([basis, basis]) for basis in sample.tangents]
+    assert subspace_error(model.subspaces_, both).mean < 0.03
+
+
+def test_the_same_seed_gives_the_same_bits():
+    points = parse_manifold("S^2 x S^2").sample(800, random_state=0).points
+    first, second = (Geomancer(4, random_state=3).fit(points) for _ in "ab")
+    np.testing.assert_array_equal(first.axes_, second.axes_)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"n_dims": 9}, "n_dims=9 is more than the 3 features"),
+        ({"n_dims": 0}, "n_dims must be a whole number of at least 1"),
+        ({"n_dims": 2, "n_neighbors": 1}, "n_neighbors=1 cannot span a tangent space of 2"),
+        ({"n_dims": 2, "tangent": "quadric"}, "did you mean 'quadratic'"),
+        ({"n_dims": 2, "n_factors": 5}, "n_factors=5 is more than 2 dimensions can have"),
+        ({"n_dims": 2, "n_factors": "gaps"}, "did you mean 'gap'"),
+    ],
+)
+def test_wrong_options_are_refused(rng, options, message):
+    with pytest.raises(ValueError, match=message):
+        Geomancer(**options).fit(rng.standard_normal((100, 3)))
+
+
+def test_too_few_points_are_refused_or_said(rng):
+    with pytest.raises(ValueError, match="4 sample.* cannot span tangent spaces of 4 dimensions"):
+        Geomancer(4).fit(rng.standard_normal((4, 6)))
+    sample = parse_manifold("S^2 x S^2").sample(21, random_state=0)
+    with pytest.warns(UserWarning, match="too few for a quadratic fit in 4 dimensions"):
+        Geomancer(4, random_state=0).fit(sample.points)
+
+
+class TestSubspaceError:
+    def test_a_known_angle(self):
+        true = [np.eye(3)[None, :, :1], np.eye(3)[None, :, 1:2]]
+        turned = np.array([[np.cos(0.3), np.sin(0.3), 0]]).reshape(1, 3, 1)
+        error = subspace_error([true[1], turned], true)
+        assert error.mean == pytest.approx(0.15)
+
+    def test_other_dimensions_are_wrong_everywhere(self):
+        basis = np.eye(4)[None].repeat(3, axis=0)
+        error = subspace_error([basis], [basis[:, :, :2], basis[:, :, 2:]])
+        assert not error.dims_match
+        assert error.mean == pytest.approx(np.pi / 2)
+
+    def test_chance_is_that_of_random_subspaces(self):
+        # DeepMind's metric has 1.00 within the tangent space of two 2-spheres.
+        sample = parse_manifold("S^2 x S^2").sample(2000, random_state=0)
+        assert subspace_error(sample.tangents, sample.tangents).chance_mean == pytest.approx(
+            1.0, abs=0.05
+        )
+
+    def test_other_points_are_refused(self):
+        basis = np.eye(3)[None]
+        with pytest.raises(ValueError, match="bases must be of the same samples"):
+            subspace_error([basis], [np.concatenate([basis, basis])])

@@ -1,0 +1,210 @@
+"""The stages of GEOMANCER, each against a closed form or another library."""
+
+import numpy as np
+import pytest
+from scipy.linalg import polar
+from sklearn.neighbors import NearestNeighbors
+
+from unweave.datasets.manifolds import parse_manifold
+from unweave.geometry import intrinsic_dimension, pca_tangents, quadratic_tangents
+from unweave.geometry.cluster import assign_axes
+from unweave.geometry.connection import parallel_transport, polar_factors
+from unweave.geometry.diagonalise import commuting_complement, jointly_diagonalise
+from unweave.geometry.eigen import gap_position, smallest_eigenpairs
+from unweave.geometry.graph import Graph, nearest_neighbours, neighbour_graph
+from unweave.geometry.laplacian import BLOCK, ConnectionLaplacian
+from unweave.geometry.tangent import quadratic_neighbourhood
+
+
+@pytest.mark.parametrize("features", [3, 14])
+def test_neighbours_are_those_of_scikit_learn(rng, features):
+    points = rng.standard_normal((300, features))
+    points[7] = points[3]  # a duplicate is a neighbour like any other
+    ours = nearest_neighbours(points, 6)
+    theirs = NearestNeighbors(n_neighbors=6).fit(points).kneighbors(return_distance=False)
+    away = [np.linalg.norm(points[n] - points[:, None], axis=2) for n in (ours, theirs)]
+    np.testing.assert_allclose(*away, atol=1e-7)
+    assert (ours != np.arange(300)[:, None]).all()
+    assert 7 in ours[3]
+
+
+def test_the_graph_has_each_edge_once_and_both_ways_in_its_rows(rng):
+    graph = neighbour_graph(nearest_neighbours(rng.standard_normal((100, 2)), 4))
+    assert len(np.unique(graph.edges, axis=0)) == len(graph.edges)
+    assert (graph.edges[:, 0] < graph.edges[:, 1]).all()
+    starts, others, number = graph.rows()
+    for i in (0, 50, 99):
+        own = slice(starts[i], starts[i + 1])
+        joined = graph.edges[(graph.edges == i).any(axis=1)]
+        assert sorted(others[own]) == sorted(joined.sum(axis=1) - i)
+        assert (graph.edges[number[own]] == i).any(axis=1).all()
+
+
+def test_parts_that_no_edge_joins():
+    parts = Graph(5, np.array([[0, 2], [1, 3], [3, 4]])).parts()
+    assert [rows.tolist() for rows, _, _ in parts] == [[0, 2], [1, 3, 4]]
+    assert parts[1][2].edges.tolist() == [[0, 1], [1, 2]]
+
+
+def tangent_error(found, true):
+    cosines = np.linalg.svd(true.transpose(0, 2, 1) @ found, compute_uv=False)
+    return np.arccos(np.clip(cosines[:, -1], 0, 1)).mean()
+
+
+@pytest.mark.parametrize("name", ["S^2 x S^2", "RP^2 x RP^2", "S^2 x SO(3)"])
+def test_a_quadratic_fit_beats_pca_many_times(name):
+    product = parse_manifold(name)
+    sample = product.sample(3000, random_state=0)
+    near = nearest_neighbours(sample.points, quadratic_neighbourhood(product.dim))
+    pca = pca_tangents(sample.points, near[:, : 3 * product.dim], product.dim)
+    true = np.concatenate(sample.tangents, axis=2)
+    quadratic = quadratic_tangents(sample.points, near, pca)
+    assert tangent_error(quadratic, true) < tangent_error(pca, true) / 5
+
+
+def test_a_quadratic_surface_is_fitted_exactly(rng):
+    # z is a quadratic function of the tangent coordinates: the fit has nothing left over.
+    xy = rng.uniform(-0.1, 0.1, (400, 2))
+    xy[0] = 0
+    points = np.column_stack([xy, xy[:, 0] ** 2 - 3 * xy[:, 0] * xy[:, 1]])
+    near = nearest_neighbours(points, 30)
+    tangents = quadratic_tangents(points, near, pca_tangents(points, near, 2))
+    assert abs(tangents[0, 2]).max() < 1e-3
+
+
+def test_polar_factors_are_those_of_scipy(rng):
+    matrices = np.stack([np.linalg.qr(rng.standard_normal((6, 6)))[0][:4, :4] for _ in range(50)])
+    matrices[0, :, 0] = 1e-9 * matrices[0, :, 1]  # nearly singular: by decomposition
+    for ours, matrix in zip(polar_factors(matrices)[1:], matrices[1:], strict=True):
+        np.testing.assert_allclose(ours, polar(matrix)[0], atol=1e-5)
+    np.testing.assert_allclose(
+        polar_factors(matrices)[0].T @ polar_factors(matrices)[0], np.eye(4), atol=1e-6
+    )
+
+
+@pytest.fixture
+def operator():
+    product = parse_manifold("S^2 x S^1")
+    sample = product.sample(60, random_state=0)
+    graph = neighbour_graph(nearest_neighbours(sample.points, 6))
+    transport = parallel_transport(np.concatenate(sample.tangents, axis=2), graph.edges)
+    return transport.astype(np.float64), graph
+
+
+def dense(transport, graph, normalised):
+    """The operator as its definition says, on all k by k matrices, one entry after the other."""
+    n, k = graph.n, transport.shape[1]
+    matrix = np.zeros((n, k, k, n, k, k))
+    degree = np.bincount(graph.edges.ravel(), minlength=n)
+    for i in range(n):
+        matrix[i, :, :, i] = np.einsum("ac,bd->abcd", np.eye(k), np.eye(k)) * degree[i]
+    for (i, j), q in zip(graph.edges, transport, strict=True):
+        matrix[i, :, :, j] -= np.einsum("ac,bd->abcd", q, q)
+        matrix[j, :, :, i] -= np.einsum("ac,bd->abcd", q.T, q.T)
+    if normalised:
+        root = 1 / np.sqrt(degree)
+        matrix = (
+            matrix * root[:, None, None, None, None, None] * root[None, None, None, :, None, None]
+        )
+    return matrix.reshape(n * k * k, n * k * k)
+
+
+@pytest.mark.parametrize("normalised", [True, False])
+def test_the_operator_is_what_its_formula_says(rng, operator, normalised):
+    transport, graph = operator
+    laplacian = ConnectionLaplacian(transport, graph, normalised=normalised)
+    block = rng.standard_normal(laplacian.shape)
+    block = block + block.transpose(0, 2, 1, 3)
+    expected = dense(transport, graph, normalised) @ block.reshape(-1, BLOCK)
+    ours = laplacian(block.astype(np.float32)).reshape(-1, BLOCK)
+    np.testing.assert_allclose(ours, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("normalised", [True, False])
+def test_the_smallest_eigenvalues_are_those_of_the_matrix(operator, normalised):
+    transport, graph = operator
+    k = transport.shape[1]
+    laplacian = ConnectionLaplacian(transport, graph, normalised=normalised)
+    found = smallest_eigenpairs(laplacian, random_state=np.random.default_rng(0))
+    matrix = dense(transport, graph, normalised)
+    # Within the symmetric matrices of trace 0: an orthonormal basis of these at each point.
+    basis = []
+    for a in range(k):
+        for b in range(a):
+            element = np.zeros((k, k))
+            element[a, b] = element[b, a] = np.sqrt(0.5)
+            basis.append(element.ravel())
+    diagonal = np.linalg.qr(np.column_stack([np.ones(k), np.eye(k)[:, 1:]]))[0][:, 1:]
+    basis += [np.diag(column).ravel() for column in diagonal.T]
+    whole = np.kron(np.eye(graph.n), np.array(basis).T)
+    expected = np.linalg.eigvalsh(whole.T @ matrix @ whole)
+    below = found.n_below_gap
+    np.testing.assert_allclose(found.values[:below], expected[:below], atol=1e-3)
+    assert found.values[below] == pytest.approx(expected[below], rel=0.1)
+    vectors = found.vectors[..., :below].reshape(-1, below)
+    np.testing.assert_allclose(vectors.T @ vectors, np.eye(below), atol=1e-4)
+    assert np.abs(np.einsum("naab->nb", found.vectors)).max() < 1e-4
+
+
+def test_with_true_tangents_the_factors_are_in_the_kernel():
+    product = parse_manifold("S^2 x S^2 x S^2")
+    sample = product.sample(1500, random_state=0)
+    graph = neighbour_graph(nearest_neighbours(sample.points, 12))
+    transport = parallel_transport(np.concatenate(sample.tangents, axis=2), graph.edges)
+    found = smallest_eigenpairs(
+        ConnectionLaplacian(transport, graph), random_state=np.random.default_rng(0)
+    )
+    assert found.n_below_gap == 2
+    np.testing.assert_allclose(found.values[:2], 0, atol=1e-4)
+    assert found.values[2] > 0.01
+
+
+def test_the_gap_is_where_eigenvalues_jump():
+    assert gap_position(np.array([0.0, 0.1, 2.0, 2.1])) == 2
+    assert gap_position(np.array([0.0, 1.0, 1.1])) == 1
+
+
+def test_tensors_that_commute_are_made_diagonal_together(rng):
+    rotation = np.linalg.qr(rng.standard_normal((40, 5, 5)))[0]
+    spectra = rng.standard_normal((40, 3, 5))
+    spectra[:, :, 1] = spectra[:, :, 0]  # an axis that no tensor tells from another
+    tensors = np.einsum("nap,nmp,nbp->nmab", rotation, spectra, rotation)
+    axes, diagonals, beyond = jointly_diagonalise(tensors)
+    np.testing.assert_allclose(beyond, 0, atol=1e-12)
+    np.testing.assert_allclose(
+        np.sort(diagonals, axis=1), np.sort(spectra.transpose(0, 2, 1), axis=1)
+    )
+    again = np.einsum("nap,nmab,nbp->npm", axes, tensors, axes)
+    np.testing.assert_allclose(again, diagonals, atol=1e-12)
+
+
+def test_where_tensors_do_not_commute_is_found(rng):
+    rotation = np.linalg.qr(rng.standard_normal((30, 5, 5)))[0]
+    tensors = np.zeros((30, 4, 5, 5))
+    for m in range(4):
+        block = rng.standard_normal((2, 2))
+        tensors[:, m, :2, :2] = block + block.T
+        tensors[:, m, 2:, 2:] = rng.standard_normal() * np.eye(3)
+    tensors = rotation[:, None] @ tensors @ rotation[:, None].transpose(0, 1, 3, 2)
+    flat, rest = commuting_complement(tensors)
+    assert (flat.shape[2], rest.shape[2]) == (2, 3)
+    np.testing.assert_allclose(flat.transpose(0, 2, 1) @ rotation[:, :, 2:], 0, atol=1e-6)
+
+
+def test_axes_of_a_factor_have_one_name_everywhere(rng):
+    centres = np.array([[0.0, 1.0], [1.0, -1.0]])
+    truth = rng.permuted(np.tile([0, 1, 1], (500, 1)), axis=1)
+    diagonals = centres[truth] + 0.05 * rng.standard_normal((500, 3, 2))
+    diagonals[0] = centres[0]  # all axes of one point look alike: the dimensions decide
+    labels, dims = assign_axes(diagonals, 2, np.random.default_rng(0))
+    assert dims.tolist() == [1, 2]
+    np.testing.assert_array_equal(labels[1:], truth[1:])
+    assert np.bincount(labels[0]).tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("name", ["S^2", "S^2 x S^2", "S^2 x SO(3)", "S^4 x S^2"])
+def test_the_dimension_is_estimated(name):
+    product = parse_manifold(name)
+    found, error = intrinsic_dimension(product.sample(4000, random_state=0).points)
+    assert round(found) == product.dim
+    assert 0 < error < 0.2
