@@ -29,6 +29,8 @@ def jointly_diagonalise(tensors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np
     beyond
         (n,) share of the tensors' energy off the diagonal, in [0, 1].
     """
+    from unweave.geometry._kernels import jacobi
+
     n_tensors = tensors.shape[1]
     # Irrational weights: no two factors get the same eigenvalue by accident.
     weights = np.sqrt(np.arange(2.0, n_tensors + 2.0)) % 1 + 0.5
@@ -36,7 +38,7 @@ def jointly_diagonalise(tensors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np
     turned = np.einsum("nap,nmab,nbq->nmpq", start, tensors, start, optimize=True)
     rotations = np.ascontiguousarray(start)
     turned = np.ascontiguousarray(turned)
-    _jacobi()(turned, rotations, _SWEEPS)
+    jacobi(turned, rotations, _SWEEPS)
     diagonals = np.einsum("nmaa->nam", turned)
     energy = np.sum(turned**2, axis=(1, 2, 3))
     beyond = 1 - np.sum(diagonals**2, axis=(1, 2)) / np.maximum(energy, 1e-300)
@@ -59,9 +61,3 @@ def commuting_complement(tensors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if mean[0] > 0.1 * mean[-1]:
         n_commuting = 0  # all is flat
     return vectors[:, :, n_commuting:], vectors[:, :, :n_commuting]
-
-
-def _jacobi():
-    from unweave.geometry._kernels import jacobi
-
-    return jacobi

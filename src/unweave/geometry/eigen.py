@@ -11,7 +11,7 @@ from unweave.geometry.laplacian import BLOCK, ConnectionLaplacian
 
 __all__ = ["Spectrum", "gap_position", "smallest_eigenpairs"]
 
-_LEVEL = 0.9
+_LEVEL = 0.9  # of an eigenvalue to the next: no gap
 _TOLERANCE = 1e-2  # of the gap: what the directions of the factors need
 _MAX_ROUNDS = 60
 _LANCZOS_STEPS = 6
@@ -25,12 +25,7 @@ class Spectrum:
     """(8,)"""
     vectors: np.ndarray
     """(n, k, k, 8) float32, symmetric matrices of trace 0, of length 1 over all points."""
-    residuals: np.ndarray
-    """(8,) norm of L v - value v."""
     n_below_gap: int
-    converged: bool
-    n_applied: int
-    """Blocks that the operator was applied to."""
 
 
 def smallest_eigenpairs(
@@ -49,7 +44,6 @@ def smallest_eigenpairs(
     """
     block = _orthonormal(_traceless(random_state.standard_normal(laplacian.shape)))
     top = _upper_end(laplacian, random_state)
-    before = laplacian.n_applied
     # No more tensors than these can be parallel: what lies above may have a gap that says nothing.
     n_tensors = min(laplacian.n_dims * (laplacian.n_dims + 1) // 2 - 1, BLOCK - 1)
     values, vectors, residuals = _rayleigh_ritz(laplacian, block)
@@ -81,8 +75,7 @@ def smallest_eigenpairs(
             ConvergenceWarning,
             stacklevel=3,
         )
-    applied = laplacian.n_applied - before
-    return Spectrum(values, vectors, residuals, below, converged, applied)
+    return Spectrum(values, vectors, below)
 
 
 def gap_position(values: np.ndarray) -> int:

@@ -43,7 +43,6 @@ class ConnectionLaplacian:
         ends = np.repeat(np.arange(graph.n), np.diff(starts))
         self.flipped = graph.edges[number, 0] != ends
         self.starts, self.others, self.number = starts, others.astype(np.int32), number
-        self.n_applied = 0
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -80,7 +79,6 @@ class ConnectionLaplacian:
             part(0)
         else:
             in_threads(part, range(n_parts))
-        self.n_applied += 1
         return result
 
 

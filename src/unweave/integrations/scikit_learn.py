@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from unweave._check import check_choice
-from unweave.metrics import METRICS
+from unweave.metrics import BEST_WHEN_SMALL, METRICS
 
 __all__ = ["disentanglement_scorer"]
 
@@ -32,7 +32,7 @@ def disentanglement_scorer(metric: str, **options: Any) -> Callable[[Any, Any, A
     1.0
     """
     check_choice("metric", metric, METRICS)
-    sign = -1 if metric in ("total_correlation", "wasserstein", "latent_mi") else 1
+    sign = -1 if metric in BEST_WHEN_SMALL else 1
     options = {"noise": None, **options}
 
     def scorer(estimator: Any, X: Any, factors: Any) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from unweave._check import check_choice
-from unweave.metrics import METRICS, Score
+from unweave.metrics import BEST_WHEN_SMALL, METRICS, Score
 
 try:
     from torchmetrics import Metric
@@ -59,7 +59,7 @@ class DisentanglementMetric(Metric):
     @property
     def higher_is_better(self) -> bool:
         """False for the dependence between latents, of which none is best."""
-        return self.metric not in ("total_correlation", "wasserstein", "latent_mi")
+        return self.metric not in BEST_WHEN_SMALL
 
     def update(self, codes: torch.Tensor, factors: torch.Tensor) -> None:
         """Add codes (samples, latents) and factors (samples, factors) of one batch."""

@@ -6,7 +6,7 @@ from unweave.metrics.dci import disentanglement_completeness_informativeness
 from unweave.metrics.dci_es import explicitness_and_size
 from unweave.metrics.dependence import latent_dependence
 from unweave.metrics.downstream import downstream_accuracy
-from unweave.metrics.evaluation import METRICS, compare, evaluate
+from unweave.metrics.evaluation import BEST_WHEN_SMALL, METRICS, compare, evaluate
 from unweave.metrics.explicitness import explicitness
 from unweave.metrics.factor_vae_score import factor_vae_score
 from unweave.metrics.identifiability import linear_r2, mean_correlation_coefficient
@@ -25,6 +25,7 @@ from unweave.metrics.subspaces import subspace_angle
 from unweave.metrics.udr import unsupervised_disentanglement_ranking
 
 __all__ = [
+    "BEST_WHEN_SMALL",
     "METRICS",
     "Chance",
     "Comparison",

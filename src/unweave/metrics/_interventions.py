@@ -10,11 +10,10 @@ import numpy as np
 
 from unweave._check import check_choice
 from unweave.metrics._information import factor_levels
-from unweave.metrics._predictors import scaled_like
 from unweave.metrics._subject import subject_of
 from unweave.metrics.significance import Subject
 
-__all__ = ["GridGroups", "Groups", "all_groups", "interventional_subject", "standardised"]
+__all__ = ["GridGroups", "Groups", "all_groups", "interventional_subject"]
 
 CONVENTIONS = ("standardised", "disentanglement_lib")
 _GROUPING = (
@@ -80,11 +79,6 @@ def all_groups(factors: np.ndarray, kinds: Sequence[str] | None) -> list[Groups]
     """The groups of each factor."""
     levels, n_levels = factor_levels(factors, kinds)
     return [Groups.by(row, int(n)) for row, n in zip(levels, n_levels, strict=True)]
-
-
-def standardised(codes: np.ndarray) -> np.ndarray:
-    """Codes (samples, latents) of mean 0 and standard deviation 1; 0 where they never vary."""
-    return scaled_like(codes)[0]
 
 
 GroupsOf = Callable[[np.ndarray], Sequence[Groups | GridGroups]]

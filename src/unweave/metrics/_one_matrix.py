@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypedDict
 
 import numpy as np
 
-from unweave._check import (
-    check_choice,
-    check_codes_factors,
-    check_factor_kinds,
-    check_positive,
-    factor_labels,
-)
+from unweave._check import check_choice, check_positive
 from unweave.metrics._information import (
     BINNINGS,
     ESTIMATORS,
@@ -25,8 +20,9 @@ from unweave.metrics._information import (
     neighbour_table,
     warn_of_outliers,
 )
+from unweave.metrics._subject import subject_of
 from unweave.metrics.score import Reading, Score
-from unweave.metrics.significance import Noise, Subject, score_all
+from unweave.metrics.significance import Noise, score_all
 
 __all__ = ["OneMatrixOptions", "one_matrix_scores"]
 
@@ -67,21 +63,31 @@ def one_matrix_scores(
     ValueError
         If the arrays or options cannot be used.
     """
-    factor_names, factor_kinds = factor_labels(factors, factor_names, factor_kinds)
-    codes, factors = check_codes_factors(codes, factors, min_latents=2, names=factor_names)
     estimator = check_choice("estimator", estimator, ESTIMATORS)
     binning = check_choice("binning", binning, BINNINGS)
     n_bins = check_positive("n_bins", n_bins, minimum=2)
-    n_factors = factors.shape[1]
-    if n_factors < min_factors:
-        raise ValueError(
-            f"factors have {n_factors} column(s), and {' and '.join(formulas)} compare what a "
-            f"latent knows of one factor with the others: pass at least {min_factors}"
-        )
-    kinds = check_factor_kinds(factor_kinds, n_factors) if factor_kinds is not None else None
     if estimator == "ksg" and "jemmig" in formulas:
         raise ValueError("jemmig needs the entropy of binned codes: choose another estimator")
-
+    is_binned = estimator != "ksg"
+    subject, kinds = subject_of(
+        codes,
+        factors,
+        {
+            "estimator": estimator,
+            "n_bins": n_bins if is_binned else None,
+            "binning": binning if is_binned else None,
+            "n_neighbours": None if is_binned else N_NEIGHBOURS,
+            **(settings or {}),
+        },
+        factor_names=factor_names,
+        factor_kinds=factor_kinds,
+        seed=seed,
+        min_latents=2,
+        min_factors=min_factors,
+        tops={"rmig": None},
+        thin=1 if is_binned else 10,
+    )
+    codes, factors = subject.codes, subject.factors
     whole, bins_of_whole = codes, bin_codes(codes, n_bins, binning)
 
     def table(codes, factors, estimator=estimator) -> InformationTable:
@@ -96,33 +102,14 @@ def one_matrix_scores(
         found = table(codes, factors)
         return {name: formula(found) for name, formula in formulas.items()}
 
-    if binning == "equal_width" and estimator != "ksg":
-        warn_of_outliers(bins_of_whole, codes, n_bins)
-    adjusted = {}
+    if is_binned:
+        if binning == "equal_width":
+            warn_of_outliers(bins_of_whole, codes, n_bins)
+        subject = replace(subject, notes=_notes(factors, kinds, n_bins))
     if "mig" in formulas and (estimator == "adjusted" or noise is not None):
-        exact = table(codes, factors, "adjusted")
-        adjusted["mig"] = formulas["mig"](exact).value
-    return score_all(
-        Subject(
-            codes,
-            factors,
-            list(factor_names or map(str, range(n_factors))),
-            {
-                "estimator": estimator,
-                "n_bins": None if estimator == "ksg" else n_bins,
-                "binning": None if estimator == "ksg" else binning,
-                "n_neighbours": N_NEIGHBOURS if estimator == "ksg" else None,
-                **(settings or {}),
-            },
-            seed,
-            notes=() if estimator == "ksg" else _notes(factors, kinds, n_bins),
-            tops={"rmig": None},
-            adjusted=adjusted,
-            thin=10 if estimator == "ksg" else 1,
-        ),
-        measure,
-        noise,
-    )
+        exact = formulas["mig"](table(codes, factors, "adjusted")).value
+        subject = replace(subject, adjusted={"mig": exact})
+    return score_all(subject, measure, noise)
 
 
 def _notes(factors: np.ndarray, kinds: Sequence[str] | None, n_bins: int) -> tuple[str, ...]:

@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from unweave._check import check_codes_factors
 from unweave.metrics._information import factor_levels
+from unweave.metrics.significance import WIDE
 
 __all__ = [
     "Split",
-    "check_test",
     "hold_out",
     "labelled",
     "logistic_regression",
@@ -21,29 +20,8 @@ __all__ = [
     "targets_by_kind",
 ]
 
-_WIDE = 64  # latents
-
 Split = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 """Codes and factors to learn from, codes and factors to be judged on."""
-
-
-def check_test(test: tuple[object, object] | None, n_latents: int) -> tuple | None:
-    """Codes and factors of the rows that predictors are judged on, checked.
-
-    Raises
-    ------
-    ValueError
-        If they cannot be used, or are of another number of latents.
-    """
-    if test is None:
-        return None
-    codes, factors = check_codes_factors(*test)
-    if codes.shape[1] != n_latents:
-        raise ValueError(
-            f"test codes have {codes.shape[1]} latents and codes {n_latents}: both must come from "
-            "the same encoder"
-        )
-    return codes, factors
 
 
 def hold_out(codes: np.ndarray, factors: np.ndarray, test: tuple | None, seed: int) -> Split:
@@ -80,7 +58,7 @@ def logistic_regression(codes: np.ndarray, labels: np.ndarray, **options: Any) -
     """
     from sklearn.linear_model import LogisticRegression
 
-    if codes.shape[1] > _WIDE:
+    if codes.shape[1] > WIDE:
         codes = codes.astype(np.float32)
     return LogisticRegression(**options).fit(codes, labels)
 

@@ -20,6 +20,8 @@ def subject_of(
     factor_kinds: Sequence[str] | None,
     seed: int,
     min_latents: int = 1,
+    min_factors: int = 1,
+    test: tuple[object, object] | None = None,
     **options: Any,
 ) -> tuple[Subject, tuple[str, ...] | None]:
     """The checked arrays with what their scores say of themselves, and the kinds of factors."""
@@ -28,6 +30,11 @@ def subject_of(
         codes, factors, min_latents=min_latents, names=factor_names
     )
     n_factors = factors.shape[1]
+    if n_factors < min_factors:
+        raise ValueError(
+            f"factors have {n_factors} column(s), and this score compares factors: pass at least "
+            f"{min_factors}"
+        )
     kinds = check_factor_kinds(factor_kinds, n_factors) if factor_kinds is not None else None
     for k, kind in enumerate(kinds or ()):
         if kind == "circular" and factors.dtype.kind == "i" and factors[:, k].min() < 0:
@@ -36,4 +43,24 @@ def subject_of(
                 "circle are whole numbers from 0 on, once around, or angles in radians"
             )
     names = list(factor_names or map(str, range(n_factors)))
-    return Subject(codes, factors, names, settings, seed, **options), kinds
+    checked = _check_test(test, codes.shape[1])
+    return Subject(codes, factors, names, settings, seed, test=checked, **options), kinds
+
+
+def _check_test(test: tuple[object, object] | None, n_latents: int) -> tuple | None:
+    """Codes and factors of the rows that predictors are judged on, checked.
+
+    Raises
+    ------
+    ValueError
+        If they cannot be used, or are of another number of latents.
+    """
+    if test is None:
+        return None
+    codes, factors = check_codes_factors(*test)
+    if codes.shape[1] != n_latents:
+        raise ValueError(
+            f"test codes have {codes.shape[1]} latents and codes {n_latents}: both must come from "
+            "the same encoder"
+        )
+    return codes, factors

@@ -11,11 +11,10 @@ from unweave.metrics._interventions import (
     GridGroups,
     Groups,
     interventional_subject,
-    standardised,
 )
-from unweave.metrics._predictors import logistic_regression
+from unweave.metrics._predictors import logistic_regression, scaled_like
 from unweave.metrics.score import Reading, Score
-from unweave.metrics.significance import Noise, score_all
+from unweave.metrics.significance import WIDE, Noise, score_all
 
 __all__ = ["beta_vae_score", "difference_points"]
 
@@ -74,13 +73,11 @@ def beta_vae_score(
         factor_kinds=factor_kinds,
         seed=seed,
         thin=10,
+        min_factors=2,
     )
 
-    if len(subject.names) < 2:
-        raise ValueError("factors have 1 column, and there is nothing to guess: pass at least 2")
-
     def measure(codes, factors) -> dict[str, Reading]:
-        scaled = standardised(codes) if convention == "standardised" else codes
+        scaled = scaled_like(codes)[0] if convention == "standardised" else codes
         groups = groups_of(factors)
         rng = np.random.default_rng([seed, 6])
         points, labels = difference_points(scaled, groups, n_train + n_test, batch_size, rng)
@@ -114,7 +111,7 @@ def _read(points: np.ndarray, labels: np.ndarray, n_train: int, n_factors: int) 
         right = labels[n_train:] == labels[0]
     else:
         # Few unknowns: Newton's method is at the optimum before lbfgs is near it.
-        solver = "newton-cholesky" if points.shape[1] <= 64 else "lbfgs"
+        solver = "newton-cholesky" if points.shape[1] <= WIDE else "lbfgs"
         model = logistic_regression(points[:n_train], labels[:n_train], solver=solver)
         right = model.predict(points[n_train:]) == labels[n_train:]
     shown = [labels[n_train:] == k for k in range(n_factors)]

@@ -11,7 +11,6 @@ from unweave._parallel import in_threads
 from unweave.metrics._importance import completeness, disentanglement
 from unweave.metrics._predictors import (
     Split,
-    check_test,
     hold_out,
     labelled,
     r_squared,
@@ -46,8 +45,7 @@ def disentanglement_completeness_informativeness(
     A predictor of each factor says how important each latent is to it, R (latents, factors).
     Disentanglement is one less the entropy, to base K, of each row of R as shares, weighted by the
     rows' sums; completeness is the same of the columns, to base D, latents that never vary not
-    counted. Informativeness is the accuracy
-    on held-out rows (with lasso, the R²).
+    counted. Informativeness is the accuracy on held-out rows (with lasso, the R²).
 
     The predictor is part of the score: two back-ends rank codes alike but do not give the same
     numbers, nor do two sample sizes. The name that is printed carries the back-end.
@@ -58,7 +56,7 @@ def disentanglement_completeness_informativeness(
         Arrays (samples, latents) and (samples, factors) of the same rows.
     backend
         ``gradient_boosting``: the trees of scikit-learn's ``GradientBoostingClassifier`` with its
-        defaults, compiled here, same splits, some forty times as fast; ``scikit_learn``: that
+        defaults, compiled here, same splits, some thirteen times as fast; ``scikit_learn``: that
         class itself; ``lightgbm``: matched to it (needs the extra ``gbt``); ``random_forest``: a
         hundred trees of scikit-learn; ``lasso``: linear, on standardised codes.
     n_train
@@ -89,14 +87,13 @@ def disentanglement_completeness_informativeness(
         factor_names=factor_names,
         factor_kinds=factor_kinds,
         seed=seed,
+        test=test,
         label=f" ({backend})",
         thin=1 if backend == "lasso" else 10,
     )
-    checked = check_test(test, subject.codes.shape[1])
 
     def measure(codes, factors) -> dict[str, Reading]:
-        own = codes is subject.codes and factors is subject.factors
-        split = _cut(codes, factors, checked if own else None, n_train, seed)
+        split = _cut(codes, factors, subject.test_of(codes, factors), n_train, seed)
         importance, known = _importance(split, kinds, backend, seed)
         separate, per_latent = disentanglement(importance)
         complete, per_factor = completeness(np.delete(importance, constant_columns(codes), axis=0))

@@ -10,7 +10,6 @@ from unweave._check import check_choice, check_positive
 from unweave._parallel import in_threads
 from unweave.metrics._predictors import (
     Split,
-    check_test,
     hold_out,
     labelled,
     logistic_regression,
@@ -81,15 +80,14 @@ def downstream_accuracy(
         factor_names=factor_names,
         factor_kinds=factor_kinds,
         seed=seed,
+        test=test,
         label=f" ({predictor})",
         tops={"statistical_efficiency": None},
         thin=10 if predictor == "logistic_regression" else 30,
     )
-    checked = check_test(test, subject.codes.shape[1])
 
     def measure(codes, factors) -> dict[str, Reading]:
-        own = codes is subject.codes and factors is subject.factors
-        split = hold_out(codes, factors, checked if own else None, seed)
+        split = hold_out(codes, factors, subject.test_of(codes, factors), seed)
         learn_levels, judge_levels = labelled(split, kinds)
         available = [min(size, len(split[0])) for size in sizes]
         found = {

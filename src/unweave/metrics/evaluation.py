@@ -39,7 +39,7 @@ from unweave.metrics.significance import Noise, interval, quiet_fits
 from unweave.metrics.snc import single_neuron_classification
 from unweave.metrics.subspaces import subspace_angle
 
-__all__ = ["METRICS", "compare", "evaluate"]
+__all__ = ["BEST_WHEN_SMALL", "METRICS", "compare", "evaluate"]
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,11 @@ def _several(metric: Callable[..., Scores], codes, factors, *, names, **options)
     return metric(codes, factors, **options)
 
 
-def _dependence(codes, factors, *, names, noise, seed, **labels) -> Scores:
-    check_codes_factors(codes, factors, names=labels.get("factor_names"))
-    return latent_dependence(codes, noise=noise, seed=seed)
+def _dependence(
+    codes, factors, *, names, factor_names=None, factor_kinds=None, **options
+) -> Scores:
+    check_codes_factors(codes, factors, names=factor_names)
+    return latent_dependence(codes, **options)
 
 
 _FAMILIES = (
@@ -125,15 +127,14 @@ _ORDER = (
 
 def _alone(name: str, codes: object, factors: object, **options: Any) -> Score:
     """The score called ``name`` with its default settings."""
-    return _FAMILY_OF[name].compute(codes, factors, names=(name,), **_defaults(options))[name]
-
-
-def _defaults(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {"factor_names": None, "factor_kinds": None, "noise": Noise(), "seed": 0, **options}
+    return _FAMILY_OF[name].compute(codes, factors, names=(name,), **options)[name]
 
 
 METRICS: dict[str, Callable[..., Score]] = {name: partial(_alone, name) for name in _ORDER}
 """Each metric by its short name: a function of codes and factors, and of its own options."""
+
+BEST_WHEN_SMALL = _FAMILY_OF["latent_mi"].names
+"""Short names of the metrics of which 0 is the best."""
 
 
 def evaluate(

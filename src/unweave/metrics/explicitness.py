@@ -8,7 +8,6 @@ import numpy as np
 
 from unweave._check import check_choice
 from unweave.metrics._predictors import (
-    check_test,
     hold_out,
     labelled,
     logistic_regression,
@@ -68,14 +67,13 @@ def explicitness(
         factor_names=factor_names,
         factor_kinds=factor_kinds,
         seed=seed,
+        test=test,
         thin=10,
     )
-    checked = check_test(test, subject.codes.shape[1])
 
     def measure(codes, factors) -> dict[str, Reading]:
         # Draws judge on rows of their own: test rows fit no permutation.
-        own = codes is subject.codes and factors is subject.factors
-        split = hold_out(codes, factors, checked if own else None, seed)
+        split = hold_out(codes, factors, subject.test_of(codes, factors), seed)
         train, judge = scaled_like(split[0], split[2])
         learn_levels, judge_levels = labelled(split, kinds)
         areas = [

@@ -11,8 +11,8 @@ from unweave.metrics._interventions import (
     GridGroups,
     Groups,
     interventional_subject,
-    standardised,
 )
+from unweave.metrics._predictors import scaled_like
 from unweave.metrics.score import Reading, Score
 from unweave.metrics.significance import Noise, score_all
 
@@ -79,21 +79,21 @@ def factor_vae_score(
         factor_kinds=factor_kinds,
         seed=seed,
         thin=10,
+        min_factors=2,
     )
-
-    if len(subject.names) < 2:
-        raise ValueError("factors have 1 column, and there is nothing to guess: pass at least 2")
 
     def measure(codes, factors) -> dict[str, Reading]:
         from unweave.metrics import _kernels
 
-        scaled = standardised(codes) if convention == "standardised" else codes
+        scaled = scaled_like(codes)[0] if convention == "standardised" else codes
         deviation = np.sqrt(_kernels.variances(scaled))
         active = deviation >= max(prune_below, _NUMERICALLY_ZERO * deviation.max())
         groups = groups_of(factors)
         rng = np.random.default_rng([seed, 7])
         rows, labels = fixed_factor_batches(groups, n_train + n_test, batch_size, rng)
-        return {"factor_vae": _read(scaled, rows, labels, deviation**2 * active, n_train)}
+        return {
+            "factor_vae": _read(scaled, rows, labels, deviation**2 * active, n_train, len(groups))
+        }
 
     return score_all(subject, measure, noise)["factor_vae"]
 
@@ -111,10 +111,10 @@ def fixed_factor_batches(
     return rows, labels
 
 
-def _read(codes, rows, labels, variances, n_train: int) -> Reading:
+def _read(codes, rows, labels, variances, n_train: int, n_factors: int) -> Reading:
     from unweave.metrics import _kernels
 
-    n_latents, n_factors = codes.shape[1], int(labels.max()) + 1
+    n_latents = codes.shape[1]
     if not variances.any():  # nothing can vote
         return Reading(0.0, np.zeros(n_factors), np.zeros((n_latents, n_factors)))
     least = _kernels.least_variance(codes, rows, variances)

@@ -8,7 +8,6 @@ import numpy as np
 
 from unweave._check import check_choice
 from unweave.metrics._predictors import (
-    check_test,
     hold_out,
     r_squared,
     scaled_like,
@@ -119,14 +118,19 @@ def linear_r2(
     1.0
     """
     subject, kinds = subject_of(
-        codes, factors, {}, factor_names=factor_names, factor_kinds=factor_kinds, seed=seed, thin=2
+        codes,
+        factors,
+        {},
+        factor_names=factor_names,
+        factor_kinds=factor_kinds,
+        seed=seed,
+        test=test,
+        thin=2,
     )
     kinds = kinds or ("ordinal",) * len(subject.names)
-    checked = check_test(test, subject.codes.shape[1])
 
     def measure(codes, factors) -> dict[str, Reading]:
-        own = codes is subject.codes and factors is subject.factors
-        split = hold_out(codes, factors, checked if own else None, seed)
+        split = hold_out(codes, factors, subject.test_of(codes, factors), seed)
         train, judge = scaled_like(split[0], split[2])
         targets = targets_by_kind(np.concatenate([split[1], split[3]]), kinds)
         shares = np.array([_held_out_share(train, judge, target) for target in targets])

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from unweave.metrics._information import bin_codes
-from unweave.metrics._interventions import all_groups, interventional_subject, standardised
+from unweave.metrics._interventions import all_groups, interventional_subject
+from unweave.metrics._predictors import scaled_like
 from unweave.metrics.score import Reading, Score
 from unweave.metrics.significance import Noise, score_all
 
@@ -75,7 +76,7 @@ def interventional_robustness_score(
     def measure(codes, factors) -> dict[str, Reading]:
         if convention == "disentanglement_lib":
             factors = bin_codes(factors.astype(np.float64), _REBINNED).T
-        scaled = standardised(codes) if convention == "standardised" else codes
+        scaled = scaled_like(codes)[0] if convention == "standardised" else codes
         return {"irs": _read(scaled, all_groups(factors, kinds), diff_quantile)}
 
     return score_all(subject, measure, noise)["irs"]

@@ -9,7 +9,7 @@ import numpy as np
 
 from unweave._check import check_choice
 from unweave.metrics._information import factor_levels
-from unweave.metrics._predictors import check_test, hold_out, targets_by_kind
+from unweave.metrics._predictors import hold_out, targets_by_kind
 from unweave.metrics._subject import subject_of
 from unweave.metrics.mig import top_gap
 from unweave.metrics.score import Reading, Score
@@ -91,19 +91,19 @@ def separated_attribute_predictability(
         factor_kinds=factor_kinds,
         seed=seed,
         min_latents=2,
+        test=test,
     )
     n_factors = len(subject.names)
     kinds = known_kinds or ("ordinal",) * n_factors
     if convention == "disentanglement_lib":
         kinds = ("ordinal" if continuous_factors else "categorical",) * n_factors
-    checked = check_test(test, subject.codes.shape[1])
     subject = replace(
         subject,
         settings={
             "convention": convention,
             "factor_kinds": list(kinds),
             "svm_C": _C if "categorical" in kinds else None,
-            "n_test": len(checked[0]) if checked else None,
+            "n_test": len(subject.test[0]) if subject.test else None,
         },
         # Each latent and level has a support vector machine of its own.
         thin=5 if "categorical" in kinds else 1,
@@ -111,8 +111,7 @@ def separated_attribute_predictability(
 
     def measure(codes, factors) -> dict[str, Reading]:
         # Draws judge classifiers on rows of their own: test rows fit no permutation.
-        own = codes is subject.codes and factors is subject.factors
-        matrix = _predictability(codes, factors, kinds, checked if own else None, seed)
+        matrix = _predictability(codes, factors, kinds, subject.test_of(codes, factors), seed)
         gaps = top_gap(matrix)
         return {"sap": Reading(float(gaps.mean()), gaps, matrix)}
 

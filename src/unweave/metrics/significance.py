@@ -18,6 +18,7 @@ from unweave.metrics._progress import progress
 from unweave.metrics.score import Chance, Details, Reading, Score
 
 __all__ = [
+    "WIDE",
     "Measure",
     "Noise",
     "Subject",
@@ -32,7 +33,7 @@ Measure = Callable[[np.ndarray, np.ndarray], Mapping[str, Reading]]
 
 _ENOUGH_FOR_RANKS = 50
 _LEAST_P = 1e-3  # beyond it the tail of so few draws is anyone's guess
-_WIDE = 64  # latents
+WIDE = 64  # latents, beyond which fits are so dear that less is spent on them
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,13 @@ class Subject:
     shuffle: Callable[[np.ndarray, np.ndarray, np.random.Generator], tuple] | None = None
     """What makes chance of codes and factors, where it is not permuting the factors."""
 
+    test: tuple[np.ndarray, np.ndarray] | None = None
+    """Codes and factors of rows that a user gave to judge predictors on."""
+
+    def test_of(self, codes: np.ndarray, factors: np.ndarray) -> tuple | None:
+        """``test`` for the arrays that are scored; None for a draw of noise, which it fits not."""
+        return self.test if codes is self.codes and factors is self.factors else None
+
 
 def score_all(subject: Subject, measure: Measure, noise: Noise | None) -> dict[str, Score]:
     """A score for each reading of ``measure``, with its noise unless ``noise`` is None."""
@@ -100,7 +108,7 @@ def score_all(subject: Subject, measure: Measure, noise: Noise | None) -> dict[s
         readings = measure(subject.codes, subject.factors)
         details = {name: _details(subject, name, reading) for name, reading in readings.items()}
         if noise is not None:
-            dear_and_wide = subject.thin >= 5 and subject.codes.shape[1] > _WIDE
+            dear_and_wide = subject.thin >= 5 and subject.codes.shape[1] > WIDE
             noise = noise.thinned(30 if dear_and_wide else subject.thin)
             details = _with_noise(subject, measure, noise, readings, details)
     return {
@@ -167,11 +175,14 @@ def _with_noise(
         phase = rng.uniform(0, 2 * np.pi, width)
         return np.cos(unit @ rng.standard_normal((unit.shape[1], width)) + phase), factors
 
+    def half_rows(i: int) -> np.ndarray:
+        return np.random.default_rng([seed, 3, i]).permutation(len(codes))[: len(codes) // 2]
+
     def half(i: int):
-        rows = np.random.default_rng([seed, 3, i]).permutation(len(codes))[: len(codes) // 2]
+        rows = half_rows(i)
         return codes[rows], factors[rows]
 
-    good = [i for i in range(noise.n_halves) if not constant_columns(half(i)[1]).size]
+    good = [i for i in range(noise.n_halves) if not constant_columns(factors[half_rows(i)]).size]
     if len(good) < max(2, 0.9 * noise.n_halves):
         raise ValueError(
             f"{len(codes)} rows are too few for an interval: in many halves of them a factor never "

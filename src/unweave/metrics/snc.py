@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from unweave.metrics._information import factor_levels
-from unweave.metrics._predictors import check_test, hold_out, labelled
+from unweave.metrics._predictors import hold_out, labelled
 from unweave.metrics._subject import subject_of
 from unweave.metrics.score import Reading, Score
 from unweave.metrics.significance import Noise, score_all
@@ -53,13 +53,18 @@ def single_neuron_classification(
     True
     """
     subject, kinds = subject_of(
-        codes, factors, {}, factor_names=factor_names, factor_kinds=factor_kinds, seed=seed, thin=2
+        codes,
+        factors,
+        {},
+        factor_names=factor_names,
+        factor_kinds=factor_kinds,
+        seed=seed,
+        test=test,
+        thin=2,
     )
-    checked = check_test(test, subject.codes.shape[1])
 
     def measure(codes, factors) -> dict[str, Reading]:
-        own = codes is subject.codes and factors is subject.factors
-        split = hold_out(codes, factors, checked if own else None, seed)
+        split = hold_out(codes, factors, subject.test_of(codes, factors), seed)
         return {"snc": _read(split, kinds)}
 
     return score_all(subject, measure, noise)["snc"]

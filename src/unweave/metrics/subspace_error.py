@@ -61,7 +61,7 @@ def subspace_error(
     shapes = {basis.shape[:2] for basis in (*found, *true)}
     if len(shapes) != 1:
         raise ValueError(f"bases must be of the same samples and features, not {sorted(shapes)}")
-    n, features = shapes.pop()
+    n, _ = shapes.pop()
     dims = [basis.shape[2] for basis in true]
     rng = np.random.default_rng(seed)
     chance = _angles(_random_split(true, min(n, 500), rng), [b[:500] for b in true])
@@ -80,8 +80,10 @@ def _angles(found: Sequence[np.ndarray], true: Sequence[np.ndarray]) -> np.ndarr
         for b, second in enumerate(true):
             if first.shape[2] == second.shape[2]:
                 angles[:, a, b] = _largest_angle(first, second)
-    total = np.empty(n)
-    for i in range(n):
+    # Where the nearest true subspaces of all found ones differ, they are the best matching.
+    total = angles.min(axis=2).mean(axis=1)
+    nearest = np.sort(angles.argmin(axis=2), axis=1)
+    for i in np.flatnonzero((nearest[:, 1:] == nearest[:, :-1]).any(axis=1)):
         rows, columns = linear_sum_assignment(angles[i])
         total[i] = angles[i, rows, columns].mean()
     return total

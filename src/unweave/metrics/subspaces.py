@@ -77,11 +77,10 @@ def subspace_angle(
         factor_kinds=factor_kinds,
         seed=seed,
         min_latents=2,
+        min_factors=2,
         tops={"subspace_angle": np.pi / 2},
         thin=2,
     )
-    if len(subject.names) < 2:
-        raise ValueError("factors have 1 column, and angles are between the subspaces of two")
     kinds = kinds or ("ordinal",) * len(subject.names)
 
     def measure(codes, factors) -> dict[str, Reading]:

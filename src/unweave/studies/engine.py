@@ -14,6 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
 
+from unweave._parallel import n_cores
 from unweave.datasets import DSprites, load
 from unweave.studies.run import Run, RunIsBusyError
 from unweave.studies.study import RunDescription, Study
@@ -66,12 +67,8 @@ def run_study(
         dataset.prepare(
             lambda n, total: progress("drawing the data", n, total) if progress else None
         )
-    pool = _Pool(runs, pending, workers or _cores())
+    pool = _Pool(runs, pending, workers or n_cores())
     return pool.finish(progress)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Pool:
