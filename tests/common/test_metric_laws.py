@@ -169,7 +169,7 @@ class TestMetric:
         perfect = METRICS[name](PERFECT, FACTORS, noise=FEW)
         assert perfect.p_value < noise.p_value
         assert perfect.chance.mean < float(perfect)
-        assert perfect.ceiling == pytest.approx(float(perfect), abs=0.05)
+        assert noise.ceiling == pytest.approx(float(perfect), abs=0.05)
         assert perfect.smooth.n_draws == perfect.projection.n_draws
 
     def test_the_interval_holds_the_value(self, name, noisy):

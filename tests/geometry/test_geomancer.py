@@ -133,6 +133,13 @@ class TestSubspaceError:
         error = subspace_error([true[1], turned], true)
         assert error.mean == pytest.approx(0.15)
 
+    def test_two_found_factors_cannot_be_the_same_true_one(self):
+        true = [np.eye(3)[None, :, :1], np.eye(3)[None, :, 1:2]]
+        near, far = (np.array([np.cos(a), np.sin(a), 0]).reshape(1, 3, 1) for a in (0.1, 0.3))
+        # Both are nearest to the first: one of them has to be the second.
+        error = subspace_error([near, far], true)
+        assert error.mean == pytest.approx((0.1 + np.pi / 2 - 0.3) / 2)
+
     def test_other_dimensions_are_wrong_everywhere(self):
         basis = np.eye(4)[None].repeat(3, axis=0)
         error = subspace_error([basis], [basis[:, :, :2], basis[:, :, 2:]])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from unweave.metrics import latent_dependence, unsupervised_disentanglement_ranking
-from unweave.metrics.udr import _relative_strength
+from unweave.metrics.udr import _medians, _relative_strength
 
 
 def test_dependence_of_a_correlated_pair_is_known(rng):
@@ -62,6 +62,10 @@ class TestRanking:
         columns = (0.8**2 / 1.0 + 0.5**2 / 0.5) / 2
         rows = (0.8**2 / 0.8 + 0.5**2 / 0.7) / 2
         assert _relative_strength(relations) == pytest.approx((columns + rows) / 2)
+
+    def test_a_model_has_the_median_of_its_pairs(self):
+        pairs = np.array([[0, 0.1, 0.2, 0.9], [0.1, 0, 0, 0], [0.2, 0, 0, 0], [0.9, 0, 0, 0]])
+        np.testing.assert_allclose(_medians(pairs), [0.2, 0, 0, 0])
 
     def test_inactive_latents_are_left_out(self, rng):
         sources = rng.standard_normal((1000, 2))

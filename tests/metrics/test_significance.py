@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from unweave._parallel import in_threads
-from unweave.metrics import Noise, downstream_accuracy, evaluate, mutual_information_gap
+from unweave.metrics import (
+    Noise,
+    downstream_accuracy,
+    evaluate,
+    linear_r2,
+    mutual_information_gap,
+)
 from unweave.metrics.significance import interval, p_value
 
 
@@ -43,6 +49,24 @@ def test_an_interval_of_a_mean_covers_it():
         low, high = interval(rows.mean(), np.array(halves), 0.95, bounded=False)
         hits += low <= 0 <= high
     assert 0.9 < hits / 300 <= 1
+
+
+def test_an_interval_reaches_what_is_left_when_a_bias_of_one_over_n_is_gone():
+    rng = np.random.default_rng(0)
+    truth, n = 0.8, 1000
+    halves = truth - 100 / (n // 2) + 0.001 * rng.standard_normal(50)  # twice the bias of the whole
+    low, high = interval(truth - 100 / n, halves, 0.95)
+    assert low < truth - 100 / n < truth < high < truth + 0.02
+
+
+def test_rows_to_judge_on_belong_to_no_draw_of_noise(rng):
+    factors = rng.integers(5, size=(600, 2))
+    codes = factors + 0.1 * rng.standard_normal((600, 2))
+    score = linear_r2(
+        codes[:400], factors[:400], test=(codes[400:], factors[400:]), noise=Noise(3, 5, 3)
+    )
+    # A random mixture of the factors tells them all to a linear map, on rows of its own.
+    assert score.projection.mean > 0.9
 
 
 def test_fits_spend_fewer_draws(rng):
