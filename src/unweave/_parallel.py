@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import Any
 
 __all__ = ["in_threads", "n_cores"]
@@ -18,14 +19,18 @@ def n_cores() -> int:
     return os.cpu_count() or 1
 
 
-def in_threads(function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+def in_threads(
+    function: Callable[[Any], Any], items: Iterable[Any], *, linear_algebra: bool = True
+) -> list[Any]:
     """The function of each item, in order, on all cores; linear algebra keeps to one each.
 
-    Called from one of its own threads it takes the items one by one.
+    Called from one of its own threads it takes the items one by one. A function without linear
+    algebra saves the milliseconds that it takes to limit it.
     """
     if threading.current_thread() is not threading.main_thread():
         return [function(item) for item in items]
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1), ThreadPoolExecutor(n_cores()) as pool:
+    limits = threadpool_limits(1) if linear_algebra else nullcontext()
+    with limits, ThreadPoolExecutor(n_cores()) as pool:
         return list(pool.map(function, items))

@@ -12,9 +12,11 @@ from unweave.geometry.laplacian import BLOCK, ConnectionLaplacian
 __all__ = ["Spectrum", "gap_position", "smallest_eigenpairs"]
 
 _LEVEL = 0.9  # of an eigenvalue to the next: no gap
-_TOLERANCE = 1e-2  # of the gap: what the directions of the factors need
+_TOLERANCE = 1e-3  # of the gap: a milliradian in the directions of the factors
 _MAX_ROUNDS = 60
+_FALLING = 2  # rounds
 _LANCZOS_STEPS = 6
+_STRETCH = 2**11  # points
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Spectrum:
     values: np.ndarray
     """(8,)"""
     vectors: np.ndarray
-    """(n, k, k, 8) float32, symmetric matrices of trace 0, of length 1 over all points."""
+    """(n, k (k + 1) / 2, 8) float32, packed matrices of trace 0; of length 1 over all points."""
     n_below_gap: int
 
 
@@ -40,15 +42,15 @@ def smallest_eigenpairs(
     https://doi.org/10.1016/j.jcp.2006.03.017): each round damps all that lies between the largest
     Ritz value and the upper end of the spectrum, then solves the problem within the block. Eight
     vectors share each load of a transport. It stops when the residuals of the vectors below the gap
-    are less than a hundredth of it.
+    are less than a thousandth of it.
     """
-    block = _orthonormal(_traceless(random_state.standard_normal(laplacian.shape)))
+    block = _orthonormal(_random(laplacian, random_state))
     top = _upper_end(laplacian, random_state)
     # No more tensors than these can be parallel: what lies above may have a gap that says nothing.
     n_tensors = min(laplacian.n_dims * (laplacian.n_dims + 1) // 2 - 1, BLOCK - 1)
     values, vectors, residuals = _rayleigh_ritz(laplacian, block)
-    below, converged, last = 0, False, np.inf
-    for _ in range(_MAX_ROUNDS):
+    below, converged = 0, False
+    for turn in range(_MAX_ROUNDS):
         below = gap_position(values[: n_tensors + 1]) if n_below_gap is None else n_below_gap
         gap = max(values[below] - (values[below - 1] if below else 0.0), 1e-6 * top)
         needed = max(below, 1)
@@ -59,13 +61,14 @@ def smallest_eigenpairs(
         if found or level:
             converged = True
             break
-        # While the block still falls fast, its last value is far above where it will end.
-        falling = last > 2 * values[-1]
-        last = values[-1]
-        cut = float(np.clip(values[-1] / (4 if falling else 1), 1e-5 * top, 0.5 * top))
+        # At first, the block is far above where it will end. Later its vectors in the middle tell.
+        middle = values[BLOCK // 2]
+        cut = values[-1] / 4 if turn < _FALLING else min(values[-1], 1.3 * middle)
+        cut = float(np.clip(cut, 1e-5 * top, 0.5 * top))
         degree = int(np.clip(2.5 * np.sqrt(top / cut), 8, 80))
         filtered = _chebyshev(laplacian, vectors, cut, top, degree, float(values[0]))
-        values, vectors, residuals = _rayleigh_ritz(laplacian, _orthonormal(_traceless(filtered)))
+        block = _orthonormal(_traceless(filtered, laplacian.n_dims))
+        values, vectors, residuals = _rayleigh_ritz(laplacian, block)
     if not converged:
         from sklearn.exceptions import ConvergenceWarning
 
@@ -89,13 +92,11 @@ def _chebyshev(laplacian, block, low: float, high: float, degree: int, wanted: f
     sigma = half / (wanted - centre)
     scale = sigma
     previous = block
-    current = (laplacian(block) - np.float32(centre) * block) * np.float32(scale / half)
+    current = laplacian.combined(block, block, scale / half, -centre * scale / half, 0.0)
     for _ in range(degree - 1):
         following = 1 / (2 / sigma - scale)
-        ahead = laplacian(current)
-        ahead -= np.float32(centre) * current
-        ahead *= np.float32(2 * following / half)
-        ahead -= np.float32(scale * following) * previous
+        step = 2 * following / half
+        ahead = laplacian.combined(current, previous, step, -centre * step, -scale * following)
         previous, current, scale = current, ahead, following
     return current
 
@@ -103,40 +104,41 @@ def _chebyshev(laplacian, block, low: float, high: float, degree: int, wanted: f
 def _rayleigh_ritz(laplacian, block: np.ndarray):
     """Best eigenpairs within the span of an orthonormal block, and their residuals."""
     moved = laplacian(block)
-    flat, flat_moved = block.reshape(-1, BLOCK), moved.reshape(-1, BLOCK)
-    values, turn = np.linalg.eigh(_gram(flat, flat_moved))
+    values, turn = np.linalg.eigh(_gram(block, moved))
     turn = turn.astype(np.float32)
-    vectors, moved_vectors = flat @ turn, flat_moved @ turn
-    moved_vectors -= vectors * values.astype(np.float32)
-    residuals = np.sqrt(np.einsum("nb,nb->b", moved_vectors, moved_vectors, dtype=np.float64))
-    return values, vectors.reshape(block.shape), residuals
+    vectors, moved = block @ turn, moved @ turn
+    moved -= vectors * values.astype(np.float32)
+    return values, vectors, np.sqrt(_inner(moved, moved))
 
 
 def _orthonormal(block: np.ndarray) -> np.ndarray:
     """Orthonormal vectors of the same span, by two rounds of Cholesky's factorisation."""
-    flat = block.reshape(-1, BLOCK)
-    flat = flat / np.sqrt(np.einsum("nb,nb->b", flat, flat, dtype=np.float64)).astype(np.float32)
+    block = block / np.sqrt(_inner(block, block)).astype(np.float32)
     for _ in range(2):
-        values, turn = np.linalg.eigh(_gram(flat, flat))
+        values, turn = np.linalg.eigh(_gram(block, block))
         scale = 1 / np.sqrt(np.maximum(values, 1e-7 * values[-1]))
-        flat = flat @ (turn * scale).astype(np.float32)
-    return flat.reshape(block.shape)
+        block = block @ (turn * scale).astype(np.float32)
+    return block
 
 
 def _gram(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Inner products (8, 8), summed in double precision over stretches of single."""
     total = np.zeros((BLOCK, BLOCK))
-    for start in range(0, len(first), 2**15):
-        total += first[start : start + 2**15].T @ second[start : start + 2**15]
+    for start in range(0, len(first), _STRETCH):
+        part = slice(start, start + _STRETCH)
+        total += first[part].reshape(-1, BLOCK).T @ second[part].reshape(-1, BLOCK)
     return (total + total.T) / 2
 
 
-def _traceless(block: np.ndarray) -> np.ndarray:
-    """Symmetric matrices of trace 0 nearest to those of a block."""
-    k = block.shape[1]
-    block = ((block + block.transpose(0, 2, 1, 3)) / 2).astype(np.float32)
-    trace = np.einsum("nkkb->nb", block) / k
-    block[:, np.arange(k), np.arange(k)] -= trace[:, None]
+def _random(laplacian: ConnectionLaplacian, rng: np.random.Generator) -> np.ndarray:
+    block = rng.standard_normal(laplacian.shape, dtype=np.float32)
+    return _traceless(block, laplacian.n_dims)
+
+
+def _traceless(block: np.ndarray, k: int) -> np.ndarray:
+    """The block, in place, without the traces of its matrices."""
+    diagonal = np.cumsum([0, *range(k, 1, -1)])  # where packed rows begin
+    block[:, diagonal] -= block[:, diagonal].mean(axis=1, keepdims=True)
     return block
 
 
@@ -147,15 +149,15 @@ def _upper_end(laplacian: ConnectionLaplacian, rng: np.random.Generator) -> floa
     https://doi.org/10.1016/j.laa.2010.06.034); a filter that ends too low would let what lies
     beyond grow without bound.
     """
-    vector = _traceless(rng.standard_normal(laplacian.shape))
-    vector /= np.sqrt(_squares(vector))
+    vector = _random(laplacian, rng)
+    vector /= np.sqrt(_inner(vector, vector)).astype(np.float32)
     previous = np.zeros_like(vector)
     alphas, betas = [], [np.zeros(BLOCK)]
     for _ in range(_LANCZOS_STEPS):
         ahead = laplacian(vector) - betas[-1].astype(np.float32) * previous
-        alphas.append(np.einsum("nabv,nabv->v", ahead, vector, dtype=np.float64))
+        alphas.append(_inner(ahead, vector))
         ahead -= alphas[-1].astype(np.float32) * vector
-        betas.append(np.sqrt(_squares(ahead)).astype(np.float64))
+        betas.append(np.sqrt(_inner(ahead, ahead)))
         previous, vector = vector, ahead / betas[-1].astype(np.float32)
     tops = [
         np.linalg.eigvalsh(
@@ -169,5 +171,10 @@ def _upper_end(laplacian: ConnectionLaplacian, rng: np.random.Generator) -> floa
     return min(float(max(tops)), laplacian.bound)
 
 
-def _squares(block: np.ndarray) -> np.ndarray:
-    return np.einsum("nabv,nabv->v", block, block, dtype=np.float64)
+def _inner(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Inner product (8,) of each pair of vectors, summed in double over stretches of single."""
+    total = np.zeros(BLOCK)
+    for start in range(0, len(first), _STRETCH):
+        part = slice(start, start + _STRETCH)
+        total += np.einsum("npv,npv->v", first[part], second[part])
+    return total

@@ -37,8 +37,8 @@ class Split:
 def split_tensors(
     fields: np.ndarray, spectrum: Spectrum, rng: np.random.Generator, *, may_be_one: bool
 ) -> Split:
-    """Factors from eigenvectors (n, k, k, 8): those below the gap, made diagonal together."""
-    n, k = fields.shape[:2]
+    """Factors from fields of tensors (n, m, k, k): those below the gap, made diagonal together."""
+    n, _, k, _ = fields.shape
     values, below = np.maximum(spectrum.values, 0.0), spectrum.n_below_gap
     if below == 0:
         return one_factor(n, k, values, 0.0)
@@ -50,8 +50,7 @@ def split_tensors(
             stacklevel=4,
         )
         return one_factor(n, k, values, 1 - ratio)
-    tensors = fields[..., :below].transpose(0, 3, 1, 2).astype(np.float64)
-    axes, labels, dims = _axes(tensors, rng)
+    axes, labels, dims = _axes(fields[:, :below], rng)
     gap = float(values[below] - values[below - 1])
     return Split(axes, labels, dims, values, gap, float(np.clip(1 - ratio, 0, 1)))
 

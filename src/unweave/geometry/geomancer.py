@@ -17,7 +17,7 @@ from unweave.geometry.connection import parallel_transport
 from unweave.geometry.dimension import intrinsic_dimension
 from unweave.geometry.eigen import smallest_eigenpairs
 from unweave.geometry.factors import Split, merged, one_factor, split_tensors
-from unweave.geometry.graph import Graph, nearest_neighbours, neighbour_graph
+from unweave.geometry.graph import Graph, nearest_neighbours, neighbour_graph, spatial_order
 from unweave.geometry.laplacian import BLOCK, ConnectionLaplacian
 from unweave.geometry.tangent import pca_tangents, quadratic_neighbourhood, quadratic_tangents
 
@@ -126,20 +126,23 @@ class Geomancer(TransformerMixin, BaseEstimator):
             k = self.n_dims_ = self._dimensions(X)
         n_graph = self._neighbours(X, k)
         with self._timed("neighbours"):
-            near = nearest_neighbours(X, min(max(n_graph, self._fitted_to(k)), len(X) - 1))
+            order = spatial_order(X)
+            points = X[order]  # of which neighbours are close in memory as well
+            near = nearest_neighbours(points, min(max(n_graph, self._fitted_to(k)), len(X) - 1))
         with self._timed("tangents"):
             # The paper takes the graph's neighbours; a start for the fit may well see more.
             n_start = n_graph if self.tangent == "pca" else max(3 * k, 2)
-            tangents = pca_tangents(X, near[:, :n_start], k)  # (n, features, k)
+            tangents = pca_tangents(points, near[:, :n_start], k)  # (n, features, k)
             if self._is_quadratic(near.shape[1], k):
-                tangents = quadratic_tangents(X, near, tangents)
+                tangents = quadratic_tangents(points, near, tangents)
         with self._timed("connection"):
             graph = neighbour_graph(near[:, :n_graph])
             transport = parallel_transport(tangents, graph.edges)  # (edges, k, k), orthogonal
         split = self._split(transport, graph, np.random.default_rng(state.randint(2**31)))
-        self._X, self.axes_, self.labels_ = X, tangents @ split.axes, split.labels
-        order = np.argsort(split.labels, axis=1, kind="stable")
-        by_factor = np.take_along_axis(self.axes_, order[:, None, :], axis=2)
+        self._X, self.axes_, self.labels_ = X, np.empty_like(tangents), np.empty_like(split.labels)
+        self.axes_[order], self.labels_[order] = tangents @ split.axes, split.labels
+        sorting = np.argsort(self.labels_, axis=1, kind="stable")
+        by_factor = np.take_along_axis(self.axes_, sorting[:, None, :], axis=2)
         self.subspaces_ = np.split(by_factor, np.cumsum(split.dims)[:-1], axis=2)
         self.dims_, self.n_factors_ = split.dims, len(split.dims)
         self.eigenvalues_, self.gap_ = split.eigenvalues, split.gap
@@ -174,7 +177,8 @@ class Geomancer(TransformerMixin, BaseEstimator):
                 laplacian = ConnectionLaplacian(transport[edges], part, normalised=self.normalised)
                 spectrum = smallest_eigenpairs(laplacian, self._n_below_gap(k), random_state=rng)
             with self._timed("factors"):
-                fields = laplacian.fields(spectrum.vectors)
+                needed = max(spectrum.n_below_gap, 1)
+                fields = laplacian.fields(spectrum.vectors[..., :needed])
                 counted = self._n_below_gap(k) is None
                 splits.append(split_tensors(fields, spectrum, rng, may_be_one=counted))
         return merged([rows for rows, _, _ in parts], splits)

@@ -6,9 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Graph", "nearest_neighbours", "neighbour_graph"]
+__all__ = ["Graph", "nearest_neighbours", "neighbour_graph", "spatial_order"]
 
 _TREE_DIMS = 10  # ambient dimensions up to which a k-d tree beats comparing all pairs
+
+
+def spatial_order(points: np.ndarray) -> np.ndarray:
+    """An order (n,) in which points that are close in space are mostly close, too."""
+    from scipy.spatial import cKDTree
+
+    return cKDTree(points).indices
 
 
 def nearest_neighbours(points: np.ndarray, n_neighbours: int) -> np.ndarray:

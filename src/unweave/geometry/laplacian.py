@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from unweave._parallel import in_threads, n_cores
 from unweave.geometry.graph import Graph
 
-__all__ = ["BLOCK", "ConnectionLaplacian"]
+__all__ = ["BLOCK", "ConnectionLaplacian", "packed", "unpacked"]
 
 _WORTH_THREADS = 4_000_000
 BLOCK = 8  # vectors that share each load of a transport: one vector register
@@ -19,35 +18,35 @@ BLOCK = 8  # vectors that share each load of a transport: one vector register
 class ConnectionLaplacian:
     r"""The operator :math:`(L W)_i = n_i W_i - \sum_j Q_{ij} W_j Q_{ij}^T` on symmetric W.
 
-    A block of vectors is an array (n, k, k, 8) float32 of symmetric matrices, n_i is the number of
-    neighbours of point i. It takes k^2 numbers for each edge, where the matrix would take k^4, and
-    commutes with the trace, so that traces can be projected away. Normalised it is
-    :math:`D^{-1/2} L D^{-1/2}`: its eigenvalues go up to 2, and a point of many neighbours cannot
-    make a large one. On all symmetric matrices, whose
-    entries off the diagonal stand twice, the inner product is Frobenius's, and L is symmetric.
+    n_i is the number of neighbours of point i. A block of vectors is an array
+    (n, k (k + 1) / 2, 8) float32: the symmetric matrices by their coordinates in an orthonormal
+    basis (see ``packed``), in which L is symmetric. It takes k^2 numbers for each direction of an
+    edge, where the matrix would take k^4, and commutes with the trace, so that traces can be
+    projected away. Normalised it is :math:`D^{-1/2} L D^{-1/2}`: its eigenvalues go up to 2, and a
+    point of many neighbours cannot make a large one.
     """
 
     def __init__(self, transport: np.ndarray, graph: Graph, *, normalised: bool = True) -> None:
         self.n, self.n_dims = graph.n, transport.shape[1]
         self.normalised = normalised
-        starts, others, number = graph.rows()
-        self.degrees = np.diff(starts).astype(np.float32)
+        self.starts, others, number = graph.rows()
+        self.others = others.astype(np.int32)
+        self.degrees = np.diff(self.starts).astype(np.float32)
         self.diagonal = np.ones(graph.n, dtype=np.float32) if normalised else self.degrees
+        # In the order of the rows, both directions of an edge: the operator reads them as a stream.
+        self.transport = transport[number].astype(np.float32, copy=False)
+        ends = np.repeat(np.arange(graph.n), np.diff(self.starts))
+        flipped = graph.edges[number, 0] != ends
+        self.transport[flipped] = self.transport[flipped].transpose(0, 2, 1)
         if normalised:
             # Each transport stands twice in the operator: a fourth root of each degree.
             root = self.degrees**-0.25
-            scale = root[graph.edges[:, 0]] * root[graph.edges[:, 1]]
-            transport = transport * scale[:, None, None]
-        self.transport = np.ascontiguousarray(transport, dtype=np.float32)
-        # The second point of an edge reads the transport the other way round.
-        ends = np.repeat(np.arange(graph.n), np.diff(starts))
-        self.flipped = graph.edges[number, 0] != ends
-        self.starts, self.others, self.number = starts, others.astype(np.int32), number
+            self.transport *= (root[ends] * root[others])[:, None, None]
 
     @property
-    def shape(self) -> tuple[int, int, int, int]:
+    def shape(self) -> tuple[int, int, int]:
         """Of a block of vectors."""
-        return self.n, self.n_dims, self.n_dims, BLOCK
+        return self.n, self.n_dims * (self.n_dims + 1) // 2, BLOCK
 
     @property
     def bound(self) -> float:
@@ -55,70 +54,130 @@ class ConnectionLaplacian:
         return 2.0 if self.normalised else 2.0 * float(self.degrees.max())
 
     def fields(self, vectors: np.ndarray) -> np.ndarray:
-        """What parallel transport leaves alone, from eigenvectors of the operator."""
-        if not self.normalised:
-            return vectors
-        return vectors / np.sqrt(self.degrees)[:, None, None, None]
+        """Matrices (n, vectors, k, k) that parallel transport leaves alone, from eigenvectors."""
+        matrices = unpacked(vectors.transpose(0, 2, 1), self.n_dims)
+        if self.normalised:
+            matrices /= np.sqrt(self.degrees)[:, None, None, None]
+        return matrices
 
     def __call__(self, block: np.ndarray) -> np.ndarray:
         """L applied to each vector of a block."""
+        return self.combined(block, block, 1.0, 0.0, 0.0)
+
+    def combined(
+        self, block: np.ndarray, previous: np.ndarray, scale: float, own: float, back: float
+    ) -> np.ndarray:
+        """``scale L block + own block + back previous``: a step of a recurrence, in one pass."""
         kernel = _kernel(self.n_dims)
         result = np.empty_like(block)
         # Rows are cut where as many edges lie on either side; little work is not worth threads.
         n_parts = 4 * n_cores() if self.starts[-1] * self.n_dims**3 > _WORTH_THREADS else 1
         cuts = np.searchsorted(self.starts, np.linspace(0, self.starts[-1], n_parts + 1))
         cuts[0], cuts[-1] = 0, self.n
+        factors = np.array([scale, own, back], dtype=np.float32)
 
         def part(i: int) -> None:
             kernel(
-                self.starts, self.others, self.number, self.flipped, self.transport,
-                self.diagonal, block, result, cuts[i], cuts[i + 1],
+                self.starts, self.others, self.transport, self.diagonal,
+                block, previous, factors, result, cuts[i], cuts[i + 1],
             )  # fmt: skip
 
         if n_parts == 1:
             part(0)
         else:
-            in_threads(part, range(n_parts))
+            in_threads(part, range(n_parts), linear_algebra=False)
         return result
 
 
+def packed(matrices: np.ndarray) -> np.ndarray:
+    """Coordinates (..., k (k + 1) / 2) of symmetric matrices (..., k, k), of the same lengths.
+
+    The rows of the upper triangle, one after the other; what lies off the diagonal stands twice in
+    a matrix, and is multiplied by the square root of 2 here.
+    """
+    rows, columns = np.triu_indices(matrices.shape[-1])
+    return matrices[..., rows, columns] * np.where(rows == columns, 1.0, np.sqrt(2.0))
+
+
+def unpacked(coordinates: np.ndarray, n_dims: int) -> np.ndarray:
+    """Symmetric matrices (..., k, k) float64 of coordinates (..., k (k + 1) / 2)."""
+    rows, columns = np.triu_indices(n_dims)
+    matrices = np.empty((*coordinates.shape[:-1], n_dims, n_dims))
+    matrices[..., rows, columns] = coordinates * np.where(rows == columns, 1.0, np.sqrt(0.5))
+    matrices[..., columns, rows] = matrices[..., rows, columns]
+    return matrices
+
+
 @cache
-def _kernel(k: int) -> Callable[..., None]:
-    """The compiled operator for k dimensions: loops of a known length are unrolled."""
+def _kernel(k: int):
+    """The compiled operator for k dimensions: loops of a known length are unrolled.
+
+    Both products run along the entries of a row and the vectors of the block together, and add two
+    terms at once: compilers make this fast. Sums may be contracted but not reordered, for else they
+    are taken across registers.
+    """
     from numba import njit
 
-    @njit(fastmath=True, nogil=True)
-    def apply(starts, others, number, flipped, transport, diagonal, block, result, first, last):
-        turned = np.empty((k, k, BLOCK), dtype=np.float32)
-        total = np.empty((k, k, BLOCK), dtype=np.float32)
-        q = np.empty((k, k), dtype=np.float32)
+    width = k * BLOCK
+    half, twice = np.float32(np.sqrt(0.5)), np.float32(np.sqrt(2.0))
+
+    @njit(fastmath={"contract"}, nogil=True, cache=True)
+    def apply(starts, others, transport, diagonal, block, previous, factors, result, first, last):
+        w = np.empty((k, width), dtype=np.float32)
+        row = np.empty(width, dtype=np.float32)
+        turned = np.empty((k, width), dtype=np.float32)  # of Q W: entry (b, a) is that of (a, b)
+        total = np.empty((k, width), dtype=np.float32)
+        scale, own, back = factors
         for i in range(first, last):
             total[:] = 0
-            for p in range(starts[i], starts[i + 1]):
-                j, edge = others[p], number[p]
+            for edge in range(starts[i], starts[i + 1]):
+                near, q = block[others[edge]], transport[edge]
+                m = 0
                 for a in range(k):
+                    for v in range(BLOCK):
+                        w[a, a * BLOCK + v] = near[m, v]
+                    m += 1
+                    for c in range(a + 1, k):
+                        for v in range(BLOCK):
+                            x = half * near[m, v]
+                            w[a, c * BLOCK + v] = x
+                            w[c, a * BLOCK + v] = x
+                        m += 1
+                for a in range(k):
+                    first_q, second_q = q[a, 0], q[a, 1]
+                    for u in range(width):
+                        row[u] = first_q * w[0, u] + second_q * w[1, u]
+                    for b in range(2, k - 1, 2):
+                        first_q, second_q = q[a, b], q[a, b + 1]
+                        for u in range(width):
+                            row[u] += first_q * w[b, u] + second_q * w[b + 1, u]
+                    if k % 2:
+                        first_q = q[a, k - 1]
+                        for u in range(width):
+                            row[u] += first_q * w[k - 1, u]
                     for b in range(k):
-                        q[a, b] = transport[edge, b, a] if flipped[p] else transport[edge, a, b]
-                for a in range(k):
-                    for c in range(k):
                         for v in range(BLOCK):
-                            s = np.float32(0)
-                            for b in range(k):
-                                s += q[a, b] * block[j, b, c, v]
-                            turned[a, c, v] = s
-                for a in range(k):
-                    for c in range(a, k):
-                        for v in range(BLOCK):
-                            s = total[a, c, v]
-                            for b in range(k):
-                                s += turned[a, b, v] * q[c, b]
-                            total[a, c, v] = s
-            own = diagonal[i]
+                            turned[b, a * BLOCK + v] = row[b * BLOCK + v]
+                for c in range(k):
+                    for b in range(0, k - 1, 2):
+                        first_q, second_q = q[c, b], q[c, b + 1]
+                        for u in range((c + 1) * BLOCK):
+                            total[c, u] += first_q * turned[b, u] + second_q * turned[b + 1, u]
+                    if k % 2:
+                        first_q = q[c, k - 1]
+                        for u in range((c + 1) * BLOCK):
+                            total[c, u] += first_q * turned[k - 1, u]
+            here = scale * diagonal[i] + own
+            m = 0
             for a in range(k):
                 for c in range(a, k):
+                    away = scale if a == c else scale * twice
                     for v in range(BLOCK):
-                        x = own * block[i, a, c, v] - total[a, c, v]
-                        result[i, a, c, v] = x
-                        result[i, c, a, v] = x
+                        result[i, m, v] = (
+                            here * block[i, m, v]
+                            - away * total[c, a * BLOCK + v]
+                            + back * previous[i, m, v]
+                        )
+                    m += 1
 
     return apply

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from unweave._parallel import in_threads
+from unweave._parallel import in_threads, n_cores
 
 __all__ = ["n_coefficients", "pca_tangents", "quadratic_neighbourhood", "quadratic_tangents"]
 
 _RIDGE = 1e-3
+_SETTLED = 3e-4  # radians that an iteration turned a span by
 _CHUNK = 2**22  # numbers in the largest array of a chunk of points
 
 
@@ -45,34 +46,22 @@ def quadratic_tangents(
 
     The displacements d of the neighbours are regressed on their tangent coordinates u and the
     products of these, :math:`d \approx B u + H (u \otimes u)`, so that curvature goes into H and
-    not into a tilt of B; the span of B gives new tangent coordinates, and so on. A ridge on H keeps
-    fits with few neighbours stable.
+    not into a tilt of B; the span of B gives new tangent coordinates, and so on, at each point
+    until its span stays or for ``n_iterations``. A ridge on H keeps fits with few neighbours
+    stable.
     """
-    n_dims = tangents.shape[2]
-    first, second = np.triu_indices(n_dims)
-    width = n_coefficients(n_dims)
+    from unweave.geometry._kernels import quadratic_spans
 
-    def fit(rows: np.ndarray) -> np.ndarray:
-        away = points[neighbours[rows]] - points[rows, None]
-        # In units of the neighbourhood's radius, linear and quadratic terms are of one size.
-        away /= np.sqrt(np.mean(np.sum(away**2, axis=2), axis=1))[:, None, None]
-        basis = tangents[rows]
-        for _ in range(n_iterations):
-            u = away @ basis
-            design = np.concatenate([u, u[:, :, first] * u[:, :, second]], axis=2)
-            transposed = design.transpose(0, 2, 1)
-            normal = transposed @ design
-            trace = np.einsum("npp->n", normal) / width
-            ridge = np.zeros(width)
-            ridge[n_dims:] = _RIDGE
-            diagonal = np.einsum("npp->np", normal)
-            diagonal += ridge * trace[:, None]
-            linear = np.linalg.solve(normal, transposed @ away)[:, :n_dims]
-            basis = np.linalg.qr(linear.transpose(0, 2, 1))[0]
-        return basis
+    points = np.ascontiguousarray(points, dtype=np.float64)
+    bases = np.array(tangents, dtype=np.float64)
+    cuts = np.linspace(0, len(points), 8 * n_cores() + 1).astype(np.int64)
 
-    size = max(width, points.shape[1])
-    return np.concatenate(in_threads(fit, _chunks(points, neighbours.shape[1], size)))
+    def fit(part: int) -> None:
+        start, stop = cuts[part], cuts[part + 1]
+        quadratic_spans(points, neighbours, bases, n_iterations, _RIDGE, _SETTLED, start, stop)
+
+    in_threads(fit, range(len(cuts) - 1), linear_algebra=False)
+    return bases
 
 
 def _chunks(points: np.ndarray, n_neighbours: int, width: int) -> list[np.ndarray]:
