@@ -61,9 +61,10 @@ def smallest_eigenpairs(
         if found or level:
             converged = True
             break
-        # At first, the block is far above where it will end. Later its vectors in the middle tell.
-        middle = values[BLOCK // 2]
-        cut = values[-1] / 4 if turn < _FALLING else min(values[-1], 1.3 * middle)
+        # At first, the block is far above where it will end. Later it is enough to go a little
+        # above the gap, and above the middle of the block.
+        beyond = 1.3 * values[max(below, BLOCK // 2)]
+        cut = values[-1] / 4 if turn < _FALLING else min(values[-1], beyond)
         cut = float(np.clip(cut, 1e-5 * top, 0.5 * top))
         degree = int(np.clip(2.5 * np.sqrt(top / cut), 8, 80))
         filtered = _chebyshev(laplacian, vectors, cut, top, degree, float(values[0]))
