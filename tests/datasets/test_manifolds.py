@@ -80,6 +80,33 @@ def test_other_words_are_refused(text, message):
         parse_manifold(text)
 
 
-def test_wrong_noise_is_refused():
-    with pytest.raises(ValueError, match="noise is a standard deviation"):
-        parse_manifold("S^2").sample(5, random_state=0, noise=-1)
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"noise": -1}, "noise is a standard deviation"),
+        ({"density": np.inf}, "density is a finite number"),
+        ({"condition": 0.5}, "condition is a condition number of at least 1"),
+    ],
+)
+def test_wrong_options_are_refused(option, message):
+    with pytest.raises(ValueError, match=message):
+        parse_manifold("S^2").sample(5, random_state=0, **option)
+
+
+def test_density_is_that_of_its_formula():
+    points = parse_manifold("S^2").sample(20_000, random_state=0, density=2.0).points
+    # Each coordinate is uniform on the sphere: the mean of exp(2 x) on [-1, 1] is Langevin's.
+    assert points[:, 0].mean() == pytest.approx(1 / np.tanh(2) - 1 / 2, abs=0.01)
+    assert points[:, 1].mean() == pytest.approx(0, abs=0.02)
+
+
+def test_a_linear_map_turns_points_and_tangents():
+    product = parse_manifold("S^2 x S^1")
+    plain = product.sample(500, random_state=0)
+    mapped = product.sample(500, random_state=0, condition=10.0)
+    linear = np.linalg.lstsq(plain.points, mapped.points, rcond=None)[0]
+    np.testing.assert_allclose(plain.points @ linear, mapped.points, atol=1e-12)
+    assert np.linalg.cond(linear) == pytest.approx(10)
+    for before, after in zip(plain.tangents, mapped.tangents, strict=True):
+        moved = linear.T @ before
+        np.testing.assert_allclose(after @ (after.transpose(0, 2, 1) @ moved), moved, atol=1e-12)

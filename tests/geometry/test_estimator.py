@@ -13,6 +13,8 @@ from unweave.geometry import Geomancer
     "ignore:.*cannot be made diagonal together",
     "ignore:the neighbour graph falls into",
     "ignore:parts that no edge joins",
+    "ignore:the estimate of the dimension is",
+    "ignore:nearest neighbours look like",
 )
 @parametrize_with_checks([Geomancer(random_state=0)])
 def test_it_is_an_estimator(estimator, check):

@@ -3,7 +3,7 @@ import pytest
 
 from unweave.datasets.manifolds import parse_manifold
 from unweave.geometry import Geomancer
-from unweave.metrics.subspace_error import subspace_error
+from unweave.metrics.subspace_error import subspace_error, unaligned_subspace_error
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,8 @@ def test_too_few_points_are_refused_or_said(rng):
     with pytest.raises(ValueError, match="4 sample.* cannot span tangent spaces of 4 dimensions"):
         Geomancer(4).fit(rng.standard_normal((4, 6)))
     sample = parse_manifold("S^2 x S^2").sample(21, random_state=0)
-    with pytest.warns(UserWarning, match="too few for a quadratic fit in 4 dimensions"):
+    few = pytest.warns(UserWarning, match="too few for a quadratic fit in 4 dimensions")
+    with few, pytest.warns(UserWarning, match="no gap in the spectrum"):
         Geomancer(4, random_state=0).fit(sample.points)
 
 
@@ -157,3 +158,33 @@ class TestSubspaceError:
         basis = np.eye(3)[None]
         with pytest.raises(ValueError, match="bases must be of the same samples"):
             subspace_error([basis], [np.concatenate([basis, basis])])
+
+
+class TestUnalignedSubspaceError:
+    def test_a_rotated_copy_has_the_error_of_the_aligned_one(self, rng):
+        sample = parse_manifold("S^2 x S^2").sample(1500, random_state=0)
+        found = Geomancer(4, random_state=0).fit(sample.points).subspaces_
+        turn = np.linalg.qr(rng.standard_normal((9, 6)))[0]  # into a space of three more features
+        turned = [turn @ basis for basis in found]
+        error = unaligned_subspace_error(
+            turned, sample.points @ turn.T, sample.tangents, sample.points
+        )
+        aligned = subspace_error(found, sample.tangents).mean
+        assert error.mean == pytest.approx(aligned, abs=0.02)
+        assert error.mean < 0.05 < error.chance_mean / 4
+
+    def test_the_wrong_split_is_far_off(self, rng):
+        sample = parse_manifold("S^2 x S^2").sample(500, random_state=0)
+        both = np.concatenate(sample.tangents, axis=2)
+        mixed = both @ np.linalg.qr(rng.standard_normal((4, 4)))[0]
+        wrong = [mixed[:, :, :2], mixed[:, :, 2:]]
+        error = unaligned_subspace_error(wrong, sample.points, sample.tangents, sample.points)
+        assert error.mean == pytest.approx(subspace_error(wrong, sample.tangents).mean)
+        assert error.mean > 0.4
+
+    def test_other_samples_are_refused(self):
+        sample = parse_manifold("S^2 x S^2").sample(20, random_state=0)
+        with pytest.raises(ValueError, match="samples must be the same"):
+            unaligned_subspace_error(
+                sample.tangents, sample.points[:9], sample.tangents, sample.points
+            )

@@ -10,7 +10,7 @@ from unweave.geometry import intrinsic_dimension, pca_tangents, quadratic_tangen
 from unweave.geometry.cluster import assign_axes
 from unweave.geometry.connection import parallel_transport, polar_factors
 from unweave.geometry.diagonalise import commuting_complement, jointly_diagonalise
-from unweave.geometry.eigen import gap_position, smallest_eigenpairs
+from unweave.geometry.eigen import largest_gap, smaller_than, smallest_eigenpairs
 from unweave.geometry.graph import Graph, nearest_neighbours, neighbour_graph
 from unweave.geometry.laplacian import BLOCK, ConnectionLaplacian, packed, unpacked
 from unweave.geometry.tangent import quadratic_neighbourhood
@@ -151,7 +151,7 @@ def test_the_smallest_eigenvalues_are_those_of_the_matrix(operator, normalised):
     transport, graph = operator
     k = transport.shape[1]
     laplacian = ConnectionLaplacian(transport, graph, normalised=normalised)
-    found = smallest_eigenpairs(laplacian, random_state=np.random.default_rng(0))
+    found = smallest_eigenpairs(laplacian, largest_gap(k), random_state=np.random.default_rng(0))
     matrix = dense(transport, graph, normalised)
     # Within the symmetric matrices of trace 0: an orthonormal basis of these at each point.
     basis = []
@@ -178,7 +178,7 @@ def test_with_true_tangents_the_factors_are_in_the_kernel():
     graph = neighbour_graph(nearest_neighbours(sample.points, 12))
     transport = parallel_transport(np.concatenate(sample.tangents, axis=2), graph.edges)
     found = smallest_eigenpairs(
-        ConnectionLaplacian(transport, graph), random_state=np.random.default_rng(0)
+        ConnectionLaplacian(transport, graph), largest_gap(6), random_state=np.random.default_rng(0)
     )
     assert found.n_below_gap == 2
     np.testing.assert_allclose(found.values[:2], 0, atol=1e-4)
@@ -186,8 +186,12 @@ def test_with_true_tangents_the_factors_are_in_the_kernel():
 
 
 def test_the_gap_is_where_eigenvalues_jump():
-    assert gap_position(np.array([0.0, 0.1, 2.0, 2.1])) == 2
-    assert gap_position(np.array([0.0, 1.0, 1.1])) == 1
+    assert largest_gap(4)(np.array([0.0, 0.1, 2.0, 2.1, 2.2, 2.3, 2.4, 2.5])) == 2
+    assert largest_gap(4)(np.array([0.0, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6])) == 1
+    # In two dimensions there are two tensors without a trace: what lies beyond is no gap.
+    assert largest_gap(2)(np.array([0.0, 0.1, 0.3, 5.0, 6.0, 7.0, 8.0, 9.0])) == 2
+    assert smaller_than(0.5)(np.array([0.0, 0.1, 2.0, 2.1, 2.2, 2.3, 2.4, 2.5])) == 2
+    assert smaller_than(0.5)(np.arange(1.0, 9.0)) == 0
 
 
 def test_tensors_that_commute_are_made_diagonal_together(rng):

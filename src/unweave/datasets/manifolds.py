@@ -165,8 +165,10 @@ class ProductManifold:
         random_state: int | np.random.Generator,
         noise: float = 0.0,
         rotate: bool = False,
+        density: float = 0.0,
+        condition: float = 1.0,
     ) -> ManifoldSample:
-        """Points uniform over the product, with the tangent space of each factor.
+        """Points of the product, uniform by default, with the tangent space of each factor.
 
         Parameters
         ----------
@@ -178,14 +180,24 @@ class ProductManifold:
             Standard deviation of normal noise on each ambient coordinate.
         rotate
             Rotate the ambient space at random, so that no coordinate belongs to one factor.
+        density
+            Draw the points of each factor with a density proportional to exp(density x), x its
+            first coordinate, in [-1, 1] on all factors known here. 0 is uniform.
+        condition
+            Condition number of a random linear map of the ambient space, at least 1. Above 1
+            factors are not orthogonal any more, and their product is none of Riemannian manifolds.
         """
         check_positive("n", n)
         if not np.isfinite(noise) or noise < 0:
             raise ValueError(f"noise is a standard deviation of at least 0, not {noise}")
+        if not np.isfinite(density):
+            raise ValueError(f"density is a finite number, not {density}")
+        if not np.isfinite(condition) or condition < 1:
+            raise ValueError(f"condition is a condition number of at least 1, not {condition}")
         rng = np.random.default_rng(random_state)
         points, tangents, start = [], [], 0
         for factor in self.factors:
-            own, basis = factor.sample(n, rng)
+            own, basis = _dense(factor, n, density, rng)
             whole = np.zeros((n, self.ambient, factor.dim))
             whole[:, start : start + factor.ambient] = basis
             points.append(own)
@@ -195,8 +207,27 @@ class ProductManifold:
         if rotate:
             turn = _orthonormal(rng.standard_normal((1, self.ambient, self.ambient)))[0]
             together, tangents = together @ turn.T, [turn @ basis for basis in tangents]
+        if condition > 1:
+            left, right = _orthonormal(rng.standard_normal((2, self.ambient, self.ambient)))
+            linear = left * np.geomspace(1, 1 / condition, self.ambient) @ right
+            together = together @ linear.T
+            tangents = [_orthonormal(linear @ basis) for basis in tangents]
         together = together + noise * rng.standard_normal(together.shape)
         return ManifoldSample(together, tuple(tangents), tuple(f.name for f in self.factors))
+
+
+def _dense(factor: Manifold, n: int, density: float, rng: np.random.Generator):
+    """Points and bases of a factor, thinned to a density proportional to exp(density x)."""
+    if not density:
+        return factor.sample(n, rng)
+    points, bases, left = [], [], n
+    while left > 0:
+        own, basis = factor.sample(n, rng)
+        kept = rng.random(n) < np.exp(density * own[:, 0] - abs(density))
+        points.append(own[kept][:left])
+        bases.append(basis[kept][:left])
+        left -= len(points[-1])
+    return np.concatenate(points), np.concatenate(bases)
 
 
 _FACTOR = re.compile(

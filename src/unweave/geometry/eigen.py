@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from unweave.geometry.laplacian import BLOCK, ConnectionLaplacian
 
-__all__ = ["Spectrum", "gap_position", "smallest_eigenpairs"]
+__all__ = ["Spectrum", "largest_gap", "smaller_than", "smallest_eigenpairs"]
 
 _LEVEL = 0.9  # of an eigenvalue to the next: no gap
 _TOLERANCE = 1e-3  # of the gap: a milliradian in the directions of the factors
@@ -32,59 +33,81 @@ class Spectrum:
 
 def smallest_eigenpairs(
     laplacian: ConnectionLaplacian,
-    n_below_gap: int | None = None,
+    below_gap: Callable[[np.ndarray], int],
     *,
+    whole: bool = False,
     random_state: np.random.Generator,
 ) -> Spectrum:
     r"""Eight smallest eigenpairs on symmetric matrices of trace 0.
 
     Subspace iteration with Chebyshev's polynomials as a filter (Zhou et al. 2006,
-    https://doi.org/10.1016/j.jcp.2006.03.017): each round damps all that lies between the largest
-    Ritz value and the upper end of the spectrum, then solves the problem within the block. Eight
-    vectors share each load of a transport. It stops when the residuals of the vectors below the gap
-    are less than a thousandth of it.
+    https://doi.org/10.1016/j.jcp.2006.03.017): each round damps all that lies between a cut above
+    the Ritz values and the upper end of the spectrum, then solves the problem within the block.
+    Eight vectors share each load of a transport.
+
+    Parameters
+    ----------
+    laplacian
+        The operator.
+    below_gap
+        How many of the ascending eigenvalues are those of parallel tensors.
+    whole
+        Go on until all eight eigenvalues stay to a thousandth. Otherwise it ends when the residuals
+        of the vectors below the gap are less than a thousandth of it.
+    random_state
+        Of the vectors that it starts from.
     """
     block = _orthonormal(_random(laplacian, random_state))
     top = _upper_end(laplacian, random_state)
-    # No more tensors than these can be parallel: what lies above may have a gap that says nothing.
-    n_tensors = min(laplacian.n_dims * (laplacian.n_dims + 1) // 2 - 1, BLOCK - 1)
     values, vectors, residuals = _rayleigh_ritz(laplacian, block)
-    below, converged = 0, False
+    last = np.full(BLOCK, np.inf)
     for turn in range(_MAX_ROUNDS):
-        below = gap_position(values[: n_tensors + 1]) if n_below_gap is None else n_below_gap
-        gap = max(values[below] - (values[below - 1] if below else 0.0), 1e-6 * top)
-        needed = max(below, 1)
-        found = (residuals[:needed] < _TOLERANCE * gap).all()
-        # Where eigenvalues are nearly equal there is no gap to find, however long one looks.
-        edge = values[: needed + 1]
-        level = edge[-2] > _LEVEL * edge[-1] and (residuals[: needed + 1] < 0.1 * edge).all()
-        if found or level:
-            converged = True
-            break
+        below = below_gap(values)
+        stays = (np.abs(last - values) < _TOLERANCE * np.abs(values) + 1e-6 * top).all()
+        if _converged(values, residuals, below, top) and (stays or not whole):
+            return Spectrum(values, vectors, below)
         # At first, the block is far above where it will end. Later it is enough to go a little
         # above the gap, and above the middle of the block.
-        beyond = 1.3 * values[max(below, BLOCK // 2)]
+        beyond = 1.3 * values[-1 if whole else max(below, BLOCK // 2)]
         cut = values[-1] / 4 if turn < _FALLING else min(values[-1], beyond)
         cut = float(np.clip(cut, 1e-5 * top, 0.5 * top))
         degree = int(np.clip(2.5 * np.sqrt(top / cut), 8, 80))
+        last = values
         filtered = _chebyshev(laplacian, vectors, cut, top, degree, float(values[0]))
         block = _orthonormal(_traceless(filtered, laplacian.n_dims))
         values, vectors, residuals = _rayleigh_ritz(laplacian, block)
-    if not converged:
-        from sklearn.exceptions import ConvergenceWarning
+    from sklearn.exceptions import ConvergenceWarning
 
-        warnings.warn(
-            f"eigenvectors had not converged after {_MAX_ROUNDS} rounds: the spectrum has no clear "
-            "gap, as for noisy or too few points, or for a wrong n_dims",
-            ConvergenceWarning,
-            stacklevel=3,
-        )
-    return Spectrum(values, vectors, below)
+    warnings.warn(
+        f"eigenvectors had not converged after {_MAX_ROUNDS} rounds: the spectrum has no clear "
+        "gap, as for noisy or too few points, or for a wrong n_dims",
+        ConvergenceWarning,
+        stacklevel=3,
+    )
+    return Spectrum(values, vectors, below_gap(values))
 
 
-def gap_position(values: np.ndarray) -> int:
-    """How many ascending eigenvalues lie below the largest gap: one fewer than the factors."""
-    return int(np.argmax(np.diff(values))) + 1
+def _converged(values: np.ndarray, residuals: np.ndarray, below: int, top: float) -> bool:
+    """Whether the vectors below the gap are known as well as is needed, or there is no gap."""
+    gap = max(values[below] - (values[below - 1] if below else 0.0), 1e-6 * top)
+    needed = max(below, 1)
+    found = (residuals[:needed] < _TOLERANCE * gap).all()
+    # Where eigenvalues are nearly equal there is no gap to find, however long one looks.
+    edge = values[: needed + 1]
+    level = edge[-2] > _LEVEL * edge[-1] and (residuals[: needed + 1] < 0.1 * edge).all()
+    return bool(found or level)
+
+
+def largest_gap(n_dims: int) -> Callable[[np.ndarray], int]:
+    """A rule: those below the largest gap are of parallel tensors, one fewer than the factors."""
+    # No more tensors than these can be parallel: what lies above may have a gap that says nothing.
+    n_tensors = min(n_dims * (n_dims + 1) // 2 - 1, BLOCK - 1)
+    return lambda values: int(np.argmax(np.diff(values[: n_tensors + 1]))) + 1
+
+
+def smaller_than(gamma: float) -> Callable[[np.ndarray], int]:
+    """A rule: those below a number are of parallel tensors."""
+    return lambda values: int(np.searchsorted(values[: BLOCK - 1], gamma))
 
 
 def _chebyshev(laplacian, block, low: float, high: float, degree: int, wanted: float):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -15,16 +15,28 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from unweave._check import check_choice, check_positive
 from unweave.geometry.connection import parallel_transport
 from unweave.geometry.dimension import intrinsic_dimension
-from unweave.geometry.eigen import smallest_eigenpairs
+from unweave.geometry.eigen import largest_gap, smaller_than, smallest_eigenpairs
 from unweave.geometry.factors import Split, merged, one_factor, split_tensors
-from unweave.geometry.graph import Graph, nearest_neighbours, neighbour_graph, spatial_order
+from unweave.geometry.graph import (
+    Graph,
+    distinct_rows,
+    nearest_neighbours,
+    neighbour_graph,
+    spatial_order,
+)
 from unweave.geometry.laplacian import BLOCK, ConnectionLaplacian
-from unweave.geometry.tangent import pca_tangents, quadratic_neighbourhood, quadratic_tangents
+from unweave.geometry.tangent import (
+    graph_tangents,
+    pca_tangents,
+    quadratic_neighbourhood,
+    quadratic_tangents,
+)
 
 __all__ = ["Geomancer"]
 
 _LEAST_NEIGHBORS = 6  # fewer leave curves and surfaces in pieces
 _TANGENTS = ("quadratic", "pca")
+_UNCLEAR = 0.3  # of a dimension, between an estimate and the nearest whole number
 
 
 class Geomancer(TransformerMixin, BaseEstimator):
@@ -47,8 +59,12 @@ class Geomancer(TransformerMixin, BaseEstimator):
         ``quadratic`` fits curvature away; ``pca``, of the paper, sees it as a tilt.
     n_factors
         ``gap``, to count the eigenvalues below the largest gap, or a number.
+    gamma
+        Count the eigenvalues below this number instead.
     normalised
         Divide the Laplacian by the numbers of neighbours, which takes fewer steps to solve.
+    whole_spectrum
+        Solve for all eight eigenvalues, not only for what the factors need.
     random_state
         Seed of the eigensolver's start and of the clustering.
 
@@ -70,6 +86,8 @@ class Geomancer(TransformerMixin, BaseEstimator):
         Factor (samples, dims) of each axis of ``axes_`` (samples, features, dims).
     n_dims_
         Dimensions that were used.
+    dimension_, dimension_error_
+        An estimate of the dimension (TwoNN) and its standard error.
     seconds_
         Time of each stage.
 
@@ -90,14 +108,18 @@ class Geomancer(TransformerMixin, BaseEstimator):
         n_neighbors=None,
         tangent="quadratic",
         n_factors="gap",
+        gamma=None,
         normalised=True,
+        whole_spectrum=False,
         random_state=None,
     ):
         self.n_dims = n_dims
         self.n_neighbors = n_neighbors
         self.tangent = tangent
         self.n_factors = n_factors
+        self.gamma = gamma
         self.normalised = normalised
+        self.whole_spectrum = whole_spectrum
         self.random_state = random_state
 
     @classmethod
@@ -107,10 +129,19 @@ class Geomancer(TransformerMixin, BaseEstimator):
         The basis of the symmetric matrices stays orthonormal and the clustering that of all points
         together: those of the authors' code are not right for factors of three and more dimensions.
         """
-        return cls(n_dims, tangent="pca", normalised=False, random_state=random_state)
+        return cls(
+            n_dims,
+            tangent="pca",
+            normalised=False,
+            whole_spectrum=True,
+            random_state=random_state,
+        )
 
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, *, tangents=None):
         """Split the tangent space at each row of X into one subspace per factor manifold.
+
+        Rows that are repeated count once. Known tangent spaces, as spans (samples, features, dims),
+        take the place of fitted ones.
 
         Raises
         ------
@@ -122,25 +153,30 @@ class Geomancer(TransformerMixin, BaseEstimator):
         state = check_random_state(self.random_state)
         self.seconds_: dict[str, float] = {}
 
-        with self._timed("dimension"):
-            k = self.n_dims_ = self._dimensions(X)
-        n_graph = self._neighbours(X, k)
         with self._timed("neighbours"):
-            order = spatial_order(X)
-            points = X[order]  # of which neighbours are close in memory as well
-            near = nearest_neighbours(points, min(max(n_graph, self._fitted_to(k)), len(X) - 1))
-        with self._timed("tangents"):
-            # The paper takes the graph's neighbours; a start for the fit may well see more.
-            n_start = n_graph if self.tangent == "pca" else max(3 * k, 2)
-            tangents = pca_tangents(points, near[:, :n_start], k)  # (n, features, k)
-            if self._is_quadratic(near.shape[1], k):
-                tangents = quadratic_tangents(points, near, tangents)
-        with self._timed("connection"):
+            # Each point once, in an order in which neighbours are close in memory as well.
+            kept, places = distinct_rows(X)
+            order = spatial_order(X[kept])
+            rows, back = kept[order], np.argsort(order)[places]
+            points = X[rows]
+            k = self.n_dims_ = self._dimensions(points, tangents)
+            n_graph = self._neighbours(points, k)
+            near = nearest_neighbours(
+                points, min(max(n_graph, self._fitted_to(k)), len(points) - 1)
+            )
             graph = neighbour_graph(near[:, :n_graph])
-            transport = parallel_transport(tangents, graph.edges)  # (edges, k, k), orthogonal
+            self._check_dimension(points, near)
+        with self._timed("tangents"):
+            if tangents is None:
+                bases = self._tangents(points, near, graph)  # (n, features, k)
+            else:
+                bases = _orthonormal(tangents, X)[rows]
+        with self._timed("connection"):
+            transport = parallel_transport(bases, graph.edges)  # (edges, k, k), orthogonal
         split = self._split(transport, graph, np.random.default_rng(state.randint(2**31)))
-        self._X, self.axes_, self.labels_ = X, np.empty_like(tangents), np.empty_like(split.labels)
-        self.axes_[order], self.labels_[order] = tangents @ split.axes, split.labels
+
+        self._X, self.labels_ = X, split.labels[back]
+        self.axes_ = (bases @ split.axes)[back]
         sorting = np.argsort(self.labels_, axis=1, kind="stable")
         by_factor = np.take_along_axis(self.axes_, sorting[:, None, :], axis=2)
         self.subspaces_ = np.split(by_factor, np.cumsum(split.dims)[:-1], axis=2)
@@ -158,9 +194,25 @@ class Geomancer(TransformerMixin, BaseEstimator):
         nearest = cKDTree(self._X).query(X, workers=-1)[1]
         return np.concatenate(self.subspaces_, axis=2)[nearest]
 
+    def _tangents(self, points: np.ndarray, near: np.ndarray, graph: Graph) -> np.ndarray:
+        k = self.n_dims_
+        if self.tangent == "pca":
+            return graph_tangents(points, graph, k)
+        # A start for the fit may well see more than the graph joins.
+        start = pca_tangents(points, near[:, : max(3 * k, 2)], k)
+        if near.shape[1] < self._fitted_to(k):
+            warnings.warn(
+                f"{near.shape[1]} neighbours are too few for a quadratic fit in {k} dimensions, "
+                f"which wants {self._fitted_to(k)}: tangents are those of tangent='pca'",
+                stacklevel=3,
+            )
+            return graph_tangents(points, graph, k)
+        return quadratic_tangents(points, near, start)
+
     def _split(self, transport: np.ndarray, graph: Graph, rng: np.random.Generator) -> Split:
         """Factors of the frames of all points; parts that no edge joins are split one by one."""
         k = transport.shape[1]
+        rule = self._rule(k)
         if k == 1:  # there is no tensor without a trace
             return one_factor(graph.n, 1, np.zeros(0), 0.0)
         parts = graph.parts()
@@ -175,67 +227,96 @@ class Geomancer(TransformerMixin, BaseEstimator):
         for _, edges, part in parts:
             with self._timed("eigenvectors"):
                 laplacian = ConnectionLaplacian(transport[edges], part, normalised=self.normalised)
-                spectrum = smallest_eigenpairs(laplacian, self._n_below_gap(k), random_state=rng)
+                spectrum = smallest_eigenpairs(
+                    laplacian, rule, whole=self.whole_spectrum, random_state=rng
+                )
             with self._timed("factors"):
-                needed = max(spectrum.n_below_gap, 1)
-                fields = laplacian.fields(spectrum.vectors[..., :needed])
-                counted = self._n_below_gap(k) is None
-                splits.append(split_tensors(fields, spectrum, rng, may_be_one=counted))
+                fields = laplacian.fields(spectrum.vectors[..., : max(spectrum.n_below_gap, 1)])
+                by_gap = isinstance(self.n_factors, str) and self.gamma is None
+                splits.append(split_tensors(fields, spectrum, rng, may_be_one=by_gap))
         return merged([rows for rows, _, _ in parts], splits)
 
-    def _dimensions(self, X: np.ndarray) -> int:
+    def _dimensions(self, points: np.ndarray, tangents) -> int:
+        if tangents is not None and self.n_dims is None:
+            return np.asarray(tangents).shape[-1]
         if self.n_dims is None:
-            found, _ = intrinsic_dimension(X)
-            return int(np.clip(np.rint(found), 1, X.shape[1]))
+            found, error = intrinsic_dimension(points)
+            k = int(np.clip(np.rint(found), 1, points.shape[1]))
+            if abs(found - np.rint(found)) > _UNCLEAR:
+                warnings.warn(
+                    f"the estimate of the dimension is {found:.2f} (standard error {error:.2f}), "
+                    f"between two numbers: {k} is used; give n_dims if you know it",
+                    stacklevel=3,
+                )
+            return k
         asked = check_positive("n_dims", self.n_dims)
-        if asked > X.shape[1]:
+        if asked > points.shape[1]:
             raise ValueError(
-                f"n_dims={asked} is more than the {X.shape[1]} features: a manifold has no more "
-                "dimensions than the space around it"
+                f"n_dims={asked} is more than the {points.shape[1]} features: a manifold has no "
+                "more dimensions than the space around it"
             )
         return asked
 
-    def _n_below_gap(self, k: int) -> int | None:
-        """One fewer than the factors, or None to find it by the gap."""
+    def _check_dimension(self, points: np.ndarray, near: np.ndarray) -> None:
+        """Keep the estimate of the dimension, and say so where it is not that in use."""
+        self.dimension_, self.dimension_error_ = intrinsic_dimension(points, near)
+        k, found = self.n_dims_, self.dimension_
+        if abs(found - k) > max(0.75, 0.15 * k) + 3 * self.dimension_error_:
+            warnings.warn(
+                f"nearest neighbours look like those of a manifold of {found:.1f} dimensions, and "
+                f"n_dims={k}: another n_dims may be right, or noise hides the manifold",
+                stacklevel=3,
+            )
+
+    def _rule(self, k: int) -> Callable[[np.ndarray], int]:
+        """How many eigenvalues are of parallel tensors, one fewer than the factors."""
+        if self.gamma is not None:
+            if not np.isfinite(self.gamma) or self.gamma <= 0:
+                raise ValueError(f"gamma is a bound on eigenvalues above 0, not {self.gamma}")
+            return smaller_than(self.gamma)
         if isinstance(self.n_factors, str):
             check_choice("way to count factors", self.n_factors, ("gap",))
-            return None
+            return largest_gap(k)
         asked = check_positive("n_factors", self.n_factors)
         if asked > min(k, BLOCK):
             raise ValueError(
                 f"n_factors={asked} is more than {k} dimensions can have, or than the {BLOCK} that "
                 "are looked for"
             )
-        return asked - 1
+        return lambda values: asked - 1
 
-    def _neighbours(self, X: np.ndarray, k: int) -> int:
+    def _neighbours(self, points: np.ndarray, k: int) -> int:
         asked = max(2 * k, _LEAST_NEIGHBORS) if self.n_neighbors is None else self.n_neighbors
         asked = check_positive("n_neighbors", asked)
         if self.n_neighbors is not None and asked < k:
             raise ValueError(f"n_neighbors={asked} cannot span a tangent space of {k} dimensions")
-        if len(X) <= k:
+        if len(points) <= max(k, 2):
             raise ValueError(
-                f"{len(X)} sample(s) cannot span tangent spaces of {k} dimensions: give more points"
+                f"{len(points)} sample(s) cannot span tangent spaces of {k} dimensions: give more "
+                "points, no point twice"
             )
-        return min(int(asked), len(X) - 1)
+        return min(int(asked), len(points) - 1)
 
     def _fitted_to(self, k: int) -> int:
         return max(3 * k, quadratic_neighbourhood(k) if self.tangent == "quadratic" else 0)
-
-    def _is_quadratic(self, n_near: int, k: int) -> bool:
-        if self.tangent == "pca":
-            return False
-        if n_near < self._fitted_to(k):
-            warnings.warn(
-                f"{n_near} neighbours are too few for a quadratic fit in {k} dimensions, which "
-                f"wants {self._fitted_to(k)}: tangents are those of tangent='pca'",
-                stacklevel=3,
-            )
-            return False
-        return True
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
         start = time.perf_counter()
         yield
         self.seconds_[stage] = self.seconds_.get(stage, 0.0) + time.perf_counter() - start
+
+
+def _orthonormal(tangents, X: np.ndarray) -> np.ndarray:
+    """Orthonormal bases of given spans (samples, features, dims)."""
+    tangents = np.asarray(tangents, dtype=np.float64)
+    if tangents.ndim != 3 or tangents.shape[:2] != X.shape or not np.isfinite(tangents).all():
+        raise ValueError(
+            f"tangents must be finite, (samples, features, dims) with {X.shape} as the first two, "
+            f"not {tangents.shape}"
+        )
+    bases, upper = np.linalg.qr(tangents)
+    sizes = np.abs(np.einsum("nkk->nk", upper))
+    if (sizes.min(axis=1) <= 1e-9 * sizes.max(axis=1)).any():
+        raise ValueError("tangents do not span as many dimensions at every sample as they have")
+    return bases

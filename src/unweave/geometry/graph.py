@@ -6,9 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Graph", "nearest_neighbours", "neighbour_graph", "spatial_order"]
+__all__ = ["Graph", "distinct_rows", "nearest_neighbours", "neighbour_graph", "spatial_order"]
 
 _TREE_DIMS = 10  # ambient dimensions up to which a k-d tree beats comparing all pairs
+
+
+def distinct_rows(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to keep so that none is repeated, and for each row its place among these."""
+    rows = np.ascontiguousarray(points + 0.0)  # of the two zeros, one
+    keys = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).ravel()
+    _, kept, places = np.unique(keys, return_index=True, return_inverse=True)
+    return kept, places
 
 
 def spatial_order(points: np.ndarray) -> np.ndarray:

@@ -5,8 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from unweave._parallel import in_threads, n_cores
+from unweave.geometry.graph import Graph
 
-__all__ = ["n_coefficients", "pca_tangents", "quadratic_neighbourhood", "quadratic_tangents"]
+__all__ = [
+    "graph_tangents",
+    "n_coefficients",
+    "pca_tangents",
+    "quadratic_neighbourhood",
+    "quadratic_tangents",
+]
 
 _RIDGE = 1e-3
 _SETTLED = 3e-4  # radians that an iteration turned a span by
@@ -28,15 +35,33 @@ def pca_tangents(points: np.ndarray, neighbours: np.ndarray, n_dims: int) -> np.
 
     Curvature tilts them: the error falls only as the square of the neighbourhood's radius.
     """
+    return _leading(points, np.arange(len(points)), neighbours, n_dims)
 
-    def fit(rows: np.ndarray) -> np.ndarray:
-        away = points[neighbours[rows]] - points[rows, None]
+
+def graph_tangents(points: np.ndarray, graph: Graph, n_dims: int) -> np.ndarray:
+    """The same with all that a graph joins to a point, which are not equally many everywhere."""
+    starts, others, _ = graph.rows()
+    degrees = np.diff(starts)
+    tangents = np.empty((graph.n, points.shape[1], n_dims))
+    for degree in np.unique(degrees):
+        rows = np.flatnonzero(degrees == degree)
+        near = others[starts[rows, None] + np.arange(degree)]
+        tangents[rows] = _leading(points, rows, near, n_dims)
+    return tangents
+
+
+def _leading(points: np.ndarray, rows: np.ndarray, near: np.ndarray, n_dims: int) -> np.ndarray:
+    """Leading directions (rows, ambient, dims) from points ``rows`` to those in ``near``."""
+
+    def fit(part: np.ndarray) -> np.ndarray:
+        away = points[near[part]] - points[rows[part], None]
         if away.shape[2] <= away.shape[1]:
             vectors = np.linalg.eigh(away.transpose(0, 2, 1) @ away)[1]
             return vectors[:, :, : -n_dims - 1 : -1]
         return np.linalg.svd(away, full_matrices=False)[2][:, :n_dims].transpose(0, 2, 1)
 
-    return np.concatenate(in_threads(fit, _chunks(points, neighbours.shape[1], points.shape[1])))
+    n_chunks = max(1, int(np.ceil(near.size * points.shape[1] / _CHUNK)))
+    return np.concatenate(in_threads(fit, np.array_split(np.arange(len(rows)), n_chunks)))
 
 
 def quadratic_tangents(
@@ -61,9 +86,7 @@ def quadratic_tangents(
         quadratic_spans(points, neighbours, bases, n_iterations, _RIDGE, _SETTLED, start, stop)
 
     in_threads(fit, range(len(cuts) - 1), linear_algebra=False)
+    # Where neighbours span fewer dimensions there is nothing to fit.
+    failed = ~(np.einsum("ndk,ndk->nk", bases, bases) > 0.5).all(axis=1)
+    bases[failed] = tangents[failed]
     return bases
-
-
-def _chunks(points: np.ndarray, n_neighbours: int, width: int) -> list[np.ndarray]:
-    n_chunks = int(np.ceil(len(points) * n_neighbours * width / _CHUNK))
-    return np.array_split(np.arange(len(points)), max(1, n_chunks))

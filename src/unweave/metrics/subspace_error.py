@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["SubspaceError", "subspace_error"]
+__all__ = ["SubspaceError", "subspace_error", "unaligned_subspace_error"]
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,71 @@ def subspace_error(
     if sorted(basis.shape[2] for basis in found) != sorted(dims):
         return SubspaceError(np.full(n, np.pi / 2), float(chance.mean()), False)
     return SubspaceError(_angles(found, true), float(chance.mean()), True)
+
+
+def unaligned_subspace_error(
+    found: Sequence[np.ndarray],
+    points: np.ndarray,
+    true: Sequence[np.ndarray],
+    true_points: np.ndarray,
+    *,
+    n_neighbors: int | None = None,
+    seed: int = 0,
+) -> SubspaceError:
+    """The same where found and true subspaces lie in spaces of different coordinates.
+
+    As subspaces found in images or codes, when the truth is known on the manifold that these were
+    made from. At each point the displacements to the neighbours, in tangent coordinates of both
+    spaces, are turned into one frame by their canonical correlations.
+
+    Parameters
+    ----------
+    found, points
+        Bases (samples, features, dims) for each factor, in the space of points (samples, features).
+    true, true_points
+        The same on the manifold, for the same samples, in coordinates of its own.
+    n_neighbors
+        Nearest true points that are used; None for twice the dimensions, and ten at least.
+    seed
+        Of the random subspaces that chance is measured with.
+
+    Raises
+    ------
+    ValueError
+        If the samples differ, or are fewer than the neighbours or these fewer than the dimensions.
+
+    References
+    ----------
+    Pfau et al. (2020), https://arxiv.org/abs/2006.12982, section 5.
+    """
+    from scipy.spatial import cKDTree
+
+    own, truth = (np.concatenate(bases, axis=2) for bases in (found, true))  # (n, features, k)
+    n, k = len(own), truth.shape[2]
+    n_near = max(2 * k, 10) if n_neighbors is None else n_neighbors
+    if not k <= n_near < n or {n} != {len(points), len(truth), len(true_points)}:
+        raise ValueError(
+            f"{n} found and {len(truth)} true bases, {len(points)} and {len(true_points)} points, "
+            f"{n_near} neighbours: samples must be the same, and more than the neighbours, and "
+            f"these at least the {k} dimensions"
+        )
+    near = cKDTree(true_points).query(true_points, k=n_near + 1, workers=-1)[1][:, 1:]
+    here, there = (
+        (x[near] - x[:, None]) @ basis for x, basis in ((points, own), (true_points, truth))
+    )
+    cross = _whitening(there) @ (there.transpose(0, 2, 1) @ here) @ _whitening(here)
+    left, _, right = np.linalg.svd(cross, full_matrices=False)
+    cuts = [np.cumsum([basis.shape[2] for basis in bases])[:-1] for bases in (found, true)]
+    turned = np.split(right, cuts[0], axis=2)
+    turned_true = np.split(left.transpose(0, 2, 1), cuts[1], axis=2)
+    return subspace_error(turned, turned_true, seed=seed)
+
+
+def _whitening(rows: np.ndarray) -> np.ndarray:
+    """Inverse square roots of the second moments of rows (n, m, k)."""
+    values, vectors = np.linalg.eigh(rows.transpose(0, 2, 1) @ rows)
+    scale = 1 / np.sqrt(np.maximum(values, 1e-12 * values[:, -1:]))
+    return vectors * scale[:, None, :] @ vectors.transpose(0, 2, 1)
 
 
 def _angles(found: Sequence[np.ndarray], true: Sequence[np.ndarray]) -> np.ndarray:
