@@ -12,11 +12,14 @@ import numpy as np
 from cyclopts import Parameter
 
 import unweave
+from unweave._check import check_choice
 from unweave.cli.console import err, out, patience, print_json
 from unweave.datasets.cache import written_whole
 from unweave.datasets.manifolds import ManifoldSample, parse_manifold
 
 __all__ = ["geomancer"]
+
+_FIGURES = (".png", ".svg", ".pdf")
 
 
 def geomancer(
@@ -26,8 +29,11 @@ def geomancer(
     dims: int | None = None,
     noise: float = 0.0,
     rotate: Annotated[bool, Parameter(negative="")] = False,
+    density: float = 0.0,
+    condition: float = 1.0,
     reference: Annotated[bool, Parameter(negative="")] = False,
     save: Annotated[Path | None, Parameter(name="--out")] = None,
+    figure: Path | None = None,
     json: Annotated[bool, Parameter(name="--json", negative="")] = False,  # noqa: A002
     seed: int = 0,
 ) -> None:
@@ -46,24 +52,41 @@ def geomancer(
         Standard deviation of noise on the points drawn.
     rotate
         Rotate the space that points are drawn in, so that no coordinate belongs to one factor.
+    density
+        Draw points with a density proportional to exp(density x) along a coordinate x of each
+        factor; 0 is uniform.
+    condition
+        Condition number of a random linear map of the space; above 1, factors are not orthogonal.
     reference
         The settings of the paper.
     save
         Write eigenvalues, dims and a basis of each subspace into this .npz.
+    figure
+        Draw spectrum, subspaces at a point and, if the truth is known, errors: .png, .svg or .pdf.
     json
         Print JSON instead of lines.
     seed
         Of points, eigensolver and clustering.
     """
     from unweave.geometry import Geomancer
+    from unweave.metrics.subspace_error import subspace_error
 
+    if figure is not None:
+        check_choice("kind of figure", figure.suffix, _FIGURES)
     sample: ManifoldSample | None = None
     if source.endswith(".npy"):
         cloud = _read(Path(source))
     else:
         product = parse_manifold(source)
         dims = product.dim if dims is None else dims
-        sample = product.sample(points, random_state=seed, noise=noise, rotate=rotate)
+        sample = product.sample(
+            points,
+            random_state=seed,
+            noise=noise,
+            rotate=rotate,
+            density=density,
+            condition=condition,
+        )
         cloud = sample.points
     model = (Geomancer.reference if reference else Geomancer)(dims, random_state=seed)
     start = time.perf_counter()
@@ -72,45 +95,51 @@ def geomancer(
         model.fit(cloud)
     for warning in caught:
         err.print(f"warning: {warning.message}", style="yellow", markup=False, soft_wrap=True)
-    content = _content(model, sample, time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    error = None if sample is None else subspace_error(model.subspaces_, sample.tangents)
+    content = _content(model, error, seconds)
     if save is not None:
         _write(save, model)
+    if figure is not None:
+        _draw(figure, model, sample, error)
     if json:
         print_json({"unweave": unweave.__version__, "source": source, "n": len(cloud), **content})
         return
     _print(source, content)
 
 
-def _content(model: Any, sample: ManifoldSample | None, seconds: float) -> dict[str, Any]:
-    from unweave.metrics.subspace_error import subspace_error
-
-    error = None
-    if sample is not None:
-        found = subspace_error(model.subspaces_, sample.tangents)
-        error = {
-            "mean": found.mean,
-            "median": found.median,
-            "chance": found.chance_mean,
-            "dims_match": found.dims_match,
-        }
+def _content(model: Any, error: Any, seconds: float) -> dict[str, Any]:
     return {
         "n_factors": model.n_factors_,
         "dims": [int(d) for d in model.dims_],
         "eigenvalues": [float(v) for v in model.eigenvalues_],
         "gap": model.gap_,
         "confidence": model.confidence_,
-        "angle_error": error,
+        "dimension": {
+            "used": model.n_dims_,
+            "estimate": model.dimension_,
+            "standard_error": model.dimension_error_,
+        },
+        "angle_error": error
+        and {
+            "mean": error.mean,
+            "median": error.median,
+            "chance": error.chance_mean,
+            "dims_match": error.dims_match,
+        },
         "seconds": {**model.seconds_, "all": seconds},
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
 
 
 def _print(source: str, content: dict[str, Any]) -> None:
-    dims = " + ".join(map(str, content["dims"]))
+    dims, dimension = " + ".join(map(str, content["dims"])), content["dimension"]
     lines = [
         f"{source}: {content['n_factors']} factor(s), of {dims} dimensions",
         f"eigenvalues: {', '.join(f'{v:.4g}' for v in content['eigenvalues'])}",
         f"gap: {content['gap']:.4g}, confidence {content['confidence']:.2f}",
+        f"dimension: {dimension['used']} used; estimate {dimension['estimate']:.2f}, standard error "
+        f"{dimension['standard_error']:.2f}",
     ]
     if content["angle_error"] is not None:
         error = content["angle_error"]
@@ -128,6 +157,17 @@ def _write(file: Path, model: Any) -> None:
     bases: dict[str, Any] = {f"subspace_{i}": basis for i, basis in enumerate(model.subspaces_)}
     with written_whole(file) as temporary, open(temporary, "wb") as stream:
         np.savez(stream, eigenvalues=model.eigenvalues_, dims=model.dims_, **bases)
+
+
+def _draw(file: Path, model: Any, sample: ManifoldSample | None, error: Any) -> None:
+    from unweave.geometry.figure import draw
+
+    if sample is None:
+        drawn = draw(model)
+    else:
+        drawn = draw(model, sample.tangents, error.per_point, error.chance_mean)
+    with written_whole(file) as temporary:
+        drawn.savefig(temporary, format=file.suffix[1:], dpi=150)
 
 
 def _read(file: Path) -> np.ndarray:
