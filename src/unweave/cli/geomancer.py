@@ -138,8 +138,8 @@ def _print(source: str, content: dict[str, Any]) -> None:
         f"{source}: {content['n_factors']} factor(s), of {dims} dimensions",
         f"eigenvalues: {', '.join(f'{v:.4g}' for v in content['eigenvalues'])}",
         f"gap: {content['gap']:.4g}, confidence {content['confidence']:.2f}",
-        f"dimension: {dimension['used']} used; estimate {dimension['estimate']:.2f}, standard error "
-        f"{dimension['standard_error']:.2f}",
+        f"dimension: {dimension['used']} used; estimate {dimension['estimate']:.2f} with standard "
+        f"error {dimension['standard_error']:.2f}",
     ]
     if content["angle_error"] is not None:
         error = content["angle_error"]

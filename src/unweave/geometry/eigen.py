@@ -10,7 +10,7 @@ import numpy as np
 
 from unweave.geometry.laplacian import BLOCK, ConnectionLaplacian
 
-__all__ = ["Spectrum", "largest_gap", "smaller_than", "smallest_eigenpairs"]
+__all__ = ["Spectrum", "iterate", "largest_gap", "smaller_than", "smallest_eigenpairs"]
 
 _LEVEL = 0.9  # of an eigenvalue to the next: no gap
 _TOLERANCE = 1e-3  # of the gap: a milliradian in the directions of the factors
@@ -36,14 +36,10 @@ def smallest_eigenpairs(
     below_gap: Callable[[np.ndarray], int],
     *,
     whole: bool = False,
+    start: np.ndarray | None = None,
     random_state: np.random.Generator,
 ) -> Spectrum:
-    r"""Eight smallest eigenpairs on symmetric matrices of trace 0.
-
-    Subspace iteration with Chebyshev's polynomials as a filter (Zhou et al. 2006,
-    https://doi.org/10.1016/j.jcp.2006.03.017): each round damps all that lies between a cut above
-    the Ritz values and the upper end of the spectrum, then solves the problem within the block.
-    Eight vectors share each load of a transport.
+    """Eight smallest eigenpairs on symmetric matrices of trace 0.
 
     Parameters
     ----------
@@ -54,44 +50,73 @@ def smallest_eigenpairs(
     whole
         Go on until all eight eigenvalues stay to a thousandth. Otherwise it ends when the residuals
         of the vectors below the gap are less than a thousandth of it.
+    start
+        A block near the vectors that are looked for; random ones otherwise.
     random_state
-        Of the vectors that it starts from.
+        Of random vectors.
     """
-    block = _orthonormal(_random(laplacian, random_state))
+    spectrum, converged = iterate(
+        laplacian, below_gap, whole=whole, start=start, random_state=random_state
+    )
+    if not converged:
+        from sklearn.exceptions import ConvergenceWarning
+
+        warnings.warn(
+            f"eigenvectors had not converged after {_MAX_ROUNDS} rounds: the spectrum has no clear "
+            "gap, as for noisy or too few points, or for a wrong n_dims",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+    return spectrum
+
+
+def iterate(
+    laplacian: ConnectionLaplacian,
+    below_gap: Callable[[np.ndarray], int],
+    *,
+    whole: bool = False,
+    start: np.ndarray | None = None,
+    tolerance: float = _TOLERANCE,
+    max_rounds: int = _MAX_ROUNDS,
+    random_state: np.random.Generator,
+) -> tuple[Spectrum, bool]:
+    """Subspace iteration with Chebyshev's polynomials as a filter, and whether it converged.
+
+    Each round damps all that lies between a cut above the Ritz values and the upper end of the
+    spectrum, then solves the problem within the block (Zhou et al. 2006,
+    https://doi.org/10.1016/j.jcp.2006.03.017). Eight vectors share each load of a transport.
+    """
     top = _upper_end(laplacian, random_state)
-    values, vectors, residuals = _rayleigh_ritz(laplacian, block)
+    falling = 0 if start is not None else _FALLING
+    block = _random(laplacian, random_state) if start is None else start
+    block = _orthonormal(_traceless(block, laplacian.n_dims))
+    values, vectors, moved, residuals = _rayleigh_ritz(laplacian, block)
     last = np.full(BLOCK, np.inf)
-    for turn in range(_MAX_ROUNDS):
+    for turn in range(max_rounds):
         below = below_gap(values)
         stays = (np.abs(last - values) < _TOLERANCE * np.abs(values) + 1e-6 * top).all()
-        if _converged(values, residuals, below, top) and (stays or not whole):
-            return Spectrum(values, vectors, below)
+        if _converged(values, residuals, below, top, tolerance) and (stays or not whole):
+            return Spectrum(values, vectors, below), True
         # At first, the block is far above where it will end. Later it is enough to go a little
         # above the gap, and above the middle of the block.
         beyond = 1.3 * values[-1 if whole else max(below, BLOCK // 2)]
-        cut = values[-1] / 4 if turn < _FALLING else min(values[-1], beyond)
+        cut = values[-1] / 4 if turn < falling else min(values[-1], beyond)
         cut = float(np.clip(cut, 1e-5 * top, 0.5 * top))
         degree = int(np.clip(2.5 * np.sqrt(top / cut), 8, 80))
         last = values
-        filtered = _chebyshev(laplacian, vectors, cut, top, degree, float(values[0]))
+        filtered = _chebyshev(laplacian, vectors, moved, (cut, top), degree, float(values[0]))
         block = _orthonormal(_traceless(filtered, laplacian.n_dims))
-        values, vectors, residuals = _rayleigh_ritz(laplacian, block)
-    from sklearn.exceptions import ConvergenceWarning
-
-    warnings.warn(
-        f"eigenvectors had not converged after {_MAX_ROUNDS} rounds: the spectrum has no clear "
-        "gap, as for noisy or too few points, or for a wrong n_dims",
-        ConvergenceWarning,
-        stacklevel=3,
-    )
-    return Spectrum(values, vectors, below_gap(values))
+        values, vectors, moved, residuals = _rayleigh_ritz(laplacian, block)
+    return Spectrum(values, vectors, below_gap(values)), False
 
 
-def _converged(values: np.ndarray, residuals: np.ndarray, below: int, top: float) -> bool:
+def _converged(
+    values: np.ndarray, residuals: np.ndarray, below: int, top: float, tolerance: float
+) -> bool:
     """Whether the vectors below the gap are known as well as is needed, or there is no gap."""
     gap = max(values[below] - (values[below - 1] if below else 0.0), 1e-6 * top)
     needed = max(below, 1)
-    found = (residuals[:needed] < _TOLERANCE * gap).all()
+    found = (residuals[:needed] < tolerance * gap).all()
     # Where eigenvalues are nearly equal there is no gap to find, however long one looks.
     edge = values[: needed + 1]
     level = edge[-2] > _LEVEL * edge[-1] and (residuals[: needed + 1] < 0.1 * edge).all()
@@ -110,13 +135,16 @@ def smaller_than(gamma: float) -> Callable[[np.ndarray], int]:
     return lambda values: int(np.searchsorted(values[: BLOCK - 1], gamma))
 
 
-def _chebyshev(laplacian, block, low: float, high: float, degree: int, wanted: float):
-    """A polynomial of the operator that is small on [low, high] and 1 at ``wanted``."""
-    half, centre = (high - low) / 2, (high + low) / 2
+def _chebyshev(laplacian, block, moved, damped: tuple[float, float], degree: int, wanted: float):
+    """A polynomial of the operator that is small where it damps and 1 at ``wanted``.
+
+    ``moved`` is the operator applied to the block once.
+    """
+    half, centre = (damped[1] - damped[0]) / 2, (damped[1] + damped[0]) / 2
     sigma = half / (wanted - centre)
     scale = sigma
     previous = block
-    current = laplacian.combined(block, block, scale / half, -centre * scale / half, 0.0)
+    current = (moved - np.float32(centre) * block) * np.float32(scale / half)
     for _ in range(degree - 1):
         following = 1 / (2 / sigma - scale)
         step = 2 * following / half
@@ -126,13 +154,13 @@ def _chebyshev(laplacian, block, low: float, high: float, degree: int, wanted: f
 
 
 def _rayleigh_ritz(laplacian, block: np.ndarray):
-    """Best eigenpairs within the span of an orthonormal block, and their residuals."""
+    """Best eigenpairs within the span of an orthonormal block, L of them, and their residuals."""
     moved = laplacian(block)
     values, turn = np.linalg.eigh(_gram(block, moved))
     turn = turn.astype(np.float32)
     vectors, moved = block @ turn, moved @ turn
-    moved -= vectors * values.astype(np.float32)
-    return values, vectors, np.sqrt(_inner(moved, moved))
+    left = moved - vectors * values.astype(np.float32)
+    return values, vectors, moved, np.sqrt(_inner(left, left))
 
 
 def _orthonormal(block: np.ndarray) -> np.ndarray:
@@ -155,8 +183,7 @@ def _gram(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def _random(laplacian: ConnectionLaplacian, rng: np.random.Generator) -> np.ndarray:
-    block = rng.standard_normal(laplacian.shape, dtype=np.float32)
-    return _traceless(block, laplacian.n_dims)
+    return rng.standard_normal(laplacian.shape, dtype=np.float32)
 
 
 def _traceless(block: np.ndarray, k: int) -> np.ndarray:
@@ -171,9 +198,12 @@ def _upper_end(laplacian: ConnectionLaplacian, rng: np.random.Generator) -> floa
 
     The largest Ritz value and the size of what is left bound it (Zhou and Li 2011,
     https://doi.org/10.1016/j.laa.2010.06.034); a filter that ends too low would let what lies
-    beyond grow without bound.
+    beyond grow without bound. The normalised operator's is so near to its bound, 2, that looking
+    for it would cost more than it saves.
     """
-    vector = _random(laplacian, rng)
+    if laplacian.normalised:
+        return laplacian.bound
+    vector = _traceless(_random(laplacian, rng), laplacian.n_dims)
     vector /= np.sqrt(_inner(vector, vector)).astype(np.float32)
     previous = np.zeros_like(vector)
     alphas, betas = [], [np.zeros(BLOCK)]

@@ -25,6 +25,7 @@ from unweave.geometry.graph import (
     spatial_order,
 )
 from unweave.geometry.laplacian import BLOCK, ConnectionLaplacian
+from unweave.geometry.multilevel import coarse_fields
 from unweave.geometry.tangent import (
     graph_tangents,
     pca_tangents,
@@ -173,7 +174,8 @@ class Geomancer(TransformerMixin, BaseEstimator):
                 bases = _orthonormal(tangents, X)[rows]
         with self._timed("connection"):
             transport = parallel_transport(bases, graph.edges)  # (edges, k, k), orthogonal
-        split = self._split(transport, graph, np.random.default_rng(state.randint(2**31)))
+        rng = np.random.default_rng(state.randint(2**31))
+        split = self._split(points, bases, transport, graph, n_graph, rng)
 
         self._X, self.labels_ = X, split.labels[back]
         self.axes_ = (bases @ split.axes)[back]
@@ -209,7 +211,7 @@ class Geomancer(TransformerMixin, BaseEstimator):
             return graph_tangents(points, graph, k)
         return quadratic_tangents(points, near, start)
 
-    def _split(self, transport: np.ndarray, graph: Graph, rng: np.random.Generator) -> Split:
+    def _split(self, points, bases, transport, graph: Graph, n_graph: int, rng) -> Split:
         """Factors of the frames of all points; parts that no edge joins are split one by one."""
         k = transport.shape[1]
         rule = self._rule(k)
@@ -224,11 +226,16 @@ class Geomancer(TransformerMixin, BaseEstimator):
                 stacklevel=3,
             )
         splits = []
-        for _, edges, part in parts:
+        for rows, edges, part in parts:
             with self._timed("eigenvectors"):
+                fields = coarse_fields(points[rows], bases[rows], n_graph, rule, rng)
                 laplacian = ConnectionLaplacian(transport[edges], part, normalised=self.normalised)
                 spectrum = smallest_eigenpairs(
-                    laplacian, rule, whole=self.whole_spectrum, random_state=rng
+                    laplacian,
+                    rule,
+                    whole=self.whole_spectrum,
+                    start=None if fields is None else laplacian.vectors(fields),
+                    random_state=rng,
                 )
             with self._timed("factors"):
                 fields = laplacian.fields(spectrum.vectors[..., : max(spectrum.n_below_gap, 1)])
