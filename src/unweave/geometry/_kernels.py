@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-__all__ = ["jacobi", "quadratic_spans"]
+__all__ = ["jacobi", "polar_iterations", "quadratic_spans"]
 
 
 @njit(cache=True, nogil=True)
@@ -150,3 +150,44 @@ def _orthogonalise(basis, a):  # pragma: no cover - compiled
         scale = 1 / np.sqrt(max(_dot(basis[a], basis[a], n), 1e-300))
         for d in range(n):
             basis[a, d] *= scale
+
+
+@njit(fastmath=True, nogil=True, cache=True)
+def polar_iterations(matrices, converged, max_steps, tolerance):  # pragma: no cover - compiled
+    """Newton and Schulz's iteration of the fifth order on matrices (n, k, k), in place.
+
+    ``converged`` (n,) says which are orthogonal to the tolerance after that.
+    """
+    n, k, _ = matrices.shape
+    gram, square = np.empty((k, k)), np.empty((k, k))
+    following = np.empty((k, k))
+    for i in range(n):
+        x = matrices[i]
+        for _ in range(max_steps + 1):
+            far = 0.0
+            gram[:] = 0.0
+            for c in range(k):
+                for a in range(k):
+                    for b in range(k):
+                        gram[a, b] += x[c, a] * x[c, b]
+            for a in range(k):
+                for b in range(k):
+                    far = max(far, abs(gram[a, b] - (1.0 if a == b else 0.0)))
+            converged[i] = far <= tolerance
+            if converged[i]:
+                break
+            square[:] = 0.0
+            for a in range(k):
+                for c in range(k):
+                    for b in range(k):
+                        square[a, b] += gram[a, c] * gram[c, b]
+            for a in range(k):
+                for b in range(k):
+                    square[a, b] = (3.0 * square[a, b] - 10.0 * gram[a, b]) / 8.0
+                square[a, a] += 15.0 / 8.0
+            following[:] = 0.0
+            for a in range(k):
+                for c in range(k):
+                    for b in range(k):
+                        following[a, b] += x[a, c] * square[c, b]
+            x[:] = following

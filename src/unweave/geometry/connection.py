@@ -8,7 +8,7 @@ from unweave._parallel import in_threads
 
 __all__ = ["parallel_transport", "polar_factors"]
 
-_CHUNK = 100_000  # edges at once
+_CHUNK = 20_000  # edges at once
 _CONVERGED = 1e-6
 _MAX_STEPS = 12
 
@@ -33,17 +33,11 @@ def polar_factors(matrices: np.ndarray) -> np.ndarray:
     Newton and Schulz's iteration of the fifth order, and a singular value decomposition of those
     that it does not finish.
     """
-    x = matrices.copy()
-    identity = np.eye(x.shape[1])
-    left = np.arange(len(x))
-    for _ in range(_MAX_STEPS):
-        own = x[left]
-        gram = own.transpose(0, 2, 1) @ own
-        far = np.abs(gram - identity).max(axis=(1, 2)) > _CONVERGED
-        left, own, gram = left[far], own[far], gram[far]
-        if not left.size:
-            return x
-        x[left] = own @ (15 * identity - 10 * gram + 3 * gram @ gram) / 8
-    u, _, vt = np.linalg.svd(matrices[left])
-    x[left] = u @ vt
+    from unweave.geometry._kernels import polar_iterations
+
+    x = np.array(matrices, dtype=np.float64)
+    converged = np.empty(len(x), dtype=np.bool_)
+    polar_iterations(x, converged, _MAX_STEPS, _CONVERGED)
+    u, _, vt = np.linalg.svd(matrices[~converged])
+    x[~converged] = u @ vt
     return x

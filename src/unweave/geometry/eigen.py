@@ -14,7 +14,9 @@ __all__ = ["Spectrum", "iterate", "largest_gap", "smaller_than", "smallest_eigen
 
 _LEVEL = 0.9  # of an eigenvalue to the next: no gap
 _TOLERANCE = 1e-3  # of the gap: a milliradian in the directions of the factors
+_ENOUGH = 1e-2  # of the gap, where tangents are wrong by more
 _MAX_ROUNDS = 60
+_REACH = 2.5  # of a filter: it damps by cosh(5)
 _FALLING = 2  # rounds
 _LANCZOS_STEPS = 6
 _STRETCH = 2**11  # points
@@ -95,14 +97,17 @@ def iterate(
     for turn in range(max_rounds):
         below = below_gap(values)
         stays = (np.abs(last - values) < _TOLERANCE * np.abs(values) + 1e-6 * top).all()
-        if _converged(values, residuals, below, top, tolerance) and (stays or not whole):
+        excess = _excess(values, residuals, below, top, tolerance)
+        if (excess < 1 or _is_level(values, residuals, below)) and (stays or not whole):
             return Spectrum(values, vectors, below), True
         # At first, the block is far above where it will end. Later it is enough to go a little
         # above the gap, and above the middle of the block.
         beyond = 1.3 * values[-1 if whole else max(below, BLOCK // 2)]
         cut = values[-1] / 4 if turn < falling else min(values[-1], beyond)
         cut = float(np.clip(cut, 1e-5 * top, 0.5 * top))
-        degree = int(np.clip(2.5 * np.sqrt(top / cut), 8, 80))
+        # A polynomial of this degree makes what it damps smaller by the excess, at least.
+        reach = 0.5 * np.log(8 * excess) if excess > 1 and not whole else _REACH
+        degree = int(np.clip(min(reach, _REACH) * np.sqrt(top / cut), 6, 80))
         last = values
         filtered = _chebyshev(laplacian, vectors, moved, (cut, top), degree, float(values[0]))
         block = _orthonormal(_traceless(filtered, laplacian.n_dims))
@@ -110,17 +115,25 @@ def iterate(
     return Spectrum(values, vectors, below_gap(values)), False
 
 
-def _converged(
+def _excess(
     values: np.ndarray, residuals: np.ndarray, below: int, top: float, tolerance: float
-) -> bool:
-    """Whether the vectors below the gap are known as well as is needed, or there is no gap."""
-    gap = max(values[below] - (values[below - 1] if below else 0.0), 1e-6 * top)
-    needed = max(below, 1)
-    found = (residuals[:needed] < tolerance * gap).all()
-    # Where eigenvalues are nearly equal there is no gap to find, however long one looks.
-    edge = values[: needed + 1]
-    level = edge[-2] > _LEVEL * edge[-1] and (residuals[: needed + 1] < 0.1 * edge).all()
-    return bool(found or level)
+) -> float:
+    """How many times larger than is needed the residuals of the vectors below the gap are.
+
+    Eigenvalues that are not 0 there say that tangents are not right, and turn the vectors by about
+    the square root of their share of the gap: a tenth of that is soon exact enough.
+    """
+    wrong = max(values[below - 1], 0.0) if below else 0.0
+    gap = max(values[below] - wrong, 1e-6 * top)
+    tolerance = float(np.clip(0.1 * np.sqrt(wrong / gap), tolerance, max(tolerance, _ENOUGH)))
+    return float(residuals[: max(below, 1)].max() / (tolerance * gap))
+
+
+def _is_level(values: np.ndarray, residuals: np.ndarray, below: int) -> bool:
+    """Whether eigenvalues are nearly equal: there is no gap to find, however long one looks."""
+    needed = max(below, 1) + 1
+    edge = values[:needed]
+    return bool(edge[-2] > _LEVEL * edge[-1] and (residuals[:needed] < 0.1 * edge).all())
 
 
 def largest_gap(n_dims: int) -> Callable[[np.ndarray], int]:

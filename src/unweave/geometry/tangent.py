@@ -16,7 +16,7 @@ __all__ = [
 ]
 
 _RIDGE = 1e-3
-_SETTLED = 3e-4  # radians that an iteration turned a span by
+_SETTLED = 3e-3  # radians that an iteration turned a span by
 _CHUNK = 2**22  # numbers in the largest array of a chunk of points
 
 
