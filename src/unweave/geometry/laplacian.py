@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 
 from unweave._parallel import in_threads, n_cores
@@ -12,7 +10,7 @@ from unweave.geometry.graph import Graph
 __all__ = ["BLOCK", "ConnectionLaplacian", "packed", "unpacked"]
 
 _WORTH_THREADS = 4_000_000
-BLOCK = 8  # vectors that share each load of a transport: one vector register
+BLOCK = 8  # vectors that share each load of a transport
 
 
 class ConnectionLaplacian:
@@ -74,7 +72,10 @@ class ConnectionLaplacian:
         self, block: np.ndarray, previous: np.ndarray, scale: float, own: float, back: float
     ) -> np.ndarray:
         """``scale L block + own block + back previous``: a step of a recurrence, in one pass."""
-        kernel = _kernel(self.n_dims)
+        from unweave.geometry._conjugation import operator
+
+        kernel = operator(self.n_dims)
+        block, previous = (np.ascontiguousarray(b, dtype=np.float32) for b in (block, previous))
         result = np.empty_like(block)
         # Rows are cut where as many edges lie on either side; little work is not worth threads.
         n_parts = 4 * n_cores() if self.starts[-1] * self.n_dims**3 > _WORTH_THREADS else 1
@@ -112,97 +113,3 @@ def unpacked(coordinates: np.ndarray, n_dims: int) -> np.ndarray:
     matrices[..., rows, columns] = coordinates * np.where(rows == columns, 1.0, np.sqrt(0.5))
     matrices[..., columns, rows] = matrices[..., rows, columns]
     return matrices
-
-
-@cache
-def _kernel(k: int):
-    """The compiled operator for k dimensions: loops of a known length are unrolled.
-
-    Both products run along the entries of a row and the vectors of the block together, and add four
-    terms at once: compilers make this fast. Sums may be contracted but not reordered, for else they
-    are taken across registers.
-    """
-    from numba import njit
-
-    width, fours = k * BLOCK, k - k % 4
-    half, twice = np.float32(np.sqrt(0.5)), np.float32(np.sqrt(2.0))
-
-    @njit(fastmath={"contract"}, nogil=True, cache=True)
-    def apply(starts, others, transport, diagonal, block, previous, factors, result, first, last):
-        w = np.empty((k, width), dtype=np.float32)
-        row = np.empty(width, dtype=np.float32)
-        turned = np.empty((k, width), dtype=np.float32)  # of Q W: entry (b, a) is that of (a, b)
-        total = np.empty((k, width), dtype=np.float32)
-        scale, own, back = factors
-        for i in range(first, last):
-            total[:] = 0
-            for edge in range(starts[i], starts[i + 1]):
-                near, q = block[others[edge]], transport[edge]
-                m = 0
-                for a in range(k):
-                    for v in range(BLOCK):
-                        w[a, a * BLOCK + v] = near[m, v]
-                    m += 1
-                    for c in range(a + 1, k):
-                        for v in range(BLOCK):
-                            x = half * near[m, v]
-                            w[a, c * BLOCK + v] = x
-                            w[c, a * BLOCK + v] = x
-                        m += 1
-                for a in range(k):
-                    row[:] = 0
-                    left = q[a]
-                    for b in range(0, fours, 4):
-                        q0, q1, q2, q3 = left[b], left[b + 1], left[b + 2], left[b + 3]
-                        for u in range(width):
-                            row[u] += (
-                                q0 * w[b, u]
-                                + q1 * w[b + 1, u]
-                                + q2 * w[b + 2, u]
-                                + q3 * w[b + 3, u]
-                            )
-                    if k & 2:
-                        q0, q1 = left[fours], left[fours + 1]
-                        for u in range(width):
-                            row[u] += q0 * w[fours, u] + q1 * w[fours + 1, u]
-                    if k & 1:
-                        q0 = left[k - 1]
-                        for u in range(width):
-                            row[u] += q0 * w[k - 1, u]
-                    for b in range(k):
-                        for v in range(BLOCK):
-                            turned[b, a * BLOCK + v] = row[b * BLOCK + v]
-                for c in range(k):
-                    right, sums = q[c], total[c]
-                    lower = (c + 1) * BLOCK  # of a symmetric matrix, one half
-                    for b in range(0, fours, 4):
-                        q0, q1, q2, q3 = right[b], right[b + 1], right[b + 2], right[b + 3]
-                        for u in range(lower):
-                            sums[u] += (
-                                q0 * turned[b, u]
-                                + q1 * turned[b + 1, u]
-                                + q2 * turned[b + 2, u]
-                                + q3 * turned[b + 3, u]
-                            )
-                    if k & 2:
-                        q0, q1 = right[fours], right[fours + 1]
-                        for u in range(lower):
-                            sums[u] += q0 * turned[fours, u] + q1 * turned[fours + 1, u]
-                    if k & 1:
-                        q0 = right[k - 1]
-                        for u in range(lower):
-                            sums[u] += q0 * turned[k - 1, u]
-            here = scale * diagonal[i] + own
-            m = 0
-            for a in range(k):
-                for c in range(a, k):
-                    away = scale if a == c else scale * twice
-                    for v in range(BLOCK):
-                        result[i, m, v] = (
-                            here * block[i, m, v]
-                            - away * total[c, a * BLOCK + v]
-                            + back * previous[i, m, v]
-                        )
-                    m += 1
-
-    return apply
