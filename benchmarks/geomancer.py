@@ -3,8 +3,8 @@
 The reference says that algorithm again with NumPy and SciPy: all pairs of distances, a list of
 neighbours per point, one decomposition per point and per edge, the Laplacian as a sparse matrix of
 blocks in the authors' basis of the symmetric matrices, ARPACK for its bottom, and one joint
-diagonalisation and clustering per point. Processor seconds of all threads, linear algebra on one,
-in one run; numba's compilation is left out. Run:
+diagonalisation and clustering per point. Processor seconds of one core, in one run; numba's
+compilation is left out. Run:
     python benchmarks/geomancer.py [--long] [--growth]
 The first takes minutes; `--long` all cases (an hour, most of it the reference's), `--growth` time
 and memory per point from 10,000 to a million points and per edge from 4 to 12 dimensions.
@@ -88,23 +88,21 @@ def reference_connection(tangents, graph):
     return connection
 
 
-def reference_basis(k):
-    """The authors' basis of the symmetric matrices of trace 0, (k (k + 1) / 2 - 1, k, k)."""
-    basis = []
-    for a in range(k):
-        for b in range(a + 1):
-            element = np.zeros((k, k))
-            element[a, b] = element[b, a] = 1
-            if a == b:
-                element[-1, -1] -= 1
-            basis.append(element)
-    return np.array(basis[:-1])
+def reference_block(q):
+    """Q W Q^T in the authors' coordinates of symmetric W of trace 0, from all k^4 products."""
+    k = len(q)
+    lower = np.tril_indices(k)
+    products = np.einsum("ac,bd->abcd", q, q) + np.einsum("ad,bc->abcd", q, q)
+    products -= np.einsum("ac,bd,cd->abcd", q, q, np.eye(k))
+    block = products[lower][:, lower[0], lower[1]]
+    diagonal = np.flatnonzero(lower[0] == lower[1])
+    completion = np.eye(len(lower[0]))[:, :-1]  # the last diagonal entry takes the trace away
+    completion[-1, diagonal[:-1]] = -1
+    return (block @ completion)[:-1]
 
 
 def reference_laplacian(connection, graph, k):
-    basis = reference_basis(k)
-    rows, columns = np.tril_indices(k)
-    size, n = len(basis), len(graph)
+    size, n = k * (k + 1) // 2 - 1, len(graph)
     n_blocks = sum(map(len, graph)) + n
     blocks = np.zeros((n_blocks, size, size), dtype=np.float32)
     indices, starts, place = np.zeros(n_blocks), [], 0
@@ -113,12 +111,21 @@ def reference_laplacian(connection, graph, k):
         blocks[place], indices[place] = len(own) * np.eye(size), i
         place += 1
         for j in own:
-            q = connection[j, i]
-            moved = np.einsum("ac,mcd,bd->mab", q, basis, q)
-            blocks[place], indices[place] = -moved[:, rows[:-1], columns[:-1]].T, j
+            blocks[place], indices[place] = -reference_block(connection[j, i]), j
             place += 1
     starts.append(place)
     return scipy.sparse.bsr_matrix((blocks, indices, starts), shape=(n * size, n * size))
+
+
+def reference_matrices(vectors, k):
+    """Symmetric matrices (n, m, k, k) of trace 0 from the authors' coordinates (n, size, m)."""
+    rows, columns = np.tril_indices(k)
+    matrices = np.zeros((len(vectors), vectors.shape[2], k, k), dtype=np.float32)
+    coordinates = vectors.transpose(0, 2, 1)
+    matrices[:, :, rows[:-1], columns[:-1]] = coordinates
+    matrices[:, :, columns[:-1], rows[:-1]] = coordinates
+    matrices[:, :, -1, -1] = -np.einsum("nmaa->nm", matrices)
+    return matrices
 
 
 def reference_diagonalise(tensors, tolerance=1e-10):
@@ -169,9 +176,7 @@ def reference_geomancer(points, k, n_eigenvalues=10):
     start = np.random.default_rng(0).standard_normal(laplacian.shape[0]).astype(np.float32)
     values, vectors = scipy.sparse.linalg.eigsh(laplacian, k=n_eigenvalues, which="SM", v0=start)
     below = int(np.argmax(np.diff(values))) + 1
-    basis = reference_basis(k)
-    vectors = vectors.reshape(len(points), len(basis), n_eigenvalues)
-    fields = np.einsum("npm,pab->nmab", vectors[:, :, :below], basis).astype(np.float32)
+    fields = reference_matrices(vectors.reshape(len(points), -1, n_eigenvalues)[:, :, :below], k)
     found = [
         [tangents[i].T @ axes.T for axes in reference_subspaces(fields[i])]
         for i in range(len(points))
@@ -271,6 +276,8 @@ def growth():
 
 
 def main():
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     for case in SHORT + (LONG if "--long" in sys.argv else []):
         against(*case)
     for case in ALONE if "--long" in sys.argv else ALONE[:2]:
