@@ -11,7 +11,13 @@ from unweave.geometry.cluster import assign_axes
 from unweave.geometry.connection import parallel_transport, polar_factors
 from unweave.geometry.diagonalise import commuting_complement, jointly_diagonalise
 from unweave.geometry.eigen import largest_gap, smaller_than, smallest_eigenpairs
-from unweave.geometry.graph import Graph, nearest_neighbours, neighbour_graph
+from unweave.geometry.graph import (
+    Graph,
+    distinct_rows,
+    nearest_neighbours,
+    neighbour_graph,
+    spatial_order,
+)
 from unweave.geometry.laplacian import BLOCK, ConnectionLaplacian, packed, unpacked
 from unweave.geometry.tangent import quadratic_neighbourhood
 
@@ -26,6 +32,26 @@ def test_neighbours_are_those_of_scikit_learn(rng, features):
     np.testing.assert_allclose(*away, atol=1e-7)
     assert (ours != np.arange(300)[:, None]).all()
     assert 7 in ours[3]
+
+
+def test_many_points_of_many_features_have_nearly_their_nearest_neighbours():
+    pytest.importorskip("faiss")
+    points = parse_manifold("SO(3) x SO(3)").sample(50_500, random_state=0).points
+    points = points[spatial_order(points)]
+    ours = nearest_neighbours(points, 30)
+    rows = np.arange(0, len(points), 250)
+    search = NearestNeighbors(n_neighbors=31, algorithm="brute").fit(points)
+    theirs = search.kneighbors(points[rows], return_distance=False)[:, 1:]
+    shared = [len(np.intersect1d(a, b)) / 30 for a, b in zip(ours[rows], theirs, strict=True)]
+    assert np.mean(shared) > 0.998
+    assert (ours != np.arange(len(points))[:, None]).all()
+
+
+def test_repeated_rows_are_kept_once():
+    points = np.array([[1.0, 0.0], [0.0, 2.0], [1.0, -0.0], [0.0, 2.0]])
+    kept, places = distinct_rows(points)
+    assert sorted(kept) == [0, 1]
+    np.testing.assert_array_equal(points[kept][places], points)
 
 
 def test_the_graph_has_each_edge_once_and_both_ways_in_its_rows(rng):

@@ -16,6 +16,7 @@ _LEVEL = 0.9  # of an eigenvalue to the next: no gap
 _TOLERANCE = 1e-3  # of the gap: a milliradian in the directions of the factors
 _ENOUGH = 1e-2  # of the gap, where tangents are wrong by more
 _MAX_ROUNDS = 60
+_STAYS = 1e-4  # of an eigenvalue, from one round to the next
 _REACH = 2.5  # of a filter: it damps by cosh(5)
 _FALLING = 2  # rounds
 _LANCZOS_STEPS = 6
@@ -50,7 +51,7 @@ def smallest_eigenpairs(
     below_gap
         How many of the ascending eigenvalues are those of parallel tensors.
     whole
-        Go on until all eight eigenvalues stay to a thousandth. Otherwise it ends when the residuals
+        Go on until all eight eigenvalues stay to 1e-4. Otherwise it ends when the residuals
         of the vectors below the gap are less than a thousandth of it.
     start
         A block near the vectors that are looked for; random ones otherwise.
@@ -96,7 +97,7 @@ def iterate(
     last = np.full(BLOCK, np.inf)
     for turn in range(max_rounds):
         below = below_gap(values)
-        stays = (np.abs(last - values) < _TOLERANCE * np.abs(values) + 1e-6 * top).all()
+        stays = (np.abs(last - values) < _STAYS * np.abs(values) + 1e-6 * top).all()
         excess = _excess(values, residuals, below, top, tolerance)
         if (excess < 1 or _is_level(values, residuals, below)) and (stays or not whole):
             return Spectrum(values, vectors, below), True
