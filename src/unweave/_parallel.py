@@ -9,11 +9,24 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from typing import Any
 
-__all__ = ["in_threads", "n_cores"]
+__all__ = ["in_threads", "keep_to", "n_cores"]
+
+_kept: int | None = None
+
+
+def keep_to(cores: int) -> None:
+    """Use no more cores in this process from now on: others work beside it."""
+    from threadpoolctl import threadpool_limits
+
+    global _kept
+    _kept = cores
+    threadpool_limits(cores)
 
 
 def n_cores() -> int:
     """Cores that this process may use."""
+    if _kept is not None:
+        return _kept
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -70,12 +70,10 @@ def study_list() -> None:
     """The shipped studies."""
     from unweave.studies import load_study, shipped_studies
 
-    table = Table("study", "runs", "training steps", "question")
+    table = Table("study", "size", "question")
     for name in shipped_studies():
         found = load_study(name)
-        runs = found.runs()
-        steps = sum(run.training.steps for run in runs)
-        table.add_row(name, str(len(runs)), f"{steps:,}", found.question)
+        table.add_row(name, found.size, found.question)
     console.print(table)
 
 
@@ -104,7 +102,7 @@ def study_table(
     *,
     json: Annotated[bool, Parameter(name="--json", negative="")] = False,  # noqa: A002
 ) -> None:
-    """Print a study's results: a row for each run, milestone and metric.
+    """Print a study's results: a row for each run, and for each milestone and metric of a model.
 
     Parameters
     ----------
@@ -122,8 +120,10 @@ def study_table(
         print_json({"rows": table.to_dicts()})
         return
     with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=200, float_precision=4):
-        tflop = (pl.col("flops") / 1e12).alias("tflop")
-        print(table.select(pl.col("objective", "strength", "seed", "step"), tflop, *_SHOWN))
+        if "flops" in table.columns:
+            tflop = (pl.col("flops") / 1e12).alias("tflop")
+            table = table.select(pl.col("objective", "strength", "seed", "step"), tflop, *_SHOWN)
+        print(table)
 
 
 @study.command(name="udr")

@@ -79,7 +79,7 @@ def train(
     from unweave.datasets import load
     from unweave.models import Network
     from unweave.models.objectives import AnyObjective
-    from unweave.studies.run import Run
+    from unweave.studies.run import TrainingRun
     from unweave.studies.study import Evaluation, RunDescription
     from unweave.training import TrainingConfig, load_model
     from unweave.training.memory import keep_freed_memory
@@ -114,7 +114,7 @@ def train(
         raise ValueError(_options_sentence(error, objective)) from error
     images = load(dataset)
     folder = out or Path("runs") / f"{objective}-{description.key}"
-    run = Run(description, folder)
+    run = TrainingRun(description, folder)
     if run.is_finished and run.result()["description"] != _described(run, images.image_shape):
         raise ValueError(f"{folder} holds another finished run: choose another with --out")
     with progress_bar() as report:

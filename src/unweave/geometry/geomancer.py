@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from unweave._check import check_choice, check_positive
+from unweave._parallel import n_cores
 from unweave.geometry.connection import parallel_transport
 from unweave.geometry.dimension import intrinsic_dimension
 from unweave.geometry.eigen import largest_gap, smaller_than, smallest_eigenpairs
@@ -193,7 +194,7 @@ class Geomancer(TransformerMixin, BaseEstimator):
         X = validate_data(self, X, dtype=np.float64, reset=False)
         from scipy.spatial import cKDTree
 
-        nearest = cKDTree(self._X).query(X, workers=-1)[1]
+        nearest = cKDTree(self._X).query(X, workers=n_cores())[1]
         return np.concatenate(self.subspaces_, axis=2)[nearest]
 
     def _tangents(self, points: np.ndarray, near: np.ndarray, graph: Graph) -> np.ndarray:

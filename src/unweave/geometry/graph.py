@@ -7,6 +7,8 @@ from importlib.util import find_spec
 
 import numpy as np
 
+from unweave._parallel import n_cores
+
 __all__ = ["Graph", "distinct_rows", "nearest_neighbours", "neighbour_graph", "spatial_order"]
 
 _TREE_DIMS = 10  # ambient dimensions up to which a k-d tree beats comparing all pairs
@@ -37,7 +39,7 @@ def nearest_neighbours(points: np.ndarray, n_neighbours: int) -> np.ndarray:
     if points.shape[1] <= _TREE_DIMS:
         from scipy.spatial import cKDTree
 
-        found = cKDTree(points).query(points, k=n_neighbours + 1, workers=-1)[1]
+        found = cKDTree(points).query(points, k=n_neighbours + 1, workers=n_cores())[1]
     elif len(points) > _EXACT and find_spec("faiss"):
         found = _in_cells(points, n_neighbours + 1)
     else:
@@ -59,6 +61,7 @@ def _in_cells(points: np.ndarray, n_neighbours: int) -> np.ndarray:
     """Nearest points (n, neighbours) among those in the 64 nearest of k-means' cells."""
     import faiss
 
+    faiss.omp_set_num_threads(n_cores())
     n, ambient = points.shape
     numbers = np.ascontiguousarray(points, dtype=np.float32)
     cells = faiss.IndexIVFFlat(faiss.IndexFlatL2(ambient), ambient, int(4 * np.sqrt(n)))

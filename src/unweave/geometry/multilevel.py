@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from unweave._parallel import in_threads
+from unweave._parallel import in_threads, n_cores
 from unweave.geometry.connection import parallel_transport, polar_factors
 from unweave.geometry.eigen import iterate
 from unweave.geometry.graph import nearest_neighbours, neighbour_graph
@@ -53,7 +53,7 @@ def coarse_fields(
         random_state=random_state,
     )
     tensors = laplacian.fields(spectrum.vectors)  # (few, 8, k, k)
-    nearest = cKDTree(few).query(points, workers=-1)[1]
+    nearest = cKDTree(few).query(points, workers=n_cores())[1]
 
     def carry(rows: np.ndarray) -> np.ndarray:
         turn = polar_factors(bases[rows].transpose(0, 2, 1) @ few_bases[nearest[rows]])

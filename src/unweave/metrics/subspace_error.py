@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from unweave._parallel import n_cores
+
 __all__ = ["SubspaceError", "subspace_error", "unaligned_subspace_error"]
 
 
@@ -116,7 +118,7 @@ def unaligned_subspace_error(
             f"{n_near} neighbours: samples must be the same, and more than the neighbours, and "
             f"these at least the {k} dimensions"
         )
-    near = cKDTree(true_points).query(true_points, k=n_near + 1, workers=-1)[1][:, 1:]
+    near = cKDTree(true_points).query(true_points, k=n_near + 1, workers=n_cores())[1][:, 1:]
     here, there = (
         (x[near] - x[:, None]) @ basis for x, basis in ((points, own), (true_points, truth))
     )

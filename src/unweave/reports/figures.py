@@ -18,7 +18,14 @@ from unweave.reports.findings import METRIC_NAMES
 from unweave.reports.published import PAPER_SCORES
 from unweave.studies.trends import mean_interval
 
-__all__ = ["compute_figure", "curve_figure", "image_grid", "matrix_figure", "metrics_figure"]
+__all__ = [
+    "compute_figure",
+    "curve_figure",
+    "error_figure",
+    "image_grid",
+    "matrix_figure",
+    "metrics_figure",
+]
 
 # Placeholders that become colours of the page, so that a figure is right in light and dark.
 _INK, _LINE = "#010101", "#020202"
@@ -131,6 +138,35 @@ def curve_figure(
         axes.set_title(f"{term} (nats per image)", loc="left", fontsize=12)
         axes.legend()
         return _svg(figure, f"curve-{term}")
+
+
+def error_figure(rows: pl.DataFrame, colours: dict[str, str]) -> str:
+    """GEOMANCER's error against the number of points, for one product: seeds, mean, chance."""
+    product, noise = rows["product"][0], rows["noise"][0]
+    title = product if not noise else f"{product}, noise {noise:g}"
+    tag = f"error-{title}"
+    with _figure(tag) as (figure, axes):
+        for settings, colour in colours.items():
+            own = rows.filter(pl.col("settings") == settings).sort("points")
+            if not own.height:
+                continue
+            for _, seed in own.group_by("seed", maintain_order=True):
+                axes.plot(seed["points"], seed["mean"], "o-", color=colour, alpha=0.35, lw=1, ms=3)
+            mean = own.group_by("points", maintain_order=True).agg(pl.col("mean").mean())
+            axes.plot(mean["points"], mean["mean"], color=colour, lw=2.5, label=settings)
+        axes.axhline(
+            float(rows["chance"].to_numpy().mean()), color=_INK, ls=":", lw=1.2, label="chance"
+        )
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_ylim(top=np.pi / 2)
+        ticks = sorted(set(rows["points"].to_list()))
+        axes.set_xticks(ticks, _spaced(ticks))
+        axes.minorticks_off()
+        axes.set_xlabel("points")
+        axes.set_title(f"{title}: error (rad)", loc="left", fontsize=12)
+        axes.legend(loc="lower left")
+        return _svg(figure, tag)
 
 
 def matrix_figure(matrix: np.ndarray, factor_names: list[str], title: str, tag: str) -> str:

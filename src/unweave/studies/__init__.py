@@ -1,11 +1,14 @@
 """Studies: many runs described in one file, run without losing anything, joined in one table."""
 
 from unweave.studies.engine import run_study
+from unweave.studies.loading import load_study, open_study, shipped_studies
+from unweave.studies.manifolds import ManifoldStudy
 from unweave.studies.ranking import rank_models
-from unweave.studies.study import Study, load_study, shipped_studies
-from unweave.studies.table import build_table, open_study, read_table, write_table
+from unweave.studies.study import Study
+from unweave.studies.table import build_table, read_table, write_table
 
 __all__ = [
+    "ManifoldStudy",
     "Study",
     "build_table",
     "load_study",

@@ -14,13 +14,16 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
 
-from unweave._parallel import n_cores
+from unweave._parallel import keep_to, n_cores
 from unweave.datasets import DSprites, load
-from unweave.studies.run import Run, RunIsBusyError
-from unweave.studies.study import RunDescription, Study
+from unweave.studies.description import Description
+from unweave.studies.loading import AnyStudy
+from unweave.studies.manifolds import ManifoldDescription, ManifoldRun
+from unweave.studies.run import Run, RunIsBusyError, TrainingRun
+from unweave.studies.study import Study
 from unweave.training.checkpoint import write_json
 
-__all__ = ["Progress", "run_study", "study_runs"]
+__all__ = ["Progress", "open_run", "run_study", "study_runs"]
 
 _ATTEMPTS = 2  # a run whose process died (out of memory, say) is tried once more
 _POLL_SECONDS = 0.25
@@ -29,13 +32,19 @@ Progress = Callable[[str, int, int], None]
 """Told what is going on, the units of it that are done, and the units in all."""
 
 
-def study_runs(study: Study, folder: Path) -> list[Run]:
+def open_run(description: Description, folder: Path) -> Run:
+    """The run that a description is of."""
+    kind = ManifoldRun if isinstance(description, ManifoldDescription) else TrainingRun
+    return kind(description, folder)
+
+
+def study_runs(study: AnyStudy, folder: Path) -> list[Run]:
     """The runs of a study whose results are kept in ``folder``."""
-    return [Run(d, folder / "runs" / d.key) for d in study.runs()]
+    return [open_run(d, folder / "runs" / d.key) for d in study.runs()]
 
 
 def run_study(
-    study: Study, folder: Path, *, workers: int | None = None, progress: Progress | None = None
+    study: AnyStudy, folder: Path, *, workers: int | None = None, progress: Progress | None = None
 ) -> dict[str, str]:
     """Finish every run of a study; finished ones are left as they are.
 
@@ -62,7 +71,7 @@ def run_study(
     pending = [run for run in runs if not run.is_finished]
     if not pending:
         return {}
-    dataset = load(study.dataset)
+    dataset = load(study.dataset) if isinstance(study, Study) else None
     if isinstance(dataset, DSprites):
         dataset.prepare(
             lambda n, total: progress("drawing the data", n, total) if progress else None
@@ -82,8 +91,8 @@ class _Pool:
         self.stop = self.context.Value("b", 0, lock=False)
         self.steps = self.context.Array("q", len(pending), lock=False)
         finished = [run for run in runs if run.is_finished]
-        self.steps_before = sum(run.description.training.steps for run in finished)
-        self.steps_in_all = sum(run.description.training.steps for run in runs)
+        self.steps_before = sum(run.description.work for run in finished)
+        self.steps_in_all = sum(run.description.work for run in runs)
         self.failures: dict[str, str] = {}
 
     def finish(self, progress: Progress | None) -> dict[str, str]:
@@ -203,6 +212,7 @@ def _start_worker(steps, stop, parent: int) -> None:
 
     keep_freed_memory()
     torch.set_num_threads(1)
+    keep_to(1)
     _shared = steps, stop, parent
 
 
@@ -210,7 +220,7 @@ class _StoppedError(Exception):
     """The study was interrupted."""
 
 
-def _work(index: int, description: RunDescription, folder: Path) -> str | None:
+def _work(index: int, description: Description, folder: Path) -> str | None:
     """Finish one run; the reason if it failed."""
     steps, stop, parent = _shared
 
@@ -221,7 +231,7 @@ def _work(index: int, description: RunDescription, folder: Path) -> str | None:
         if os.getppid() != parent:  # the study was killed: leave the run to the next call
             os._exit(1)
 
-    run = Run(description, folder)
+    run = open_run(description, folder)
     try:
         while not run.is_finished:
             try:
@@ -229,7 +239,7 @@ def _work(index: int, description: RunDescription, folder: Path) -> str | None:
             except RunIsBusyError:
                 at_step(0)
                 time.sleep(1.0)
-        steps[index] = description.training.steps
+        steps[index] = description.work
     except _StoppedError:
         return "interrupted"
     except Exception as error:

@@ -11,8 +11,8 @@ from unweave.datasets import load
 from unweave.metrics import Score, unsupervised_disentanglement_ranking
 from unweave.studies.engine import study_runs
 from unweave.studies.evaluation import mean_divergence
-from unweave.studies.run import Run
-from unweave.studies.table import open_study
+from unweave.studies.loading import open_study
+from unweave.studies.run import TrainingRun
 from unweave.training.checkpoint import load_model
 
 __all__ = ["rank_models"]
@@ -35,9 +35,9 @@ def rank_models(
     ValueError
         If no group has two finished runs.
     """
-    groups: dict[str, list[Run]] = {}
+    groups: dict[str, list[TrainingRun]] = {}
     for run in study_runs(open_study(folder), folder):
-        if run.is_finished:
+        if run.is_finished and isinstance(run, TrainingRun):
             alike = run.description.model_dump(mode="json")
             alike["training"].pop("seed")
             groups.setdefault(str(alike), []).append(run)
@@ -55,7 +55,7 @@ def rank_models(
     return pl.DataFrame(found).sort("udr", descending=True)
 
 
-def _score(runs: list[Run], method: str, rows: int, seed: int) -> Score:
+def _score(runs: list[TrainingRun], method: str, rows: int, seed: int) -> Score:
     dataset = load(runs[0].description.dataset)
     images = dataset.images(dataset.sample_indices(rows, seed=seed))
     posteriors = [load_model(run.folder).encode_posterior(images) for run in runs]
@@ -68,7 +68,7 @@ def _score(runs: list[Run], method: str, rows: int, seed: int) -> Score:
     )
 
 
-def _rows(runs: list[Run], score: Score):
+def _rows(runs: list[TrainingRun], score: Score):
     for run in runs:
         objective = run.description.objective
         yield {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,24 +14,22 @@ from filelock import FileLock, Timeout
 from unweave.datasets import load
 from unweave.datasets.cache import written_whole
 from unweave.models import VAE, build_vae
+from unweave.studies.description import Description
 from unweave.studies.evaluation import pictures, score_model
 from unweave.studies.study import RunDescription
 from unweave.training.checkpoint import write_json
 from unweave.training.compute import count_parameters, step_flops
 from unweave.training.loop import train
 
-__all__ = ["Run", "RunIsBusyError"]
+__all__ = ["Run", "RunIsBusyError", "TrainingRun"]
 
 
 class RunIsBusyError(OSError):
     """Another living process is at work on this run."""
 
 
-class Run:
+class Run(ABC):
     """A run and its folder; ``result.json`` there says that it is finished.
-
-    The folder holds ``config.json``, ``checkpoints/``, ``curves.csv``, ``tensorboard/``, a
-    ``scores-STEP.json`` for each milestone, ``pictures.npz``, and at the end ``result.json``.
 
     Parameters
     ----------
@@ -40,7 +39,7 @@ class Run:
         Where it lives.
     """
 
-    def __init__(self, description: RunDescription, folder: Path) -> None:
+    def __init__(self, description: Description, folder: Path) -> None:
         self.description = description
         self.folder = folder
 
@@ -50,16 +49,11 @@ class Run:
         return (self.folder / "result.json").exists()
 
     def result(self) -> dict[str, Any]:
-        """The finished run's content: description, cost, and the scores of each milestone."""
+        """The finished run's content."""
         return json.loads((self.folder / "result.json").read_text())
 
-    def pictures(self) -> dict[str, np.ndarray]:
-        """The finished run's pictures, as :func:`~unweave.studies.evaluation.pictures` makes."""
-        with np.load(self.folder / "pictures.npz") as file:
-            return dict(file)
-
     def execute(self, at_step: Callable[[int], None] | None = None) -> None:
-        """Train and score, going on where an earlier call was cut off.
+        """Do the work, going on where an earlier call was cut off.
 
         Raises
         ------
@@ -78,6 +72,25 @@ class Run:
                 self._execute(at_step)
         finally:
             lock.release()
+
+    @abstractmethod
+    def _execute(self, at_step: Callable[[int], None] | None) -> None:
+        """Do the work and write ``result.json``."""
+
+
+class TrainingRun(Run):
+    """A model trained and scored.
+
+    The folder holds ``config.json``, ``checkpoints/``, ``curves.csv``, ``tensorboard/``, a
+    ``scores-STEP.json`` for each milestone, ``pictures.npz``, and at the end ``result.json``.
+    """
+
+    description: RunDescription
+
+    def pictures(self) -> dict[str, np.ndarray]:
+        """The finished run's pictures, as :func:`~unweave.studies.evaluation.pictures` makes."""
+        with np.load(self.folder / "pictures.npz") as file:
+            return dict(file)
 
     def _execute(self, at_step: Callable[[int], None] | None) -> None:
         description = self.description

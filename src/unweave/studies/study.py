@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
-import tomllib
 from collections.abc import Iterator
-from importlib import resources
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
-from unweave._check import check_choice, suggestion
+from unweave._check import check_choice
 from unweave.datasets import DATASETS
 from unweave.metrics import METRICS
 from unweave.models import Network
-from unweave.models.objectives import AE, VAE, AnnealedVAE, AnyObjective, BetaVAE
+from unweave.models.objectives import AnyObjective
+from unweave.studies.description import Description, Frozen, Questions, distinct
 from unweave.training import TrainingConfig
 
-__all__ = ["Cells", "Evaluation", "RunDescription", "Study", "load_study", "shipped_studies"]
+__all__ = ["Cells", "Evaluation", "RunDescription", "Study", "Training"]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Evaluation(_Frozen):
+class Evaluation(Frozen):
     """How a model is scored at a milestone."""
 
     rows: int = Field(default=10_000, ge=100)
@@ -51,7 +42,7 @@ class Evaluation(_Frozen):
         return tuple(check_choice("metric", name, METRICS) for name in metrics)
 
 
-class Training(_Frozen):
+class Training(Frozen):
     """The part of a training configuration that all cells of a study share."""
 
     batch_size: int = Field(default=64, ge=1)
@@ -68,7 +59,7 @@ class Training(_Frozen):
     """Number format, as Lightning Fabric names it."""
 
 
-class Cells(_Frozen):
+class Cells(Frozen):
     """Every objective with every seed, scored at every milestone."""
 
     objectives: tuple[AnyObjective, ...] = Field(min_length=1)
@@ -79,7 +70,7 @@ class Cells(_Frozen):
     """Steps at which the models are scored; the last one ends the training."""
 
 
-class RunDescription(_Frozen):
+class RunDescription(Description):
     """All that one run's results depend on."""
 
     dataset: str
@@ -89,23 +80,14 @@ class RunDescription(_Frozen):
     evaluation: Evaluation
 
     @property
-    def key(self) -> str:
-        """Name of the run: the hash of its description."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+    def work(self) -> int:
+        """Training steps."""
+        return self.training.steps
 
 
-class Study(_Frozen):
-    """Runs that answer one question, as a TOML file states them."""
+class Study(Questions):
+    """Models trained and scored to answer one question, as a TOML file states them."""
 
-    name: str
-    """Names the folder."""
-    title: str
-    """Heads the report."""
-    question: str
-    """What the report answers."""
-    note: str = ""
-    """What a reader should know about the study's size."""
     dataset: str = "dsprites"
     """Which data."""
     network: Network = Network()
@@ -122,19 +104,15 @@ class Study(_Frozen):
     def _known(cls, value: str) -> str:
         return check_choice("dataset", value, DATASETS)
 
-    @field_validator("name")
-    @classmethod
-    def _plain(cls, value: str) -> str:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", value):
-            raise ValueError("a study's name is made of letters, digits, '.', '_' and '-'")
-        return value
-
     def runs(self) -> list[RunDescription]:
         """One description a run; a run that two groups share comes once."""
-        found: dict[str, RunDescription] = {}
-        for run in self._all_runs():
-            found.setdefault(run.key, run)
-        return list(found.values())
+        return distinct(self._all_runs())
+
+    @property
+    def size(self) -> str:
+        """How much there is to do."""
+        runs = self.runs()
+        return f"{len(runs)} runs, {sum(run.work for run in runs):,} training steps"
 
     def _all_runs(self) -> Iterator[RunDescription]:
         for cells in self.cells:
@@ -153,71 +131,3 @@ class Study(_Frozen):
                         training=training,
                         evaluation=self.evaluation,
                     )
-
-
-def shipped_studies() -> list[str]:
-    """Names of the studies that come with the package."""
-    folder = resources.files("unweave.studies")
-    return sorted(
-        f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml")
-    )
-
-
-def load_study(name_or_file: str | Path) -> Study:
-    """A study by the name of a shipped one, or from a TOML file.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is neither a shipped study nor a file of that name.
-    ValueError
-        If the file is no TOML, or holds an unknown key or a value of the wrong kind.
-    """
-    if str(name_or_file) in shipped_studies():
-        source = f"{name_or_file}.toml"
-        text = (resources.files("unweave.studies") / source).read_text()
-    else:
-        path = Path(name_or_file)
-        if not path.is_file():
-            near = suggestion(str(name_or_file), shipped_studies())
-            raise FileNotFoundError(
-                f"no study {str(name_or_file)!r}{near}: there is no such file, and the shipped "
-                f"ones are {', '.join(shipped_studies())}"
-            )
-        source, text = str(path), path.read_text()
-    try:
-        study = Study.model_validate(tomllib.loads(text))
-        study.runs()  # what a single key allows, a run may not: a milestone of 0, say
-        return study
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{source} is not valid TOML: {error}") from error
-    except ValidationError as error:
-        raise ValueError(f"{source}: {_sentences(error)}") from error
-
-
-def _sentences(error: ValidationError) -> str:
-    return "; ".join(_sentence(problem) for problem in error.errors())
-
-
-def _sentence(problem: Any) -> str:
-    *where, last = [str(part) for part in problem["loc"]] or ["file"]
-    place = ".".join(where)
-    inside = f" in {place}" if place else ""
-    if problem["type"] == "extra_forbidden":
-        return f"unknown key {last!r}{inside}{suggestion(last, _known_keys())}"
-    if problem["type"] == "missing":
-        return f"the key {last!r}{inside} is missing"
-    if problem["type"] == "union_tag_invalid":
-        given = str(problem["ctx"]["tag"])
-        names = [o.model_fields["name"].default for o in (AE, VAE, BetaVAE, AnnealedVAE)]
-        return (
-            f"unknown objective {given!r} in {place}.{last}{suggestion(given, names)}; choose "
-            f"from {', '.join(names)}"
-        )
-    message = problem["msg"][0].lower() + problem["msg"][1:]
-    return f"{last!r}{inside}: {message} (it is {problem['input']!r})"
-
-
-def _known_keys() -> set[str]:
-    models = (Study, Cells, Evaluation, Training, Network, AE, VAE, BetaVAE, AnnealedVAE)
-    return {key for model in models for key in model.model_fields}

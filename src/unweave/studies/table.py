@@ -1,18 +1,19 @@
-"""The results of a study as one tidy table: a row per run, milestone and metric."""
+"""The results of a study as one tidy table."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from unweave.datasets.cache import written_whole
 from unweave.studies.engine import study_runs
+from unweave.studies.loading import AnyStudy, open_study
+from unweave.studies.manifolds import ManifoldStudy
 from unweave.studies.run import Run
-from unweave.studies.study import Study
 
-__all__ = ["build_table", "open_study", "read_table", "write_table"]
+__all__ = ["build_table", "read_table", "write_table"]
 
 _SCHEMA = {
     "run": pl.String,
@@ -36,29 +37,33 @@ _SCHEMA = {
     "kl": pl.Float64,
     "active_latents": pl.Int64,
 }
+_MANIFOLD_SCHEMA = {
+    "run": pl.String,
+    "product": pl.String,
+    "points": pl.Int64,
+    "noise": pl.Float64,
+    "settings": pl.String,
+    "seed": pl.Int64,
+    "dims_true": pl.String,
+    "dims": pl.String,
+    "dims_match": pl.Boolean,
+    "mean": pl.Float64,
+    "median": pl.Float64,
+    "chance": pl.Float64,
+    "gap": pl.Float64,
+    "confidence": pl.Float64,
+    "dimension": pl.Float64,
+    "seconds": pl.Float64,
+}
 _ACTIVE_KL = 0.01  # nats; the threshold of disentanglement_lib's UDR
 
 
-def open_study(folder: Path) -> Study:
-    """The study whose results are kept in ``folder``.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the folder holds no study.
-    """
-    file = folder / "study.json"
-    if not file.exists():
-        raise FileNotFoundError(
-            f"{folder} holds no study: it has no study.json; give the folder that "
-            "`unweave study` wrote"
-        )
-    return Study.model_validate(json.loads(file.read_text()))
-
-
-def build_table(study: Study, folder: Path) -> pl.DataFrame:
-    """Rows of all finished runs."""
-    rows = [row for run in study_runs(study, folder) if run.is_finished for row in _rows(run)]
+def build_table(study: AnyStudy, folder: Path) -> pl.DataFrame:
+    """Rows of all finished runs: of models one for each milestone and metric, of manifolds one."""
+    runs = [run for run in study_runs(study, folder) if run.is_finished]
+    if isinstance(study, ManifoldStudy):
+        return pl.DataFrame([_manifold_row(run) for run in runs], schema=_MANIFOLD_SCHEMA)
+    rows = [row for run in runs for row in _rows(run)]
     order = ("metric", pl.col("strength").fill_null(-1), "objective", "seed", "step")
     return pl.DataFrame(rows, schema=_SCHEMA).sort(*order)
 
@@ -82,7 +87,7 @@ def read_table(folder: Path) -> pl.DataFrame:
     return build_table(open_study(folder), folder)
 
 
-def _rows(run: Run):
+def _rows(run: Any):
     result = run.result()
     objective = run.description.objective
     for step, milestone in result["milestones"].items():
@@ -110,3 +115,11 @@ def _rows(run: Run):
                 "kl": sum(kl),
                 "active_latents": sum(k > _ACTIVE_KL for k in kl),
             }
+
+
+def _manifold_row(run: Run) -> dict:
+    result = run.result()
+    content = {**result, **result["description"], "run": run.description.key}
+    for key in ("dims_true", "dims"):
+        content[key] = "+".join(map(str, content[key]))
+    return {key: content[key] for key in _MANIFOLD_SCHEMA}

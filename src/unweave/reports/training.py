@@ -1,19 +1,15 @@
-"""The report of a study: one HTML page that needs no network and no script."""
+"""The report of a study that trains models."""
 
 from __future__ import annotations
 
 import json
-from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import jinja2
 import numpy as np
 import polars as pl
 
-import unweave
 from unweave.datasets import load
-from unweave.datasets.cache import written_whole
 from unweave.reports.figures import (
     COLOURS,
     compute_figure,
@@ -23,49 +19,26 @@ from unweave.reports.figures import (
     metrics_figure,
 )
 from unweave.reports.findings import METRIC_NAMES, find, label_objectives, scaled_cells
+from unweave.reports.page import render
 from unweave.reports.published import PAPER_SCORES
 from unweave.studies.engine import study_runs
-from unweave.studies.run import Run
+from unweave.studies.run import TrainingRun
 from unweave.studies.study import Study
 from unweave.studies.table import build_table
 from unweave.studies.trends import mean_interval
 from unweave.training.curves import read_curves
 
-__all__ = ["write_report"]
+__all__ = ["training_page"]
 
 
-def write_report(study: Study, folder: Path) -> Path:
-    """Write ``report.html`` from the finished runs in a study's folder and return its path.
-
-    Raises
-    ------
-    ValueError
-        If no run of the study is finished.
-    """
+def training_page(study: Study, folder: Path) -> str:
+    """The page of the finished runs in a study's folder."""
     table = build_table(study, folder)
-    if not table.height:
-        raise ValueError(f"no run in {folder} is finished yet: there is nothing to report")
     runs = [run for run in study_runs(study, folder) if run.is_finished]
-    page = _environment().get_template("template.html").render(_content(study, table, runs))
-    path = folder / "report.html"
-    with written_whole(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
-    return path
+    return render("training.html", _content(study, table, cast(list[TrainingRun], runs)))
 
 
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(
-            lambda name: (resources.files("unweave.reports") / name).read_text(encoding="utf-8")
-        ),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters["thousands"] = lambda n: f"{n:,}"
-    return environment
-
-
-def _content(study: Study, table: pl.DataFrame, runs: list[Run]) -> dict[str, Any]:
+def _content(study: Study, table: pl.DataFrame, runs: list[TrainingRun]) -> dict[str, Any]:
     table = label_objectives(table)
     labels = table["label"].unique(maintain_order=True).to_list()
     colours = {label: COLOURS[i % len(COLOURS)] for i, label in enumerate(labels)}
@@ -75,7 +48,6 @@ def _content(study: Study, table: pl.DataFrame, runs: list[Run]) -> dict[str, An
     all_runs = study.runs()
     return {
         "study": study,
-        "version": unweave.__version__,
         "findings": find(table),
         "n_finished": len(runs),
         "n_runs": len(all_runs),
@@ -139,7 +111,7 @@ def _comparison(cells: pl.DataFrame) -> list[dict[str, Any]]:
     return comparison
 
 
-def _curves(cells: pl.DataFrame, runs: list[Run], colours: dict[str, str]) -> list[str]:
+def _curves(cells: pl.DataFrame, runs: list[TrainingRun], colours: dict[str, str]) -> list[str]:
     label_of = dict(cells.select("run", "label").unique().iter_rows())
     curves: dict[str, list] = {}
     for run in runs:
@@ -152,14 +124,14 @@ def _curves(cells: pl.DataFrame, runs: list[Run], colours: dict[str, str]) -> li
     )
 
 
-def _one_run_each(cells: pl.DataFrame, runs: list[Run]) -> dict[str, Run]:
+def _one_run_each(cells: pl.DataFrame, runs: list[TrainingRun]) -> dict[str, TrainingRun]:
     """The run of the smallest seed of each objective."""
     by_key = {run.description.key: run for run in runs}
     first = cells.sort("seed").group_by("label", maintain_order=True).agg(pl.col("run").first())
     return {label: by_key[key] for label, key in first.iter_rows()}
 
 
-def _model(label: str, run: Run, factor_names: list[str]) -> dict[str, Any]:
+def _model(label: str, run: TrainingRun, factor_names: list[str]) -> dict[str, Any]:
     pictures = run.pictures()
     result = run.result()
     step, last = max(result["milestones"].items(), key=lambda item: int(item[0]))

@@ -1,0 +1,111 @@
+"""The report of a study that splits manifolds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from unweave.reports.figures import COLOURS, error_figure
+from unweave.reports.page import render
+from unweave.reports.published import GEOMANCER_RESULTS
+from unweave.studies.manifolds import ManifoldStudy
+from unweave.studies.table import build_table
+from unweave.studies.trends import mean_interval
+
+__all__ = ["manifolds_page"]
+
+_SETTINGS = {"default": "the default settings", "paper": "the paper's settings"}
+_GOOD = 0.5  # of chance: an error that is far below it
+
+
+def manifolds_page(study: ManifoldStudy, folder: Path) -> str:
+    """The page of the finished runs in a study's folder."""
+    table = build_table(study, folder)
+    cells = [_cell(rows) for _, rows in table.group_by(*_CELL, maintain_order=True)]
+    colours = {name: COLOURS[i] for i, name in enumerate(_SETTINGS)}
+    content = {
+        "study": study,
+        "headline": _headline(table),
+        "sentences": _sentences(cells),
+        "n_finished": table.height,
+        "n_runs": len(study.runs()),
+        "figures": [
+            error_figure(rows, colours)
+            for _, rows in table.group_by("product", "noise", maintain_order=True)
+        ],
+        "rows": sorted(cells, key=lambda c: (study.products.index(c["product"]), c["noise"])),
+        "published": GEOMANCER_RESULTS,
+        "runs": table.to_dicts(),
+        "study_json": json.dumps(study.model_dump(mode="json"), indent=1, ensure_ascii=False),
+    }
+    return render("manifolds.html", content)
+
+
+_CELL = ("product", "noise", "points", "settings")
+
+
+def _cell(rows: pl.DataFrame) -> dict[str, Any]:
+    """Seeds of one product, noise, number of points and setting, together."""
+    errors = rows["mean"].to_numpy()
+    return {
+        **{key: rows[key][0] for key in _CELL},
+        "seeds": rows.height,
+        "right": int(rows["dims_match"].sum()),
+        "mean": float(errors.mean()),
+        "interval": mean_interval(errors) if len(errors) > 1 else None,
+        "chance": float(rows["chance"].to_numpy().mean()),
+        "confidence": float(rows["confidence"].to_numpy().mean()),
+        "seconds": float(rows["seconds"].to_numpy().mean()),
+    }
+
+
+def _headline(table: pl.DataFrame) -> str:
+    """How often each setting finds the right dimensions, and how far off it is then."""
+    parts = []
+    for name, words in _SETTINGS.items():
+        rows = table.filter(pl.col("settings") == name)
+        if not rows.height:
+            continue
+        right = rows.filter("dims_match")
+        part = f"With {words} the dimensions of all factors came out right in {right.height} of "
+        part += f"{rows.height} runs"
+        if right.height:
+            error, chance = (float(right[key].to_numpy().mean()) for key in ("mean", "chance"))
+            part += f", with a mean error of {error:.3f} rad there (chance {chance:.2f})"
+        parts.append(part + ".")
+    return " ".join(parts)
+
+
+def _sentences(cells: list[dict[str, Any]]) -> list[str]:
+    """For each product the fewest points from which each setting is far better than chance."""
+    sentences = []
+    products = dict.fromkeys((cell["product"], cell["noise"]) for cell in cells)
+    for product, noise in products:
+        parts = []
+        for name, words in _SETTINGS.items():
+            own = [
+                c
+                for c in cells
+                if (c["product"], c["noise"], c["settings"]) == (product, noise, name)
+            ]
+            if not own:
+                continue
+            good = [c for c in own if c["right"] == c["seeds"] and c["mean"] < _GOOD * c["chance"]]
+            if good:
+                first = min(good, key=lambda c: c["points"])
+                best = max(own, key=lambda c: c["points"])
+                parts.append(
+                    f"{words} from {first['points']:,} points on (error {best['mean']:.3f} rad at "
+                    f"{best['points']:,})"
+                )
+            else:
+                most = max(c["points"] for c in own)
+                parts.append(f"{words} not up to {most:,} points")
+        label = product if not noise else f"{product} with noise {noise:g}"
+        sentences.append(
+            f"{label} is split with every seed, at less than half of chance: {'; '.join(parts)}."
+        )
+    return sentences

@@ -1,0 +1,75 @@
+"""What every study and every run of one is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, field_validator
+
+__all__ = ["Description", "Frozen", "Questions", "distinct"]
+
+
+class Frozen(BaseModel):
+    """A part of a description: it cannot be changed, and knows all its keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Description(Frozen, ABC):
+    """All that one run's results depend on."""
+
+    @property
+    def key(self) -> str:
+        """Name of the run: the hash of its description."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    @abstractmethod
+    def work(self) -> int:
+        """Units of the progress bar."""
+
+
+class Questions(Frozen, ABC):
+    """A study: what it asks, and its runs."""
+
+    name: str
+    """Names the folder."""
+    title: str
+    """Heads the report."""
+    question: str
+    """What the report answers."""
+    note: str = ""
+    """What a reader should know about the study's size."""
+
+    @field_validator("name")
+    @classmethod
+    def _plain(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", value):
+            raise ValueError("a study's name is made of letters, digits, '.', '_' and '-'")
+        return value
+
+    @abstractmethod
+    def runs(self) -> list:
+        """One description a run."""
+
+    @property
+    @abstractmethod
+    def size(self) -> str:
+        """How much there is to do."""
+
+
+_Run = TypeVar("_Run", bound=Description)
+
+
+def distinct(runs: Iterable[_Run]) -> list[_Run]:
+    """The runs, each once."""
+    found: dict[str, _Run] = {}
+    for run in runs:
+        found.setdefault(run.key, run)
+    return list(found.values())

@@ -1,0 +1,114 @@
+"""Studies from their files."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from unweave._check import suggestion
+from unweave.models import Network
+from unweave.models.objectives import AE, VAE, AnnealedVAE, BetaVAE
+from unweave.studies.manifolds import ManifoldStudy
+from unweave.studies.study import Cells, Evaluation, Study, Training
+
+__all__ = ["AnyStudy", "load_study", "open_study", "shipped_studies", "validated"]
+
+AnyStudy = Study | ManifoldStudy
+"""Models to train, or manifolds to split."""
+
+
+def validated(content: dict[str, Any]) -> AnyStudy:
+    """A study from its content; one that names products of manifolds splits them."""
+    return (ManifoldStudy if "products" in content else Study).model_validate(content)
+
+
+def open_study(folder: Path) -> AnyStudy:
+    """The study whose results are kept in ``folder``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder holds no study.
+    """
+    file = folder / "study.json"
+    if not file.exists():
+        raise FileNotFoundError(
+            f"{folder} holds no study: it has no study.json; give the folder that "
+            "`unweave study` wrote"
+        )
+    return validated(json.loads(file.read_text()))
+
+
+def shipped_studies() -> list[str]:
+    """Names of the studies that come with the package."""
+    folder = resources.files("unweave.studies")
+    return sorted(
+        f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml")
+    )
+
+
+def load_study(name_or_file: str | Path) -> AnyStudy:
+    """A study by the name of a shipped one, or from a TOML file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is neither a shipped study nor a file of that name.
+    ValueError
+        If the file is no TOML, or holds an unknown key or a value of the wrong kind.
+    """
+    if str(name_or_file) in shipped_studies():
+        source = f"{name_or_file}.toml"
+        text = (resources.files("unweave.studies") / source).read_text()
+    else:
+        path = Path(name_or_file)
+        if not path.is_file():
+            near = suggestion(str(name_or_file), shipped_studies())
+            raise FileNotFoundError(
+                f"no study {str(name_or_file)!r}{near}: there is no such file, and the shipped "
+                f"ones are {', '.join(shipped_studies())}"
+            )
+        source, text = str(path), path.read_text()
+    try:
+        study = validated(tomllib.loads(text))
+        study.runs()  # what a single key allows, a run may not: a milestone of 0, say
+        return study
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{source} is not valid TOML: {error}") from error
+    except ValidationError as error:
+        raise ValueError(f"{source}: {_sentences(error)}") from error
+
+
+def _sentences(error: ValidationError) -> str:
+    return "; ".join(_sentence(problem) for problem in error.errors())
+
+
+def _sentence(problem: Any) -> str:
+    *where, last = [str(part) for part in problem["loc"]] or ["file"]
+    place = ".".join(where)
+    inside = f" in {place}" if place else ""
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key {last!r}{inside}{suggestion(last, _known_keys())}"
+    if problem["type"] == "missing":
+        return f"the key {last!r}{inside} is missing"
+    if problem["type"] == "union_tag_invalid":
+        given = str(problem["ctx"]["tag"])
+        names = [o.model_fields["name"].default for o in (AE, VAE, BetaVAE, AnnealedVAE)]
+        return (
+            f"unknown objective {given!r} in {place}.{last}{suggestion(given, names)}; choose "
+            f"from {', '.join(names)}"
+        )
+    message = problem["msg"][0].lower() + problem["msg"][1:]
+    return f"{last!r}{inside}: {message} (it is {problem['input']!r})"
+
+
+def _known_keys() -> set[str]:
+    models = (
+        Study, Cells, Evaluation, Training, Network, AE, VAE, BetaVAE, AnnealedVAE, ManifoldStudy
+    )  # fmt: skip
+    return {key for model in models for key in model.model_fields}

@@ -1,0 +1,121 @@
+"""Studies of GEOMANCER: products of manifolds, split from growing numbers of points."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from itertools import product
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from unweave.datasets.manifolds import parse_manifold
+from unweave.geometry import Geomancer
+from unweave.metrics.subspace_error import subspace_error
+from unweave.studies.description import Description, Questions, distinct
+from unweave.studies.run import Run
+from unweave.training.checkpoint import write_json
+
+__all__ = ["ManifoldDescription", "ManifoldRun", "ManifoldStudy"]
+
+Settings = Literal["default", "paper"]
+
+
+class ManifoldDescription(Description):
+    """All that the result for one sample of a product depends on."""
+
+    product: str
+    points: int
+    noise: float
+    settings: Settings
+    seed: int
+
+    @property
+    def work(self) -> int:
+        """Points."""
+        return self.points
+
+
+class ManifoldStudy(Questions):
+    """Every product, number of points, noise, setting and seed, as a TOML file states them."""
+
+    products: tuple[str, ...] = Field(min_length=1)
+    """As "S^2 x SO(3)"."""
+    points: tuple[int, ...] = Field(min_length=1)
+    """How many are drawn."""
+    seeds: tuple[int, ...] = Field(min_length=1)
+    """Of the points, the eigensolver and the clustering."""
+    noise: tuple[float, ...] = (0.0,)
+    """Standard deviations of noise on each ambient coordinate."""
+    settings: tuple[Settings, ...] = ("default", "paper")
+    """Of :class:`~unweave.geometry.Geomancer`: tangents by a quadratic fit, or the paper's."""
+
+    @field_validator("products")
+    @classmethod
+    def _parsed(cls, products: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(repr(parse_manifold(text)) for text in products)
+
+    @field_validator("points")
+    @classmethod
+    def _enough(cls, points: tuple[int, ...]) -> tuple[int, ...]:
+        if min(points) < 100:
+            raise ValueError("fewer than 100 points span no manifold")
+        return points
+
+    def runs(self) -> list[ManifoldDescription]:
+        """One description a run, the smallest first."""
+        cells = product(sorted(self.points), self.products, self.noise, self.settings, self.seeds)
+        return distinct(
+            ManifoldDescription(points=n, product=p, noise=noise, settings=settings, seed=seed)
+            for n, p, noise, settings, seed in cells
+        )
+
+    @property
+    def size(self) -> str:
+        """How much there is to do."""
+        runs = self.runs()
+        return f"{len(runs)} runs, {sum(run.work for run in runs):,} points"
+
+
+class ManifoldRun(Run):
+    """One sample split, and its error."""
+
+    description: ManifoldDescription
+
+    def _execute(self, at_step: Callable[[int], None] | None) -> None:
+        description = self.description
+        manifold = parse_manifold(description.product)
+        sample = manifold.sample(
+            description.points, random_state=description.seed, noise=description.noise, rotate=True
+        )
+        if at_step:
+            at_step(1)
+        model = Geomancer(manifold.dim, random_state=description.seed)
+        if description.settings == "paper":
+            model = Geomancer.reference(manifold.dim, random_state=description.seed)
+            model.set_params(whole_spectrum=False)
+        start = time.perf_counter()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model.fit(sample.points)
+        seconds = time.perf_counter() - start
+        error = subspace_error(model.subspaces_, sample.tangents)
+        write_json(
+            self.folder / "result.json",
+            {
+                "description": description.model_dump(mode="json"),
+                "dims_true": sorted(sample.dims),
+                "dims": model.dims_.tolist(),
+                "dims_match": error.dims_match,
+                "mean": error.mean,
+                "median": error.median,
+                "chance": error.chance_mean,
+                "eigenvalues": model.eigenvalues_.tolist(),
+                "gap": model.gap_,
+                "confidence": model.confidence_,
+                "dimension": model.dimension_,
+                "warnings": [str(warning.message) for warning in caught],
+                "seconds": seconds,
+            },
+        )
