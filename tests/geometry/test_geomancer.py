@@ -1,8 +1,12 @@
+import re
+import warnings
+
 import numpy as np
 import pytest
 
 from unweave.datasets.manifolds import parse_manifold
 from unweave.geometry import Geomancer
+from unweave.geometry.figure import draw
 from unweave.metrics.subspace_error import subspace_error, unaligned_subspace_error
 
 
@@ -188,3 +192,105 @@ class TestUnalignedSubspaceError:
             unaligned_subspace_error(
                 sample.tangents, sample.points[:9], sample.tangents, sample.points
             )
+
+
+def test_repeated_points_and_constant_features_change_nothing():
+    sample = parse_manifold("S^2 x S^2").sample(800, random_state=0)
+    plain = Geomancer(4, random_state=0).fit(sample.points)
+    wide = np.column_stack([sample.points, np.full(800, 7.0)])
+    again = Geomancer(4, random_state=0).fit(np.concatenate([wide, wide[:50], wide[:50]]))
+    assert again.axes_.shape == (900, 7, 4)
+    np.testing.assert_array_equal(again.axes_[800:850], again.axes_[:50])
+    own = [basis[:, :6] for basis in plain.subspaces_]
+    assert subspace_error([b[:800, :6] for b in again.subspaces_], own).mean < 0.01
+
+
+def test_many_copies_of_few_points_are_refused():
+    points = np.repeat(np.random.default_rng(0).standard_normal((4, 6)), 30, axis=0)
+    with pytest.raises(ValueError, match="4 sample.* give more points, no point twice"):
+        Geomancer(4).fit(points)
+
+
+def test_known_tangent_spaces_leave_next_to_no_error():
+    sample = parse_manifold("S^2 x SO(3)").sample(2000, random_state=0)
+    tangents = np.concatenate(sample.tangents, axis=2)
+    mixed = tangents @ np.random.default_rng(1).standard_normal((5, 5))
+    model = Geomancer(random_state=0).fit(sample.points, tangents=mixed)
+    assert (model.n_dims_, model.dims_.tolist()) == (5, [2, 3])
+    assert subspace_error(model.subspaces_, sample.tangents).mean < 2e-3
+
+
+@pytest.mark.parametrize(
+    ("tangents", "message"),
+    [
+        (np.ones((50, 4, 2)), r"with \(50, 3\) as the first two, not \(50, 4, 2\)"),
+        (np.full((50, 3, 2), np.nan), "tangents must be finite"),
+        (np.ones((50, 3, 2)), "do not span as many dimensions"),
+    ],
+)
+def test_wrong_tangent_spaces_are_refused(rng, tangents, message):
+    with pytest.raises(ValueError, match=message):
+        Geomancer(2).fit(rng.standard_normal((50, 3)), tangents=tangents)
+
+
+def test_gamma_counts_the_eigenvalues_below_it():
+    sample = parse_manifold("S^2 x S^2 x S^2").sample(1500, random_state=0)
+    by_gap = Geomancer(6, random_state=0).fit(sample.points)
+    middle = float(by_gap.eigenvalues_[1] + by_gap.gap_ / 2)
+    by_gamma = Geomancer(6, gamma=middle, random_state=0).fit(sample.points)
+    assert by_gamma.dims_.tolist() == [2, 2, 2]
+    nothing = Geomancer(6, gamma=1e-9, random_state=0).fit(sample.points)
+    assert nothing.dims_.tolist() == [6]
+    with pytest.raises(ValueError, match="gamma is a bound on eigenvalues above 0, not -1"):
+        Geomancer(6, gamma=-1).fit(sample.points)
+
+
+def test_a_wrong_dimension_is_said():
+    sample = parse_manifold("S^2 x S^2").sample(1500, random_state=0)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = Geomancer(6, n_factors=2, random_state=0).fit(sample.points)
+    said = [str(warning.message) for warning in caught]
+    assert any(re.search(r"of a manifold of 4\.\d dimensions, and n_dims=6", s) for s in said)
+    assert model.dimension_ == pytest.approx(4, abs=0.5)
+    assert 0 < model.dimension_error_ < 0.2
+
+
+def test_an_estimate_between_two_dimensions_is_said():
+    noisy = parse_manifold("S^2 x S^1").sample(1200, random_state=0, noise=0.05).points
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        Geomancer(random_state=0).fit(noisy)
+    assert any("between two numbers: 3 is used; give n_dims" in str(w.message) for w in caught)
+
+
+def test_factors_are_found_where_points_are_uneven():
+    sample = parse_manifold("S^2 x S^2").sample(4000, random_state=0, density=2.0)
+    model = Geomancer(4, random_state=0).fit(sample.points)
+    assert model.dims_.tolist() == [2, 2]
+    assert subspace_error(model.subspaces_, sample.tangents).mean < 0.05
+
+
+def test_the_start_from_fewer_points_changes_no_answer(monkeypatch):
+    sample = parse_manifold("S^2 x SO(3)").sample(3000, random_state=0)
+    with_start = Geomancer(5, random_state=0).fit(sample.points)
+    monkeypatch.setattr("unweave.geometry.geomancer.coarse_fields", lambda *_: None)
+    without = Geomancer(5, random_state=0).fit(sample.points)
+    assert with_start.eigenvalues_[0] == pytest.approx(without.eigenvalues_[0], rel=0.01)
+    assert subspace_error(with_start.subspaces_, without.subspaces_).mean < 5e-3
+
+
+def test_the_picture_shows_spectrum_bases_and_errors():
+    sample = parse_manifold("S^2 x S^2").sample(800, random_state=0)
+    model = Geomancer(4, random_state=0).fit(sample.points)
+    error = subspace_error(model.subspaces_, sample.tangents)
+    figure = draw(model, sample.tangents, error.per_point, error.chance_mean)
+    spectrum, found, true, errors = figure.axes
+    assert len(spectrum.patches) == 8
+    np.testing.assert_allclose(
+        found.images[0].get_array(), np.concatenate([b[0] for b in model.subspaces_], axis=1)
+    )
+    # Turned to look alike: what is left is the error.
+    np.testing.assert_allclose(found.images[0].get_array(), true.images[0].get_array(), atol=0.05)
+    assert sum(patch.get_height() for patch in errors.patches) == 800
+    assert len(draw(model).axes) == 2
