@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 
@@ -254,6 +255,16 @@ class TestGeomancer:
         with np.load(tmp_path / "r.npz") as found:
             assert found["subspace_1"].shape == (1000, 6, 2)
             assert found["dims"].tolist() == [2, 2]
+
+    def test_it_draws_what_it_found(self, cli, tmp_path):
+        words = ("geomancer", "S^2 x S^2", "--points", 600, "--density", 1, "--factors", 2)
+        code, out, _ = cli(*words, "--figure", tmp_path / "found.png")
+        assert code == 0
+        assert re.search(r"dimension: 4 used; estimate [34]\.\d\d with standard error 0\.\d\d", out)
+        assert Image.open(tmp_path / "found.png").size[0] > 1000
+        code, _, err = cli(*words, "--figure", tmp_path / "found.gif")
+        assert code == 2
+        assert "unknown kind of figure '.gif'" in err
 
     def test_it_reads_points_from_a_file(self, cli, tmp_path, rng):
         points = rng.standard_normal((600, 3))

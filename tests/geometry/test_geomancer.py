@@ -50,6 +50,15 @@ def test_noise_is_borne():
     assert subspace_error(model.subspaces_, sample.tangents).mean < 0.03
 
 
+def test_more_neighbours_bear_more_noise():
+    sample = parse_manifold("S^2 x S^2").sample(3000, random_state=0, noise=0.03)
+    few, many = (
+        Geomancer(4, n_tangent_neighbors=n, random_state=0).fit(sample.points) for n in (None, 80)
+    )
+    errors = [subspace_error(m.subspaces_, sample.tangents).mean for m in (few, many)]
+    assert errors[1] < 0.7 * errors[0]
+
+
 def test_the_dimension_is_found_when_it_is_not_given():
     sample = parse_manifold("S^2 x S^2").sample(2000, random_state=0)
     model = Geomancer(random_state=0).fit(sample.points)
@@ -113,6 +122,7 @@ def test_the_same_seed_gives_the_same_bits():
         ({"n_dims": 0}, "n_dims must be a whole number of at least 1"),
         ({"n_dims": 2, "n_neighbors": 1}, "n_neighbors=1 cannot span a tangent space of 2"),
         ({"n_dims": 2, "tangent": "quadric"}, "did you mean 'quadratic'"),
+        ({"n_dims": 2, "n_tangent_neighbors": 4}, "n_tangent_neighbors must be a whole number of"),
         ({"n_dims": 2, "n_factors": 5}, "n_factors=5 is more than 2 dimensions can have"),
         ({"n_dims": 2, "n_factors": "gaps"}, "did you mean 'gap'"),
     ],

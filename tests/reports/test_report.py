@@ -1,6 +1,4 @@
-import os
 import re
-import shutil
 from pathlib import Path
 
 import polars as pl
@@ -10,36 +8,11 @@ from unweave.reports import write_report
 from unweave.reports.findings import find, label_objectives
 from unweave.studies import load_study
 
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
 
 @pytest.fixture(scope="module")
 def report(tiny):
     study, folder = tiny
     return write_report(study, folder)
-
-
-@pytest.fixture
-def browser():
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        if os.environ.get("UNWEAVE_REQUIRE_BROWSER"):
-            pytest.fail("no chromium was found, and UNWEAVE_REQUIRE_BROWSER is set")
-        pytest.skip("no chromium was found: install it to have the report opened in a browser")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,9 @@ def geomancer(
     rotate: Annotated[bool, Parameter(negative="")] = False,
     density: float = 0.0,
     condition: float = 1.0,
+    factors: int | None = None,
+    neighbors: int | None = None,
+    tangent_neighbors: int | None = None,
     reference: Annotated[bool, Parameter(negative="")] = False,
     save: Annotated[Path | None, Parameter(name="--out")] = None,
     figure: Path | None = None,
@@ -57,6 +60,12 @@ def geomancer(
         factor; 0 is uniform.
     condition
         Condition number of a random linear map of the space; above 1, factors are not orthogonal.
+    factors
+        How many factors there are; without it they are counted.
+    neighbors
+        Neighbours in the graph; twice the dimensions without it.
+    tangent_neighbors
+        Neighbours that tangents are fitted to; more of them bear more noise.
     reference
         The settings of the paper.
     save
@@ -89,6 +98,11 @@ def geomancer(
         )
         cloud = sample.points
     model = (Geomancer.reference if reference else Geomancer)(dims, random_state=seed)
+    model.set_params(
+        n_factors="gap" if factors is None else factors,
+        n_neighbors=neighbors,
+        n_tangent_neighbors=tangent_neighbors,
+    )
     start = time.perf_counter()
     with patience("splitting"), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

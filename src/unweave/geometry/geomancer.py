@@ -29,6 +29,7 @@ from unweave.geometry.laplacian import BLOCK, ConnectionLaplacian
 from unweave.geometry.multilevel import coarse_fields
 from unweave.geometry.tangent import (
     graph_tangents,
+    n_coefficients,
     pca_tangents,
     quadratic_neighbourhood,
     quadratic_tangents,
@@ -59,6 +60,9 @@ class Geomancer(TransformerMixin, BaseEstimator):
         Neighbours in the graph; None for twice the dimensions, and six at least.
     tangent
         ``quadratic`` fits curvature away; ``pca``, of the paper, sees it as a tilt.
+    n_tangent_neighbors
+        Neighbours that a quadratic fit sees; None for 1.7 times its unknowns. More of them take
+        noise away, and see more of what is not quadratic.
     n_factors
         ``gap``, to count the eigenvalues below the largest gap, or a number.
     gamma
@@ -109,6 +113,7 @@ class Geomancer(TransformerMixin, BaseEstimator):
         *,
         n_neighbors=None,
         tangent="quadratic",
+        n_tangent_neighbors=None,
         n_factors="gap",
         gamma=None,
         normalised=True,
@@ -118,6 +123,7 @@ class Geomancer(TransformerMixin, BaseEstimator):
         self.n_dims = n_dims
         self.n_neighbors = n_neighbors
         self.tangent = tangent
+        self.n_tangent_neighbors = n_tangent_neighbors
         self.n_factors = n_factors
         self.gamma = gamma
         self.normalised = normalised
@@ -210,7 +216,7 @@ class Geomancer(TransformerMixin, BaseEstimator):
                 stacklevel=3,
             )
             return graph_tangents(points, graph, k)
-        return quadratic_tangents(points, near, start)
+        return quadratic_tangents(points, near[:, : self._fitted_to(k)], start)
 
     def _split(self, points, bases, transport, graph: Graph, n_graph: int, rng) -> Split:
         """Factors of the frames of all points; parts that no edge joins are split one by one."""
@@ -306,7 +312,14 @@ class Geomancer(TransformerMixin, BaseEstimator):
         return min(int(asked), len(points) - 1)
 
     def _fitted_to(self, k: int) -> int:
-        return max(3 * k, quadratic_neighbourhood(k) if self.tangent == "quadratic" else 0)
+        """Neighbours that tangents are fitted to."""
+        if self.tangent == "pca":
+            return 0
+        if self.n_tangent_neighbors is None:
+            return max(3 * k, quadratic_neighbourhood(k))
+        return check_positive(
+            "n_tangent_neighbors", self.n_tangent_neighbors, minimum=n_coefficients(k)
+        )
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

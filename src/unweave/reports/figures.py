@@ -159,7 +159,7 @@ def error_figure(rows: pl.DataFrame, colours: dict[str, str]) -> str:
         )
         axes.set_xscale("log")
         axes.set_yscale("log")
-        axes.set_ylim(top=np.pi / 2)
+        axes.set_ylim(min(1e-3, rows["mean"].to_numpy().min() / 2), 1.1 * np.pi / 2)
         ticks = sorted(set(rows["points"].to_list()))
         axes.set_xticks(ticks, _spaced(ticks))
         axes.minorticks_off()

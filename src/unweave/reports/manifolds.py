@@ -29,7 +29,7 @@ def manifolds_page(study: ManifoldStudy, folder: Path) -> str:
     content = {
         "study": study,
         "headline": _headline(table),
-        "sentences": _sentences(cells),
+        "firsts": _firsts(cells),
         "n_finished": table.height,
         "n_runs": len(study.runs()),
         "figures": [
@@ -79,33 +79,19 @@ def _headline(table: pl.DataFrame) -> str:
     return " ".join(parts)
 
 
-def _sentences(cells: list[dict[str, Any]]) -> list[str]:
-    """For each product the fewest points from which each setting is far better than chance."""
-    sentences = []
-    products = dict.fromkeys((cell["product"], cell["noise"]) for cell in cells)
-    for product, noise in products:
-        parts = []
-        for name, words in _SETTINGS.items():
-            own = [
-                c
-                for c in cells
-                if (c["product"], c["noise"], c["settings"]) == (product, noise, name)
-            ]
-            if not own:
-                continue
+def _firsts(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """For each product and setting the fewest points from which every seed is far from chance."""
+    found = []
+    for product, noise in dict.fromkeys((cell["product"], cell["noise"]) for cell in cells):
+        entry: dict[str, Any] = {"product": product, "noise": noise}
+        for settings in _SETTINGS:
+            key = (product, noise, settings)
+            own = [c for c in cells if (c["product"], c["noise"], c["settings"]) == key]
             good = [c for c in own if c["right"] == c["seeds"] and c["mean"] < _GOOD * c["chance"]]
-            if good:
-                first = min(good, key=lambda c: c["points"])
-                best = max(own, key=lambda c: c["points"])
-                parts.append(
-                    f"{words} from {first['points']:,} points on (error {best['mean']:.3f} rad at "
-                    f"{best['points']:,})"
-                )
-            else:
-                most = max(c["points"] for c in own)
-                parts.append(f"{words} not up to {most:,} points")
-        label = product if not noise else f"{product} with noise {noise:g}"
-        sentences.append(
-            f"{label} is split with every seed, at less than half of chance: {'; '.join(parts)}."
-        )
-    return sentences
+            entry[settings] = {
+                "first": min((c["points"] for c in good), default=None),
+                "most": max((c["points"] for c in own), default=None),
+                "error": max(own, key=lambda c: c["points"])["mean"] if own else None,
+            }
+        found.append(entry)
+    return found

@@ -63,6 +63,13 @@ class ManifoldStudy(Questions):
             raise ValueError("fewer than 100 points span no manifold")
         return points
 
+    @field_validator("noise")
+    @classmethod
+    def _spread(cls, noise: tuple[float, ...]) -> tuple[float, ...]:
+        if min(noise) < 0:
+            raise ValueError("noise is a standard deviation of at least 0")
+        return noise
+
     def runs(self) -> list[ManifoldDescription]:
         """One description a run, the smallest first."""
         cells = product(sorted(self.points), self.products, self.noise, self.settings, self.seeds)
