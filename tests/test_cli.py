@@ -261,7 +261,8 @@ class TestGeomancer:
         code, out, _ = cli(*words, "--figure", tmp_path / "found.png")
         assert code == 0
         assert re.search(r"dimension: 4 used; estimate [34]\.\d\d with standard error 0\.\d\d", out)
-        assert Image.open(tmp_path / "found.png").size[0] > 1000
+        with Image.open(tmp_path / "found.png") as image:
+            assert image.size[0] > 1000
         code, _, err = cli(*words, "--figure", tmp_path / "found.gif")
         assert code == 2
         assert "unknown kind of figure '.gif'" in err

@@ -236,6 +236,8 @@ def test_known_tangent_spaces_leave_next_to_no_error():
         (np.ones((50, 4, 2)), r"with \(50, 3\) as the first two, not \(50, 4, 2\)"),
         (np.full((50, 3, 2), np.nan), "tangents must be finite"),
         (np.ones((50, 3, 2)), "do not span as many dimensions"),
+        (np.tile(np.eye(3), (50, 1, 1)), "tangents have 3 dimensions, and n_dims=2"),
+        (7.0, r"not \(\)"),
     ],
 )
 def test_wrong_tangent_spaces_are_refused(rng, tangents, message):

@@ -159,6 +159,7 @@ class Geomancer(TransformerMixin, BaseEstimator):
         check_choice("tangent", self.tangent, _TANGENTS)
         X = validate_data(self, X, dtype=np.float64, ensure_min_samples=3)
         state = check_random_state(self.random_state)
+        given = None if tangents is None else _orthonormal(tangents, X)
         self.seconds_: dict[str, float] = {}
 
         with self._timed("neighbours"):
@@ -167,7 +168,7 @@ class Geomancer(TransformerMixin, BaseEstimator):
             order = spatial_order(X[kept])
             rows, back = kept[order], np.argsort(order)[places]
             points = X[rows]
-            k = self.n_dims_ = self._dimensions(points, tangents)
+            k = self.n_dims_ = self._dimensions(points, given)
             n_graph = self._neighbours(points, k)
             near = nearest_neighbours(
                 points, min(max(n_graph, self._fitted_to(k)), len(points) - 1)
@@ -175,10 +176,8 @@ class Geomancer(TransformerMixin, BaseEstimator):
             graph = neighbour_graph(near[:, :n_graph])
             self._check_dimension(points, near)
         with self._timed("tangents"):
-            if tangents is None:
-                bases = self._tangents(points, near, graph)  # (n, features, k)
-            else:
-                bases = _orthonormal(tangents, X)[rows]
+            # (n, features, k)
+            bases = self._tangents(points, near, graph) if given is None else given[rows]
         with self._timed("connection"):
             transport = parallel_transport(bases, graph.edges)  # (edges, k, k), orthogonal
         rng = np.random.default_rng(state.randint(2**31))
@@ -250,9 +249,13 @@ class Geomancer(TransformerMixin, BaseEstimator):
                 splits.append(split_tensors(fields, spectrum, rng, may_be_one=by_gap))
         return merged([rows for rows, _, _ in parts], splits)
 
-    def _dimensions(self, points: np.ndarray, tangents) -> int:
-        if tangents is not None and self.n_dims is None:
-            return np.asarray(tangents).shape[-1]
+    def _dimensions(self, points: np.ndarray, given: np.ndarray | None) -> int:
+        if given is not None:
+            if self.n_dims not in (None, given.shape[2]):
+                raise ValueError(
+                    f"tangents have {given.shape[2]} dimensions, and n_dims={self.n_dims}"
+                )
+            return given.shape[2]
         if self.n_dims is None:
             found, error = intrinsic_dimension(points)
             k = int(np.clip(np.rint(found), 1, points.shape[1]))
