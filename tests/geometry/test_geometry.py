@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from pyriemann.geometry.ajd import rjd
 from scipy.linalg import polar
 from sklearn.neighbors import NearestNeighbors
 
@@ -260,6 +261,21 @@ def test_tensors_that_commute_are_made_diagonal_together(rng):
     )
     again = np.einsum("nap,nmab,nbp->npm", axes, tensors, axes)
     np.testing.assert_allclose(again, diagonals, atol=1e-12)
+
+
+def test_tensors_that_hardly_commute_are_made_as_diagonal_as_pyriemann_makes_them(rng):
+    rotation = np.linalg.qr(rng.standard_normal((6, 5, 5)))[0]
+    spectra = rng.standard_normal((6, 3, 5))
+    noise = 0.1 * rng.standard_normal((6, 3, 5, 5))
+    tensors = np.einsum("nap,nmp,nbp->nmab", rotation, spectra, rotation)
+    tensors += noise + noise.transpose(0, 1, 3, 2)
+    _, _, beyond = jointly_diagonalise(tensors)
+    theirs = []
+    for own in tensors:
+        diagonal = rjd(own)[1]
+        theirs.append(1 - np.sum(np.einsum("maa->ma", diagonal) ** 2) / np.sum(diagonal**2))
+    np.testing.assert_allclose(beyond, theirs, rtol=1e-5)
+    assert (beyond > 1e-3).all()
 
 
 def test_where_tensors_do_not_commute_is_found(rng):
