@@ -25,10 +25,11 @@ def intrinsic_dimension(
         points = points[distinct_rows(points)[0]]
         neighbours = nearest_neighbours(points, 2)
     first, second = (np.linalg.norm(points[neighbours[:, j]] - points, axis=1) for j in (0, 1))
-    ratios = np.sort(np.log(second / first))
+    apart = first > 0  # the square of a tiny difference may be 0
+    ratios = np.sort(np.log(second[apart] / first[apart]))
     n = len(ratios)
     kept = int(_KEPT * n)
     expected = -np.log1p(-np.arange(1, kept + 1) / n)
     x = ratios[:kept]
     slope = float(x @ expected / max(x @ x, 1e-300))
-    return slope, slope / np.sqrt(n)
+    return slope, float(slope / np.sqrt(max(n, 1)))
