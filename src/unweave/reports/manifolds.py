@@ -18,6 +18,7 @@ from unweave.studies.trends import mean_interval
 __all__ = ["manifolds_page"]
 
 _SETTINGS = {"default": "the default settings", "paper": "the paper's settings"}
+_CELL = ("product", "noise", "points", "settings")
 _GOOD = 0.5  # of chance: an error that is far below it
 
 
@@ -42,9 +43,6 @@ def manifolds_page(study: ManifoldStudy, folder: Path) -> str:
         "study_json": json.dumps(study.model_dump(mode="json"), indent=1, ensure_ascii=False),
     }
     return render("manifolds.html", content)
-
-
-_CELL = ("product", "noise", "points", "settings")
 
 
 def _cell(rows: pl.DataFrame) -> dict[str, Any]:

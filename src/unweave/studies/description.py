@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
-__all__ = ["Description", "Frozen", "Questions", "distinct"]
+__all__ = ["Description", "Frozen", "BaseStudy", "distinct"]
 
 
 class Frozen(BaseModel):
@@ -35,7 +35,7 @@ class Description(Frozen, ABC):
         """Units of the progress bar."""
 
 
-class Questions(Frozen, ABC):
+class BaseStudy(Frozen, ABC):
     """A study: what it asks, and its runs."""
 
     name: str

@@ -13,7 +13,7 @@ from pydantic import Field, field_validator
 from unweave.datasets.manifolds import parse_manifold
 from unweave.geometry import Geomancer
 from unweave.metrics.subspace_error import subspace_error
-from unweave.studies.description import Description, Questions, distinct
+from unweave.studies.description import BaseStudy, Description, distinct
 from unweave.studies.run import Run
 from unweave.training.checkpoint import write_json
 
@@ -37,7 +37,7 @@ class ManifoldDescription(Description):
         return self.points
 
 
-class ManifoldStudy(Questions):
+class ManifoldStudy(BaseStudy):
     """Every product, number of points, noise, setting and seed, as a TOML file states them."""
 
     products: tuple[str, ...] = Field(min_length=1)

@@ -12,7 +12,7 @@ from unweave.datasets import DATASETS
 from unweave.metrics import METRICS
 from unweave.models import Network
 from unweave.models.objectives import AnyObjective
-from unweave.studies.description import Description, Frozen, Questions, distinct
+from unweave.studies.description import BaseStudy, Description, Frozen, distinct
 from unweave.training import TrainingConfig
 
 __all__ = ["Cells", "Evaluation", "RunDescription", "Study", "Training"]
@@ -85,7 +85,7 @@ class RunDescription(Description):
         return self.training.steps
 
 
-class Study(Questions):
+class Study(BaseStudy):
     """Models trained and scored to answer one question, as a TOML file states them."""
 
     dataset: str = "dsprites"
