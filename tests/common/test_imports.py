@@ -11,8 +11,9 @@ SOURCE = Path(unweave.__file__).parent
 LAYERS = [
     {"_check", "_parallel"},
     {"datasets", "metrics", "geometry"},
-    {"models", "encoders", "integrations"},
+    {"models", "integrations"},
     {"training"},
+    {"encoders"},
     {"studies"},
     {"reports"},
     {"cli"},

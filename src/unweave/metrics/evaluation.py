@@ -39,7 +39,14 @@ from unweave.metrics.significance import Noise, interval, quiet_fits
 from unweave.metrics.snc import single_neuron_classification
 from unweave.metrics.subspaces import subspace_angle
 
-__all__ = ["BEST_WHEN_SMALL", "METRICS", "compare", "evaluate"]
+__all__ = [
+    "BEST_WHEN_SMALL",
+    "METRICS",
+    "compare",
+    "difference",
+    "evaluate",
+    "scores_of_halves",
+]
 
 
 @dataclass(frozen=True)
@@ -244,52 +251,79 @@ def compare(
     factor_names, factor_kinds = factor_labels(factors, factor_names, factor_kinds)
     both = [check_codes_factors(codes, factors, names=factor_names)[0] for codes in (first, second)]
     table = check_codes_factors(first, factors)[1]
-    scores = [
-        evaluate(
-            codes,
-            table,
-            metrics=metrics,
-            factor_names=factor_names,
-            factor_kinds=factor_kinds,
-            noise=None,
-            seed=seed,
-        )
+    options: dict[str, Any] = {
+        "factor_names": factor_names,
+        "factor_kinds": factor_kinds,
+        "seed": seed,
+    }
+    scores = [evaluate(codes, table, metrics=metrics, noise=None, **options) for codes in both]
+    names = [name for name in scores[0] if name in scores[1]]
+    halves = [
+        scores_of_halves(codes, table, metrics=names, n_halves=n_halves, **options)
         for codes in both
     ]
-    names = [name for name in scores[0] if name in scores[1]]
-
-    def halves(i: int, advance: Callable[[], None]) -> list[float]:
-        rows = np.random.default_rng([seed, 12, i]).permutation(len(table))[: len(table) // 2]
-        found = [
-            evaluate(
-                codes[rows],
-                table[rows],
-                metrics=names,
-                factor_names=factor_names,
-                factor_kinds=factor_kinds,
-                noise=None,
-                seed=seed,
-            )
-            for codes in both
-        ]
-        advance()
-        return [float(found[0][name]) - float(found[1][name]) for name in names]
-
-    with quiet_fits(), progress("comparing", n_halves) as advance:
-        draws = np.array(in_threads(partial(halves, advance=advance), range(n_halves))).T
     return Comparison(
         {
-            name: _difference(scores[0][name], scores[1][name], draw, confidence)
-            for name, draw in zip(names, draws, strict=True)
+            name: difference(
+                scores[0][name],
+                scores[1][name],
+                halves[0][name],
+                halves[1][name],
+                confidence=confidence,
+            )
+            for name in names
         },
         n_samples=len(table),
         seed=seed,
     )
 
 
-def _difference(first: Score, second: Score, halves: np.ndarray, confidence: float) -> Difference:
+def scores_of_halves(
+    codes: np.ndarray,
+    factors: np.ndarray,
+    *,
+    metrics: Sequence[str],
+    n_halves: int,
+    factor_names: Sequence[str] | None = None,
+    factor_kinds: Sequence[str] | None = None,
+    seed: int = 0,
+) -> dict[str, np.ndarray]:
+    """Scores (n_halves,) of random halves of the rows, by metric.
+
+    Representations of the same rows are scored on the same halves, if ``seed`` is the same.
+    """
+
+    def half(i: int, advance: Callable[[], None]) -> list[float]:
+        rows = np.random.default_rng([seed, 12, i]).permutation(len(factors))[: len(factors) // 2]
+        found = evaluate(
+            codes[rows],
+            factors[rows],
+            metrics=metrics,
+            factor_names=factor_names,
+            factor_kinds=factor_kinds,
+            noise=None,
+            seed=seed,
+        )
+        advance()
+        return [float(found[name]) for name in metrics]
+
+    with quiet_fits(), progress("comparing", n_halves) as advance:
+        draws = np.array(in_threads(partial(half, advance=advance), range(n_halves))).T
+    return dict(zip(metrics, draws, strict=True))
+
+
+def difference(
+    first: float,
+    second: float,
+    first_halves: np.ndarray,
+    second_halves: np.ndarray,
+    *,
+    confidence: float = 0.95,
+) -> Difference:
+    """How two scores differ, from what both are on the same halves of the rows."""
     from scipy.special import stdtr
 
+    halves = first_halves - second_halves
     value = float(first) - float(second)
     low, high = interval(value, halves, confidence, bounded=False)
     spread = halves.std(ddof=1) * np.sqrt(1 + 1 / len(halves))

@@ -89,7 +89,7 @@ def subspace_angle(
         targets = targets_by_kind(np.concatenate([split[1], split[3]]), kinds)
         learn = [t[: len(train)] for t in targets]
         true = [t[len(train) :] for t in targets]
-        bases = [_subspace(train, y, probe, max_rank) for y in learn]
+        bases = _subspaces(train, learn, probe, max_rank)
         return {"subspace_angle": _read(bases, train, judge, learn, true)}
 
     return score_all(subject, measure, noise)["subspace_angle"]
@@ -107,14 +107,21 @@ def principal_angles(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.where(small, np.arcsin(np.clip(sines, 0, 1)), np.arccos(np.clip(cosines, 0, 1)))
 
 
-def _subspace(train: np.ndarray, target: np.ndarray, probe: str, max_rank: int) -> np.ndarray:
-    """Orthonormal basis (latents, rank) of a factor's subspace."""
-    centred = target - target.mean(axis=0)
-    weights = train.T @ centred / len(train)
+def _subspaces(
+    train: np.ndarray, targets: list[np.ndarray], probe: str, max_rank: int
+) -> list[np.ndarray]:
+    """Orthonormal basis (latents, rank) of each factor's subspace."""
+    joined = np.concatenate(targets, axis=1)
+    weights = train.T @ (joined - joined.mean(axis=0)) / len(train)
     if probe == "ridge":
         covariance = train.T @ train / len(train)
         covariance[np.diag_indices_from(covariance)] += _RIDGE
         weights = np.linalg.solve(covariance, weights)
+    ends = np.cumsum([target.shape[1] for target in targets])[:-1]
+    return [_basis(own, max_rank) for own in np.split(weights, ends, axis=1)]
+
+
+def _basis(weights: np.ndarray, max_rank: int) -> np.ndarray:
     basis, spread, _ = np.linalg.svd(weights, full_matrices=False)
     n_kept = int(np.sum(spread > 1e-9 * max(spread[0], 1e-300)))
     return basis[:, : min(n_kept, max_rank)]
@@ -124,14 +131,15 @@ def _read(bases, train, judge, learn, true) -> Reading:
     n_factors, n_latents = len(bases), train.shape[1]
     angles, cosines = np.zeros((n_factors, n_factors)), np.zeros((n_factors, n_factors))
     known, expected = np.zeros((n_factors, n_factors)), np.zeros((n_factors, n_factors))
+    seen, held_out = ([rows @ basis for basis in bases] for rows in (train, judge))
     for k in range(n_factors):
         for m in range(n_factors):
             found = principal_angles(bases[k], bases[m])
             angles[k, m], cosines[k, m] = found.mean(), np.mean(np.cos(found) ** 2)
             expected[k, m] = max(bases[k].shape[1], bases[m].shape[1]) / n_latents
-            seen, held_out = train @ bases[m], judge @ bases[m]
-            weights = np.linalg.lstsq(seen, learn[k] - learn[k].mean(axis=0), rcond=None)[0]
-            known[k, m] = r_squared(held_out @ weights + learn[k].mean(axis=0), true[k])
+            mean = learn[k].mean(axis=0)
+            weights = np.linalg.lstsq(seen[m], learn[k] - mean, rcond=None)[0]
+            known[k, m] = r_squared(held_out[m] @ weights + mean, true[k])
     apart = ~np.eye(n_factors, dtype=bool)
     own = np.diag(known)
     leaks = np.clip(known, 0, None) / np.maximum(own, 1e-12)[:, None]

@@ -17,10 +17,10 @@ from pathlib import Path
 from unweave._parallel import keep_to, n_cores
 from unweave.datasets import DSprites, load
 from unweave.studies.description import Description
+from unweave.studies.encoders import EncoderDescription, EncoderRun
 from unweave.studies.loading import AnyStudy
-from unweave.studies.manifolds import ManifoldDescription, ManifoldRun
+from unweave.studies.manifolds import ManifoldDescription, ManifoldRun, ManifoldStudy
 from unweave.studies.run import Run, RunIsBusyError, TrainingRun
-from unweave.studies.study import Study
 from unweave.training.checkpoint import write_json
 
 __all__ = ["Progress", "open_run", "run_study", "study_runs"]
@@ -34,8 +34,11 @@ Progress = Callable[[str, int, int], None]
 
 def open_run(description: Description, folder: Path) -> Run:
     """The run that a description is of."""
-    kind = ManifoldRun if isinstance(description, ManifoldDescription) else TrainingRun
-    return kind(description, folder)
+    kinds: dict[type[Description], type[Run]] = {
+        ManifoldDescription: ManifoldRun,
+        EncoderDescription: EncoderRun,
+    }
+    return kinds.get(type(description), TrainingRun)(description, folder)
 
 
 def study_runs(study: AnyStudy, folder: Path) -> list[Run]:
@@ -71,7 +74,7 @@ def run_study(
     pending = [run for run in runs if not run.is_finished]
     if not pending:
         return {}
-    dataset = load(study.dataset) if isinstance(study, Study) else None
+    dataset = None if isinstance(study, ManifoldStudy) else load(study.dataset)
     if isinstance(dataset, DSprites):
         dataset.prepare(
             lambda n, total: progress("drawing the data", n, total) if progress else None

@@ -13,18 +13,21 @@ from pydantic import ValidationError
 from unweave._check import suggestion
 from unweave.models import Network
 from unweave.models.objectives import AE, VAE, AnnealedVAE, BetaVAE
+from unweave.studies.encoders import EncoderChoice, EncoderStudy, Reading, Trained
 from unweave.studies.manifolds import ManifoldStudy
 from unweave.studies.study import Cells, Evaluation, Study, Training
 
 __all__ = ["AnyStudy", "load_study", "open_study", "shipped_studies", "validated"]
 
-AnyStudy = Study | ManifoldStudy
-"""Models to train, or manifolds to split."""
+AnyStudy = Study | ManifoldStudy | EncoderStudy
+"""Models to train, manifolds to split, or encoders to score."""
 
 
 def validated(content: dict[str, Any]) -> AnyStudy:
-    """A study from its content; one that names products of manifolds splits them."""
-    return (ManifoldStudy if "products" in content else Study).model_validate(content)
+    """A study from its content: of what it names, products of manifolds, encoders or neither."""
+    kinds: dict[str, type[AnyStudy]] = {"products": ManifoldStudy, "encoders": EncoderStudy}
+    kind = next((kinds[key] for key in kinds if key in content), Study)
+    return kind.model_validate(content)
 
 
 def open_study(folder: Path) -> AnyStudy:
@@ -109,6 +112,7 @@ def _sentence(problem: Any) -> str:
 
 def _known_keys() -> set[str]:
     models = (
-        Study, Cells, Evaluation, Training, Network, AE, VAE, BetaVAE, AnnealedVAE, ManifoldStudy
+        Study, Cells, Evaluation, Training, Network, AE, VAE, BetaVAE, AnnealedVAE, ManifoldStudy,
+        EncoderStudy, EncoderChoice, Reading, Trained,
     )  # fmt: skip
     return {key for model in models for key in model.model_fields}

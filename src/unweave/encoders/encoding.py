@@ -1,0 +1,187 @@
+"""Codes of a data set's rows: batch by batch onto disk, never twice, and going on when cut off."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+
+from unweave._check import check_indices, check_positive, constant_columns
+from unweave.datasets import FactorDataset
+from unweave.datasets.cache import cache_folder, written_whole
+from unweave.encoders.encoder import Encoder
+from unweave.encoders.network import NetworkEncoder
+
+__all__ = ["encode_rows", "save_codes"]
+
+_FORMAT = 1
+_WHITE = 255
+
+
+def encode_rows(
+    encoder: Encoder,
+    dataset: FactorDataset,
+    rows: object,
+    *,
+    unscaled: bool = False,
+    batch_size: int = 64,
+    folder: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> np.ndarray:
+    """Codes (n, latents) float32 of the rows, as a memory map of a file in the cache.
+
+    What has been encoded before, by the same weights and settings, is not encoded again; what was
+    cut off goes on where it was.
+
+    Parameters
+    ----------
+    encoder, dataset, rows
+        What encodes which rows (n,) of what.
+    unscaled
+        Show white as level 1 of 255, so that the images are almost black, as in the paper's
+        notebook.
+    batch_size
+        Images that are drawn, encoded and written at once.
+    folder
+        Where codes are kept; by default in the user's cache.
+    progress
+        Told the images that are encoded, and those in all.
+
+    Raises
+    ------
+    ValueError
+        If a code is not finite, or all images have the same code.
+    """
+    rows = check_indices(rows, len(dataset))
+    check_positive("the number of rows", len(rows))
+    batch_size = check_positive("batch_size", batch_size)
+    what = _description(encoder, dataset, rows, unscaled)
+    key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
+    home = (folder or cache_folder() / "encodings") / key
+    home.mkdir(parents=True, exist_ok=True)
+    whole, part = home / "codes.npy", home / "codes.part.npy"
+    with FileLock(home / ".lock"):
+        if not whole.exists():
+            _encode_into(part, encoder, dataset, rows, unscaled, batch_size, progress)
+            _refuse_constant(part, encoder)
+            (home / "description.json").write_text(json.dumps(what, indent=1))
+            os.replace(part, whole)
+            (home / "done.json").unlink()
+    if progress:
+        progress(len(rows), len(rows))
+    return np.load(whole, mmap_mode="r")
+
+
+def save_codes(file: Path, codes: np.ndarray, dataset: FactorDataset, rows: np.ndarray) -> None:
+    """Write an .npz that `unweave score` reads, whole or not at all.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    with written_whole(file) as temporary, open(temporary, "wb") as stream:
+        np.savez(
+            stream,
+            codes=codes,
+            factors=dataset.factors(rows),
+            factor_names=np.array(dataset.space.names),
+            factor_kinds=np.array(dataset.space.kinds),
+            rows=rows,
+        )
+
+
+def _description(
+    encoder: Encoder, dataset: FactorDataset, rows: np.ndarray, unscaled: bool
+) -> dict[str, Any]:
+    """All that codes depend on."""
+    precision = encoder.precision if isinstance(encoder, NetworkEncoder) else ""
+    return {
+        "format": _FORMAT,
+        "encoder": encoder.card.identity,
+        "precision": precision,
+        "dataset": dataset.name,
+        "rows": hashlib.sha256(np.ascontiguousarray(rows).data).hexdigest(),
+        "n_rows": len(rows),
+        "unscaled": unscaled,
+    }
+
+
+def _encode_into(
+    part: Path,
+    encoder: Encoder,
+    dataset: FactorDataset,
+    rows: np.ndarray,
+    unscaled: bool,
+    batch_size: int,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    """Fill the file with codes, from the row on at which an earlier call was cut off."""
+    done_file = part.with_name("done.json")
+    done = json.loads(done_file.read_text())["rows"] if done_file.exists() else 0
+    codes = np.lib.format.open_memmap(part, mode="r+") if done else None
+    for images in _batches(dataset, rows[done:], unscaled, batch_size):
+        found = encoder.encode(images, unscaled=unscaled)
+        _refuse_infinite(found, encoder, rows[done : done + len(found)])
+        if codes is None:
+            shape = (len(rows), found.shape[1])
+            codes = np.lib.format.open_memmap(part, mode="w+", dtype=np.float32, shape=shape)
+        codes[done : done + len(found)] = found
+        done += len(found)
+        _write_done(done_file, done)
+        if progress:
+            progress(done, len(rows))
+    if codes is not None:
+        codes.flush()
+
+
+def _batches(
+    dataset: FactorDataset, rows: np.ndarray, unscaled: bool, batch_size: int
+) -> Iterator[np.ndarray]:
+    """Images, the next ones drawn while these are encoded."""
+
+    def drawn(start: int) -> np.ndarray:
+        images = dataset.images(rows[start : start + batch_size])
+        return images // _WHITE if unscaled else images
+
+    starts = range(0, len(rows), batch_size)
+    with ThreadPoolExecutor(1) as ahead:
+        coming = ahead.submit(drawn, 0) if len(starts) else None
+        for start in starts:
+            assert coming is not None
+            images = coming.result()
+            if start + batch_size < len(rows):
+                coming = ahead.submit(drawn, start + batch_size)
+            yield images
+
+
+def _write_done(file: Path, rows: int) -> None:
+    temporary = file.with_name(".done.json")
+    temporary.write_text(json.dumps({"rows": rows}))
+    os.replace(temporary, file)
+
+
+def _refuse_infinite(codes: np.ndarray, encoder: Encoder, rows: np.ndarray) -> None:
+    good = np.isfinite(codes).all(axis=1)
+    if not good.all():
+        row = int(rows[np.flatnonzero(~good)[0]])
+        raise ValueError(
+            f"{encoder.card.name} gives nan or infinite codes, first for row {row}: its weights or "
+            "its preprocessing are wrong, or its numbers are too narrow; try --precision float32"
+        )
+
+
+def _refuse_constant(file: Path, encoder: Encoder) -> None:
+    codes = np.load(file, mmap_mode="r")
+    if len(codes) > 1 and constant_columns(codes).size == codes.shape[1]:
+        raise ValueError(
+            f"{encoder.card.name} gives the same code for all {len(codes)} images: it sees nothing "
+            "in them; look at its preprocessing and its layer"
+        )

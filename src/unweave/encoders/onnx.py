@@ -1,0 +1,96 @@
+"""`onnx:FILE`: a network in the open exchange format, run by onnxruntime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from unweave._check import check_choice
+from unweave.datasets.download import file_hash
+from unweave.encoders.encoder import Card, Encoder, Request
+from unweave.encoders.network import network_encoder
+from unweave.encoders.preprocessing import Preprocessing
+
+__all__ = ["load"]
+
+
+def load(request: Request) -> Encoder:
+    """The network of an ONNX file; size and channels are those that its input declares.
+
+    Values are fed in [0, 1] unless told otherwise. A layer is one of the file's outputs.
+
+    Raises
+    ------
+    ImportError
+        If onnxruntime cannot be imported.
+    FileNotFoundError, ValueError
+        If there is no such file, it is no ONNX, or its input is no image.
+    """
+    request.refuse_random()
+    file = Path(request.rest)
+    if not file.is_file():
+        raise FileNotFoundError(f"{request.name}: there is no file at {file}")
+    session = _session(file)
+    source = session.get_inputs()[0]
+    if len(source.shape) != 4:
+        raise ValueError(f"{file} takes {source.name} of shape {source.shape}, which is no image")
+    channels, height, width = source.shape[1:]
+    size = (height, width) if isinstance(height, int) and isinstance(width, int) else None
+    outputs = [output.name for output in session.get_outputs()]
+    chosen = request.layer or outputs[0]
+    check_choice(f"output of {file.name}", chosen, outputs)
+    card = Card(
+        name=request.name,
+        weights=file.name,
+        sha256=file_hash(file),
+        licence="not known",
+        source=file.name,
+        parameters=_count(file),
+        preprocessing=Preprocessing(size, channels=channels if isinstance(channels, int) else 3),
+    )
+    return network_encoder(request, _Session(session, source.name, outputs, chosen), card)
+
+
+class _Session(nn.Module):
+    """An onnxruntime session as a network, its outputs as layers."""
+
+    def __init__(self, session: Any, source: str, outputs: list[str], chosen: str) -> None:
+        super().__init__()
+        self.session, self.source, self.chosen = session, source, chosen
+        for name in outputs:
+            self.add_module(name.replace(".", "/"), nn.Identity())
+
+    def forward(self, images: Tensor) -> Tensor:
+        feed = {self.source: images.cpu().contiguous().numpy()}
+        output = torch.from_numpy(self.session.run([self.chosen], feed)[0])
+        return self._modules[self.chosen.replace(".", "/")](output)  # type: ignore[misc]
+
+
+def _session(file: Path) -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ImportError("onnx: needs onnxruntime: pip install 'unweave[onnx]'") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(
+            str(file), options, providers=onnxruntime.get_available_providers()
+        )
+    except Exception as error:  # onnxruntime's own errors share no base class that it exports
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{file} cannot be run as ONNX: {reason}") from error
+
+
+def _count(file: Path) -> int | None:
+    """Values of the file's weights, if the onnx package is there to count them."""
+    try:
+        import onnx
+    except ImportError:
+        return None
+    weights = onnx.load(str(file), load_external_data=False).graph.initializer
+    return sum(int(torch.tensor(list(w.dims)).prod()) for w in weights)

@@ -1,0 +1,49 @@
+"""`torchscript:FILE`: a network that was saved with its code."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import torch
+
+from unweave.datasets.download import file_hash
+from unweave.encoders.encoder import Card, Encoder, Request
+from unweave.encoders.network import network_encoder
+from unweave.encoders.preprocessing import Preprocessing
+
+__all__ = ["load"]
+
+
+def load(request: Request) -> Encoder:
+    """The network of a TorchScript file, fed with values in [0, 1] unless told otherwise.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If there is no such file, or it is no TorchScript.
+    """
+    request.refuse_random()
+    file = Path(request.rest)
+    if not file.is_file():
+        raise FileNotFoundError(f"{request.name}: there is no file at {file}")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            module = torch.jit.load(str(file), map_location="cpu")
+    except RuntimeError as error:
+        raise ValueError(
+            f"{file} is no TorchScript file: save it with torch.jit.script(...).save, or give the "
+            "encoder another way"
+        ) from error
+    shape = request.dataset.image_shape if request.dataset else None
+    card = Card(
+        name=request.name,
+        weights=file.name,
+        sha256=file_hash(file),
+        licence="not known",
+        source=file.name,
+        parameters=sum(p.numel() for p in module.parameters()),
+        preprocessing=Preprocessing(None, channels=shape[2] if shape else 3),
+    )
+    return network_encoder(request, module, card)

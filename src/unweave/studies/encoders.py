@@ -1,0 +1,297 @@
+"""Studies of encoders that were not trained to disentangle, beside controls."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from unweave._check import check_choice, constant_columns
+from unweave.datasets import DATASETS, FactorDataset, load
+from unweave.encoders import PROTOCOLS, Encoder, encode_rows, load_encoder, read_out
+from unweave.encoders.protocols import Protocol
+from unweave.encoders.readouts import parse_readout
+from unweave.metrics import METRICS, Noise, evaluate
+from unweave.metrics.evaluation import scores_of_halves
+from unweave.models import Network
+from unweave.models.objectives import AnyObjective
+from unweave.studies.description import BaseStudy, Description, Frozen, distinct
+from unweave.studies.run import Run, TrainingRun
+from unweave.studies.study import Evaluation, RunDescription
+from unweave.training import TrainingConfig
+from unweave.training.checkpoint import write_json
+
+__all__ = ["EncoderChoice", "EncoderDescription", "EncoderRun", "EncoderStudy", "Trained"]
+
+ProtocolName = Literal["sound", "paper"]
+
+
+class EncoderChoice(Frozen):
+    """An encoder of :func:`~unweave.encoders.load_encoder`, and what is taken of it."""
+
+    name: str
+    """As clip:RN50."""
+    layer: str | None = None
+    """A layer by name, instead of the network's own output."""
+    pool: Literal["mean", "max", "class", "flatten"] = "mean"
+    """How a layer's places become one vector."""
+    weights: str | None = None
+    """A file, instead of the published one from this machine's caches."""
+    download: bool = False
+    """Whether weights that are not here may be fetched."""
+
+
+class Reading(Frozen):
+    """How codes are scored."""
+
+    rows: int = Field(default=10_000, ge=100)
+    """Rows of the sound protocol, the same ones for every encoder; the paper's has 1,000."""
+    seed: int = Field(default=0, ge=0)
+    """Of the rows, of readouts, and of all draws of the metrics."""
+    readouts: tuple[str, ...] = ("raw",)
+    """Axes on which codes are scored: raw, pca:10, ica:10, varimax:10, sparse:128."""
+    metrics: tuple[str, ...] = ("mig", "sap")
+    """Of each readout, by their short names."""
+    whole_metrics: tuple[str, ...] = ()
+    """Of the codes as they come and in the sound protocol alone: those that ask nothing of axes."""
+    n_permutations: int = Field(default=100, ge=2)
+    """Permutations for the chance level and the p-value."""
+    n_projections: int = Field(default=20, ge=2)
+    """Random projections and random smooth features of the factors."""
+    n_halves: int = Field(default=50, ge=3)
+    """Random halves for intervals and comparisons."""
+
+    @field_validator("metrics", "whole_metrics")
+    @classmethod
+    def _known(cls, metrics: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(check_choice("metric", name, METRICS) for name in metrics)
+
+    @field_validator("readouts")
+    @classmethod
+    def _parsed(cls, readouts: tuple[str, ...]) -> tuple[str, ...]:
+        for readout in readouts:
+            parse_readout(readout)
+        return readouts
+
+
+class Trained(Frozen):
+    """Models that the study trains first, to be scored beside the others."""
+
+    objectives: tuple[AnyObjective, ...] = Field(min_length=1)
+    """What to minimise."""
+    seeds: tuple[int, ...] = Field(min_length=1)
+    """A model for each."""
+    steps: int = Field(ge=1)
+    """Training steps."""
+    learning_rate: float = Field(default=5e-4, gt=0)
+    """Of Adam."""
+    network: Network = Network()
+    """Which network."""
+
+
+class EncoderDescription(Description):
+    """All that one encoder's scores depend on."""
+
+    dataset: str
+    encoder: EncoderChoice | None
+    """None if the model is trained."""
+    trained: RunDescription | None = None
+    seed: int
+    protocols: tuple[ProtocolName, ...]
+    reading: Reading
+
+    @property
+    def label(self) -> str:
+        """Name of the encoder, whatever its seed."""
+        if self.trained is None:
+            assert self.encoder is not None
+            layer = f" at {self.encoder.layer}" if self.encoder.layer else ""
+            return self.encoder.name + layer
+        objective = self.trained.objective
+        strength = "" if objective.strength is None else f"({objective.strength:g})"
+        return f"trained:{objective.name}{strength}"
+
+    def rows_of(self, protocol: Protocol) -> int:
+        """How many rows are encoded."""
+        return protocol.n_rows if protocol.first else self.reading.rows
+
+    @property
+    def work(self) -> int:
+        """Training steps and images."""
+        images = sum(self.rows_of(PROTOCOLS[name]) for name in self.protocols)
+        return images + (self.trained.work if self.trained else 0)
+
+
+class EncoderStudy(BaseStudy):
+    """Encoders, each in every protocol, with their random controls, as a TOML file states them."""
+
+    dataset: str = "dsprites"
+    """Which data."""
+    encoders: tuple[EncoderChoice, ...] = Field(min_length=1)
+    """Names, or tables of a name and what is taken of it."""
+    random_seeds: tuple[int, ...] = ()
+    """For each, the same architecture of random weights is scored beside those that have one."""
+    protocols: tuple[ProtocolName, ...] = Field(default=("sound",), min_length=1)
+    """Which rows, and how they are shown."""
+    reading: Reading = Reading()
+    """How codes are scored."""
+    trained: Trained | None = None
+    """Models trained here."""
+    limits: str = ""
+    """What these encoders can and cannot show, for the report."""
+
+    @field_validator("encoders", mode="before")
+    @classmethod
+    def _tables(cls, encoders: Any) -> Any:
+        if isinstance(encoders, list | tuple):
+            return tuple({"name": e} if isinstance(e, str) else e for e in encoders)
+        return encoders
+
+    @field_validator("dataset")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        return check_choice("dataset", value, DATASETS)
+
+    def runs(self) -> list[EncoderDescription]:
+        """One description an encoder, a seed and a trained model."""
+        return distinct(self._all_runs())
+
+    @property
+    def size(self) -> str:
+        """How much there is to do."""
+        runs = self.runs()
+        steps = sum(run.trained.work for run in runs if run.trained)
+        images = sum(run.work for run in runs) - steps
+        trained = f", {steps:,} training steps" if steps else ""
+        return f"{len(runs)} encoders, {images:,} images{trained}"
+
+    def _all_runs(self) -> Iterator[EncoderDescription]:
+        shared: dict[str, Any] = {
+            "dataset": self.dataset,
+            "protocols": self.protocols,
+            "reading": self.reading,
+        }
+        for choice in self.encoders:
+            yield EncoderDescription(encoder=choice, seed=self.reading.seed, **shared)
+        for seed in self.random_seeds:
+            for choice in filter(lambda e: has_random_control(e.name), self.encoders):
+                control = choice.model_copy(
+                    update={"name": f"random:{choice.name}", "weights": None, "download": False}
+                )
+                yield EncoderDescription(encoder=control, seed=seed, **shared)
+        if self.trained is not None:
+            for objective in self.trained.objectives:
+                for seed in self.trained.seeds:
+                    training = _training(self, self.trained, objective, seed)
+                    yield EncoderDescription(encoder=None, trained=training, seed=seed, **shared)
+
+
+def has_random_control(name: str) -> bool:
+    """Whether the encoder is an architecture, of which weights can be drawn."""
+    return name.partition(":")[0] in ("clip", "timm", "hf", "lite")
+
+
+def _training(
+    study: EncoderStudy, trained: Trained, objective: AnyObjective, seed: int
+) -> RunDescription:
+    return RunDescription(
+        dataset=study.dataset,
+        network=trained.network,
+        objective=objective,
+        training=TrainingConfig(
+            steps=trained.steps, learning_rate=trained.learning_rate, seed=seed
+        ),
+        # It is scored below, with the others: here as little as can be.
+        evaluation=Evaluation(rows=1000, n_permutations=2, n_projections=2, n_halves=2),
+    )
+
+
+class EncoderRun(Run):
+    """One encoder: its codes, and what they score in each protocol and on each readout."""
+
+    description: EncoderDescription
+
+    def _execute(self, at_step: Callable[[int], None] | None) -> None:
+        description = self.description
+        dataset = load(description.dataset)
+        done = 0
+
+        def at_unit(units: int) -> None:
+            if at_step:
+                at_step(done + units)
+
+        at_unit(1)
+        encoder = self._encoder(dataset, at_unit)
+        done = description.trained.work if description.trained else 0
+        protocols = {}
+        for name in description.protocols:
+            protocol = PROTOCOLS[name]
+            n_rows = description.rows_of(protocol)
+            rows = protocol.rows(dataset, n_rows, seed=description.reading.seed)
+            codes = encode_rows(
+                encoder,
+                dataset,
+                rows,
+                unscaled=protocol.unscaled,
+                progress=lambda images, _: at_unit(images),
+            )
+            done += n_rows
+            protocols[name] = _scored(codes, dataset, rows, description.reading, name == "sound")
+            at_unit(0)
+        result = {
+            "description": description.model_dump(mode="json"),
+            "label": description.label,
+            "card": json.loads(json.dumps(encoder.card.to_dict())),
+            "protocols": protocols,
+        }
+        write_json(self.folder / "result.json", result)
+
+    def _encoder(self, dataset: FactorDataset, at_step: Callable[[int], None]) -> Encoder:
+        description = self.description
+        if description.trained is not None:
+            training = TrainingRun(description.trained, self.folder / "model")
+            training.execute(at_step)
+            return load_encoder(f"run:{training.folder}")
+        choice = description.encoder
+        assert choice is not None
+        return load_encoder(**choice.model_dump(), dataset=dataset, seed=description.seed)
+
+
+def _scored(
+    codes: np.ndarray, dataset: FactorDataset, rows: np.ndarray, reading: Reading, whole: bool
+) -> dict[str, Any]:
+    """Scores of every readout; factors that never vary among the rows are left out."""
+    factors = dataset.factors(rows)
+    varying = [k for k in range(factors.shape[1]) if k not in constant_columns(factors)]
+    options: dict[str, Any] = {
+        "factor_names": [dataset.space.names[k] for k in varying],
+        "factor_kinds": [dataset.space.kinds[k] for k in varying],
+        "seed": reading.seed,
+    }
+    factors = factors[:, varying]
+    readouts: dict[str, Any] = {}
+    for readout in reading.readouts:
+        try:
+            axes = read_out(codes, readout, seed=reading.seed)
+        except ValueError as error:  # fewer latents than components, say: no reason to stop
+            readouts[readout] = {"skipped": str(error)}
+            continue
+        metrics = list(reading.metrics)
+        if whole and readout == "raw":
+            metrics += reading.whole_metrics
+        noise = Noise(reading.n_permutations, reading.n_projections, reading.n_halves)
+        scores = evaluate(axes, factors, metrics=metrics, noise=noise, **options).to_dict()
+        for score in scores.values():
+            del score["matrix"]  # of a thousand latents: not for a result that is read often
+        halves = scores_of_halves(
+            axes, factors, metrics=reading.metrics, n_halves=reading.n_halves, **options
+        )
+        readouts[readout] = {
+            "n_latents": axes.shape[1],
+            "scores": scores,
+            "halves": {name: values.tolist() for name, values in halves.items()},
+        }
+    return {"n_rows": len(rows), "factors": options["factor_names"], "readouts": readouts}
