@@ -25,6 +25,7 @@ __all__ = [
     "image_grid",
     "matrix_figure",
     "metrics_figure",
+    "scale_figure",
 ]
 
 # Placeholders that become colours of the page, so that a figure is right in light and dark.
@@ -47,6 +48,12 @@ _STYLE = {
     "legend.fontsize": 9,
 }
 _SIZE = (4.6, 3.5)
+_KINDS = {
+    "pretrained": "pretrained",
+    "random": "same networks, random weights",
+    "trained": "VAEs trained on this data",
+}
+_WIDE = ("pretrained", "random")
 
 
 def compute_figure(rows: pl.DataFrame, colour: str, flops_per_step: float, top: float) -> str:
@@ -166,6 +173,51 @@ def error_figure(rows: pl.DataFrame, colours: dict[str, str]) -> str:
         axes.set_xlabel("points")
         axes.set_title(f"{title}: error (rad)", loc="left", fontsize=12)
         axes.legend(loc="lower left")
+        return _svg(figure, tag)
+
+
+def scale_figure(
+    rows: pl.DataFrame, kinds: dict[str, str], published: dict[str, float], title: str, tag: str
+) -> str:
+    """One metric of one protocol against the parameters that see the images.
+
+    ``rows`` are those of the codes as they come; ``kinds`` says of each encoder whether it is
+    pretrained, random, trained or plain; ``published`` has scores of a paper by encoder.
+    """
+    with _figure(tag) as (figure, axes):
+        for colour, (kind, words) in zip(COLOURS, _KINDS.items(), strict=False):
+            own = rows.filter(pl.col("encoder").is_in([e for e, k in kinds.items() if k == kind]))
+            if not own.height:
+                continue
+            values = own["value"].to_numpy()
+            bars = np.abs(np.stack([own["low"], own["high"]]) - values)
+            axes.errorbar(
+                own["parameters"], values, bars, fmt="o", ms=6, lw=1, color=colour, label=words,
+                mfc="none" if kind == "random" else colour,
+            )  # fmt: skip
+        for colour, row in zip(COLOURS[3:], rows.iter_rows(named=True), strict=False):
+            if kinds[row["encoder"]] == "plain":
+                axes.axhline(row["value"], color=colour, lw=1, label=row["encoder"])
+        wide = rows.filter(pl.col("encoder").is_in([e for e, k in kinds.items() if k in _WIDE]))
+        if wide.height:
+            mean, sd = (float(wide[f"smooth_{of}"].to_numpy().mean()) for of in ("mean", "sd"))
+            axes.axhspan(
+                max(0, mean - 2 * sd), mean + 2 * sd, color=_LINE, alpha=0.5, lw=0,
+                label="random smooth features, two sd",
+            )  # fmt: skip
+            chance = float(wide["chance_mean"].to_numpy().mean())
+            axes.axhline(chance, color=_INK, ls=":", lw=1.2, label="chance (permuted)")
+        marked = [(own["parameters"][0], published[e]) for (e,), own in rows.group_by("encoder")
+                  if e in published]  # fmt: skip
+        if marked:
+            axes.plot(*zip(*marked, strict=True), "x", color=_INK, ms=7, mew=1.6, label="the paper")
+        axes.set_xscale("log")
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("parameters that see the images")
+        axes.set_title(title, loc="left", fontsize=12)
+        low, high = axes.get_ylim()
+        axes.set_ylim(low, 1.9 * high)  # room for the legend
+        axes.legend(loc="upper left", fontsize=8)
         return _svg(figure, tag)
 
 

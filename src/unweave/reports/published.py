@@ -6,7 +6,7 @@ figures 5, 6 and 7; dSprites, by training steps.
 
 from __future__ import annotations
 
-__all__ = ["GEOMANCER_RESULTS", "PAPER_RANGE", "PAPER_SCORES"]
+__all__ = ["CLIP_SCORES", "GEOMANCER_RESULTS", "PAPER_RANGE", "PAPER_SCORES"]
 
 PAPER_SCORES: dict[tuple[str, str], dict[int, float]] = {
     ("vae", "mig"): {1000: 0.042, 5000: 0.039, 10000: 0.042, 20000: 0.023},
@@ -28,3 +28,12 @@ GEOMANCER_RESULTS = (
     "Its README warns of hours or days for S^2 x S^4 x SO(3) with 100,000 points.",
 )
 """What is known of GEOMANCER on synthetic manifolds; the papers give no table of numbers."""
+
+CLIP_SCORES = {
+    "clip:RN50": 0.00441,
+    "clip:RN50x4": 0.01763,
+    "clip:RN50x16": 0.02616,
+    "clip:ViT-B-16": 0.02350,
+    "clip:ViT-L-14": 0.02550,
+}
+"""MIG of the survey's Table 1: the mean over posX and posY, of the first 1,000 images."""

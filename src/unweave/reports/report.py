@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from unweave.datasets.cache import written_whole
+from unweave.reports.encoders import encoders_page
 from unweave.reports.manifolds import manifolds_page
 from unweave.reports.training import training_page
+from unweave.studies.encoders import EncoderStudy
 from unweave.studies.engine import study_runs
 from unweave.studies.loading import AnyStudy
 from unweave.studies.manifolds import ManifoldStudy
@@ -26,6 +28,8 @@ def write_report(study: AnyStudy, folder: Path) -> Path:
         raise ValueError(f"no run in {folder} is finished yet: there is nothing to report")
     if isinstance(study, ManifoldStudy):
         page = manifolds_page(study, folder)
+    elif isinstance(study, EncoderStudy):
+        page = encoders_page(study, folder)
     else:
         page = training_page(study, folder)
     path = folder / "report.html"

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from unweave.datasets.cache import written_whole
+from unweave.studies.encoders import EncoderStudy
 from unweave.studies.engine import study_runs
 from unweave.studies.loading import AnyStudy, open_study
 from unweave.studies.manifolds import ManifoldStudy
@@ -55,14 +56,41 @@ _MANIFOLD_SCHEMA = {
     "dimension": pl.Float64,
     "seconds": pl.Float64,
 }
+_ENCODER_SCHEMA = {
+    "run": pl.String,
+    "encoder": pl.String,
+    "seed": pl.Int64,
+    "parameters": pl.Int64,
+    "parameters_in_all": pl.Int64,
+    "protocol": pl.String,
+    "readout": pl.String,
+    "n_latents": pl.Int64,
+    "metric": pl.String,
+    "value": pl.Float64,
+    "adjusted": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "chance_mean": pl.Float64,
+    "chance_sd": pl.Float64,
+    "projection_mean": pl.Float64,
+    "projection_sd": pl.Float64,
+    "smooth_mean": pl.Float64,
+    "smooth_sd": pl.Float64,
+    "p_value": pl.Float64,
+    "n": pl.Int64,
+}
 _ACTIVE_KL = 0.01  # nats; the threshold of disentanglement_lib's UDR
 
 
 def build_table(study: AnyStudy, folder: Path) -> pl.DataFrame:
-    """Rows of all finished runs: of models one for each milestone and metric, of manifolds one."""
+    """Rows of all finished runs: one for each milestone and metric of a model, one for a manifold,
+    one for each protocol, readout and metric of an encoder.
+    """  # noqa: D205
     runs = [run for run in study_runs(study, folder) if run.is_finished]
     if isinstance(study, ManifoldStudy):
         return pl.DataFrame([_manifold_row(run) for run in runs], schema=_MANIFOLD_SCHEMA)
+    if isinstance(study, EncoderStudy):
+        return pl.DataFrame([row for run in runs for row in _encoder_rows(run)], _ENCODER_SCHEMA)
     rows = [row for run in runs for row in _rows(run)]
     order = ("metric", pl.col("strength").fill_null(-1), "objective", "seed", "step")
     return pl.DataFrame(rows, schema=_SCHEMA).sort(*order)
@@ -102,19 +130,50 @@ def _rows(run: Any):
                 "flops": float(int(step) * result["flops_per_step"]),
                 "parameters": result["parameters"],
                 "metric": metric,
-                "value": score["value"],
-                "adjusted": score["adjusted"],
-                "low": score["interval"][0],
-                "high": score["interval"][1],
-                "chance_mean": score["chance"]["mean"],
-                "chance_sd": score["chance"]["sd"],
-                "projection_mean": score["projection"]["mean"],
-                "projection_sd": score["projection"]["sd"],
-                "p_value": score["p_value"],
-                "n": score["n"],
+                **_cells(score),
                 "kl": sum(kl),
                 "active_latents": sum(k > _ACTIVE_KL for k in kl),
             }
+
+
+def _cells(score: dict[str, Any]) -> dict[str, Any]:
+    """What is said of every score."""
+    return {
+        "value": score["value"],
+        "adjusted": score["adjusted"],
+        "low": score["interval"][0],
+        "high": score["interval"][1],
+        "chance_mean": score["chance"]["mean"],
+        "chance_sd": score["chance"]["sd"],
+        "projection_mean": score["projection"]["mean"],
+        "projection_sd": score["projection"]["sd"],
+        "p_value": score["p_value"],
+        "n": score["n"],
+    }
+
+
+def _encoder_rows(run: Run):
+    result = run.result()
+    who = {
+        "run": run.description.key,
+        "encoder": result["label"],
+        "seed": result["description"]["seed"],
+        "parameters": result["card"]["parameters"],
+        "parameters_in_all": result["card"]["parameters_in_all"],
+    }
+    for protocol, found in result["protocols"].items():
+        for readout, read in found["readouts"].items():
+            for metric, score in read.get("scores", {}).items():
+                yield {
+                    **who,
+                    "protocol": protocol,
+                    "readout": readout,
+                    "n_latents": read["n_latents"],
+                    "metric": metric,
+                    **_cells(score),
+                    "smooth_mean": score["smooth"]["mean"],
+                    "smooth_sd": score["smooth"]["sd"],
+                }
 
 
 def _manifold_row(run: Run) -> dict:

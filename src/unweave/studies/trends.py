@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from scipy import stats
 
-__all__ = ["Comparison", "Correlation", "Trend", "compare", "correlate", "trend"]
+__all__ = [
+    "Comparison",
+    "Correlation",
+    "RankOrder",
+    "Trend",
+    "compare",
+    "correlate",
+    "mean_interval",
+    "rank_order",
+    "trend",
+]
 
 _LEVEL = 0.05
 _DRAWS = 10_000
+_EXACT = 8  # models, of which all orders are counted
 
 
 @dataclass(frozen=True)
@@ -71,6 +84,34 @@ class Correlation:
     n_models: int
 
 
+@dataclass(frozen=True)
+class RankOrder:
+    """How scores go with the sizes of a few models.
+
+    Attributes
+    ----------
+    correlation
+        Rank correlation (Spearman) of size and score, in [-1, 1].
+    p_value
+        Two-sided: the share of all orders of the scores with a correlation as far from 0, counted
+        for up to 8 models.
+    least_p
+        What the best possible order would get: with five models 0.017, with three 0.33.
+    n_models
+        How many.
+    """
+
+    correlation: float
+    p_value: float
+    least_p: float
+    n_models: int
+
+    @property
+    def is_told_from_noise(self) -> bool:
+        """Whether the test rejects that the order is random."""
+        return self.p_value < _LEVEL
+
+
 def trend(table: pl.DataFrame, *, seed: int = 0) -> Trend:
     """The trend over steps of one metric of one objective, seeds as they are in ``table``.
 
@@ -115,6 +156,22 @@ def correlate(x: np.ndarray, y: np.ndarray) -> Correlation | None:
         return None
     result = stats.spearmanr(x, y)
     return Correlation(float(result.statistic), float(result.pvalue), len(x))
+
+
+def rank_order(sizes: np.ndarray, scores: np.ndarray) -> RankOrder | None:
+    """How scores go with sizes; None with fewer than three models, or if all are equal."""
+    n = len(sizes)
+    if n < 3 or np.ptp(sizes) == 0 or np.ptp(scores) == 0:
+        return None
+    a, b = (stats.rankdata(values) for values in (sizes, scores))
+    correlation = float(np.corrcoef(a, b)[0, 1])
+    if n > _EXACT:
+        return RankOrder(correlation, float(stats.spearmanr(a, b).pvalue), 2 / math.factorial(n), n)
+    orders = np.array(list(itertools.permutations(b)))
+    centred = orders - orders.mean(axis=1, keepdims=True)
+    found = np.abs(centred @ (a - a.mean())) / (n * a.std() * b.std())
+    p_value, least = (float(np.mean(found >= c - 1e-9)) for c in (abs(correlation), found.max()))
+    return RankOrder(correlation, p_value, least, n)
 
 
 def mean_interval(values: np.ndarray) -> tuple[float, float]:
