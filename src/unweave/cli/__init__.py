@@ -8,9 +8,11 @@ import sys
 from cyclopts import App
 
 import unweave
+from unweave.cli.assess import assess
 from unweave.cli.compare import compare
 from unweave.cli.console import err
 from unweave.cli.data import data
+from unweave.cli.encode import encode, encoders
 from unweave.cli.geomancer import geomancer
 from unweave.cli.score import score
 from unweave.cli.study import study
@@ -23,7 +25,7 @@ app = App(
     version=unweave.__version__,
     help="Measure disentanglement, learn it, and study how it scales.",
 )
-for command in (score, compare, geomancer, train, study, data):
+for command in (score, compare, geomancer, train, encode, encoders, assess, study, data):
     app.command(command)
 
 
@@ -31,7 +33,7 @@ def main() -> None:
     """Run the command line; what a user can mend is said in a sentence, with exit code 2."""
     try:
         app(sys.argv[1:])
-    except (ValueError, OSError, ArithmeticError) as error:
+    except (ValueError, OSError, ArithmeticError, ImportError) as error:
         if os.environ.get("UNWEAVE_DEBUG"):
             raise
         err.print("error:", str(error), style="red", markup=False, highlight=False, soft_wrap=True)

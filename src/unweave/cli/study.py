@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 from rich.table import Table
@@ -12,7 +12,10 @@ from rich.table import Table
 from unweave.cli.console import err, patience, print_json, print_table, progress_bar
 from unweave.cli.console import out as console
 
-__all__ = ["study"]
+if TYPE_CHECKING:
+    from unweave.studies.loading import AnyStudy
+
+__all__ = ["run_and_report", "study"]
 
 _SHOWN = (
     "metric", "value", "low", "high", "adjusted", "chance_mean", "chance_sd",
@@ -41,11 +44,20 @@ def study_run(
     workers
         Processes; by default one for each core, with one thread each.
     """
-    from unweave.reports import write_report
-    from unweave.studies import build_table, load_study, run_study, write_table
+    from unweave.studies import load_study
 
     chosen = load_study(name)
-    folder = out or Path("studies") / chosen.name
+    run_and_report(chosen, out or Path("studies") / chosen.name, workers)
+
+
+def run_and_report(chosen: AnyStudy, folder: Path, workers: int | None) -> None:
+    """Run a study in its folder, write its table and its report, and say what failed.
+
+    The program ends with code 1 if a run failed, and with 130 if it was interrupted.
+    """
+    from unweave.reports import write_report
+    from unweave.studies import build_table, run_study, write_table
+
     try:
         with progress_bar() as report:
             failures = run_study(chosen, folder, workers=workers, progress=report)
@@ -102,7 +114,7 @@ def study_table(
     *,
     json: Annotated[bool, Parameter(name="--json", negative="")] = False,  # noqa: A002
 ) -> None:
-    """Print a study's results: a row for each run, and for each milestone and metric of a model.
+    """Print a study's results: a row for each run, and what it was scored on and by.
 
     Parameters
     ----------

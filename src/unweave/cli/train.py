@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
 from cyclopts import Parameter
 
 from unweave.cli.console import out as console
@@ -77,6 +76,7 @@ def train(
     from pydantic import TypeAdapter, ValidationError
 
     from unweave.datasets import load
+    from unweave.encoders import save_codes
     from unweave.models import Network
     from unweave.models.objectives import AnyObjective
     from unweave.studies.run import TrainingRun
@@ -122,7 +122,7 @@ def train(
     rows = images.sample_indices(description.evaluation.rows, seed=description.evaluation.seed)
     with patience("encoding"):
         codes = load_model(folder).encode(images.images(rows))
-    _save_codes(folder / "codes.npz", codes, images, rows)
+    save_codes(folder / "codes.npz", codes, images, rows)
     for step, milestone in run.result()["milestones"].items():
         for name, found in milestone["metrics"].items():
             console.print(
@@ -136,20 +136,6 @@ def train(
     console.print(
         f"model, curves and codes: {folder}", markup=False, highlight=False, soft_wrap=True
     )
-
-
-def _save_codes(path: Path, codes: np.ndarray, dataset: Any, rows: np.ndarray) -> None:
-    from unweave.datasets.cache import written_whole
-
-    with written_whole(path) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(
-            file,
-            codes=codes,
-            factors=dataset.factors(rows),
-            factor_names=np.array(dataset.space.names),
-            factor_kinds=np.array(dataset.space.kinds),
-            rows=rows,
-        )
 
 
 def _described(run: Any, image_shape: tuple[int, ...]) -> dict[str, Any]:

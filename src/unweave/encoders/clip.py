@@ -15,6 +15,7 @@ from unweave._check import suggestion
 from unweave.datasets.download import file_hash
 from unweave.encoders.encoder import Card, Encoder, Request
 from unweave.encoders.network import drawn, network_encoder
+from unweave.encoders.packages import imported
 from unweave.encoders.preprocessing import Preprocessing
 from unweave.encoders.weights import Source, find_weights, load_strictly, read_weights
 
@@ -36,7 +37,9 @@ def load(request: Request) -> Encoder:
     ValueError
         If it knows no such architecture or tag, or the weights are of another one.
     """
-    open_clip = _open_clip()
+    open_clip = imported(
+        "open_clip", "convert", "pretrained", needed_by=request.name, extra="encoders"
+    )
     architecture, _, tag = request.rest.partition("/")
     tag = tag or "openai"
     if architecture not in open_clip.list_models():
@@ -75,18 +78,6 @@ def load(request: Request) -> Encoder:
         load_strictly(tower, _of_tower(tensors), name=request.name, file=file)
         card = card.loaded_from(file, file_hash(file))
     return network_encoder(request, tower, card, n_prefix_tokens=_n_prefix_tokens(tower))
-
-
-def _open_clip() -> Any:
-    try:
-        import open_clip
-        import open_clip.convert
-        import open_clip.pretrained
-    except (ImportError, RuntimeError) as error:  # a broken torchvision raises RuntimeError
-        raise ImportError(
-            f"clip: needs open_clip ({error}): pip install 'unweave[encoders]'"
-        ) from error
-    return open_clip
 
 
 def _build(open_clip: Any, architecture: str, published: dict[str, Any], tag: str) -> Any:

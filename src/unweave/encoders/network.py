@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from unweave._check import check_choice, suggestion
+from unweave._check import check_choice, check_positive, suggestion
 from unweave.datasets import FactorDataset
 from unweave.encoders.encoder import Card, Encoder, Request, hash_tensors
 from unweave.encoders.preprocessing import Preprocessing, checked_images
@@ -31,6 +31,7 @@ POOLS = ("mean", "max", "class", "flatten")
 """How the places of a layer become one vector: mean or maximum over the places of a feature map or
 over patch tokens, the class token, or all of them side by side."""
 
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 _CALIBRATION_ROWS = 64
 _NEAR = 1e-2  # relative; nearer than the scores of two halves of the rows are to each other
 
@@ -79,9 +80,7 @@ class NetworkEncoder(Encoder):
         self.module = module.eval().requires_grad_(False).to(self.device)
         self.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.n_prefix_tokens = n_prefix_tokens
-        self.precision = check_choice(
-            "precision", precision, ("auto", "float32", "bfloat16", "float16")
-        )
+        self.precision = check_choice("precision", precision, PRECISIONS)
         self._used_precision: str | None = None
         self.batch_size = batch_size
         self._layer = self._find(layer, card.name) if layer is not None else None
@@ -91,6 +90,40 @@ class NetworkEncoder(Encoder):
     def layers(self) -> list[str]:
         """Names of the submodules, in order."""
         return [name for name, _ in self.module.named_modules() if name]
+
+    def configure(
+        self,
+        *,
+        image_size: int | None = None,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        precision: str = "auto",
+        batch_size: int = 64,
+    ) -> None:
+        """Set what is given, of the preprocessing and of how batches pass.
+
+        Raises
+        ------
+        ValueError
+            If a mean or deviation is not for each channel, or the precision is unknown.
+        """
+        assert self.card.preprocessing is not None
+        found = self.card.preprocessing
+        for what, values in (("mean", mean), ("std", std)):
+            if values is not None and len(values) not in (1, found.channels):
+                raise ValueError(
+                    f"{what} has {len(values)} values, and {self.card.name} takes "
+                    f"{found.channels} channels: give 1 or {found.channels}"
+                )
+        changed = replace(
+            found,
+            size=(image_size, image_size) if image_size else found.size,
+            mean=tuple(mean) if mean else found.mean,
+            std=tuple(std) if std else found.std,
+        )
+        self.card = replace(self.card, preprocessing=changed)
+        self.precision = check_choice("precision", precision, PRECISIONS)
+        self.batch_size = check_positive("batch_size", batch_size)
 
     def encode(self, images: object, *, unscaled: bool = False) -> np.ndarray:
         """Codes (n, latents) float32 of images (n, height, width, channels)."""

@@ -12,6 +12,7 @@ from unweave._check import check_choice
 from unweave.datasets.download import file_hash
 from unweave.encoders.encoder import Card, Encoder, Request
 from unweave.encoders.network import network_encoder
+from unweave.encoders.packages import imported
 from unweave.encoders.preprocessing import Preprocessing
 
 __all__ = ["load"]
@@ -70,10 +71,7 @@ class _Session(nn.Module):
 
 
 def _session(file: Path) -> Any:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise ImportError("onnx: needs onnxruntime: pip install 'unweave[onnx]'") from error
+    onnxruntime = imported("onnxruntime", needed_by=f"onnx:{file}", extra="onnx")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3

@@ -39,14 +39,14 @@ PROTOCOLS = {
         n_rows=10_000,
         first=False,
         unscaled=False,
-        text="rows drawn over the whole grid, every factor, full contrast",
+        text="Rows drawn over the whole grid, every factor, full contrast",
     ),
     "paper": Protocol(
         "paper",
         n_rows=1_000,
         first=True,
         unscaled=True,
-        text="the first 1,000 images, in which posX and posY alone vary, at a contrast of 1 in 255",
+        text="The first 1,000 images, in which posX and posY alone vary, at a contrast of 1 in 255",
     ),
 }
 """By name: the one that can be defended, and the one behind the paper's Table 1."""

@@ -9,6 +9,7 @@ from unweave._check import suggestion
 from unweave.datasets.download import file_hash
 from unweave.encoders.encoder import Card, Encoder, Request
 from unweave.encoders.network import drawn, network_encoder
+from unweave.encoders.packages import imported
 from unweave.encoders.preprocessing import Preprocessing
 from unweave.encoders.weights import Source, find_weights, read_weights
 
@@ -27,7 +28,7 @@ def load(request: Request) -> Encoder:
     ValueError
         If timm knows no such network, or the weights are of another one.
     """
-    timm = _timm()
+    timm = imported("timm", "data", needed_by=request.name, extra="encoders")
     name = request.rest
     known = timm.list_models()
     if name.partition(".")[0] not in known:
@@ -68,15 +69,6 @@ def load(request: Request) -> Encoder:
         card = card.loaded_from(file, file_hash(file))
     n_prefix = int(getattr(module, "num_prefix_tokens", 0))
     return network_encoder(request, module, card, n_prefix_tokens=n_prefix)
-
-
-def _timm() -> Any:
-    try:
-        import timm
-        import timm.data
-    except (ImportError, RuntimeError) as error:  # a broken torchvision raises RuntimeError
-        raise ImportError(f"timm: needs timm ({error}): pip install 'unweave[encoders]'") from error
-    return timm
 
 
 def _source(published: Any) -> Source:

@@ -86,11 +86,10 @@ def headline(rows: pl.DataFrame, pairs: list[Pair], metric: str) -> list[str]:
         mean, sd = (pretrained[f"smooth_{of}"].to_numpy().mean() for of in ("mean", "sd"))
         band = pretrained["smooth_mean"] + 2 * pretrained["smooth_sd"]
         above = int((pretrained["low"] > band).sum())
+        where = f"In {_PROTOCOLS[str(protocol)]} {_encoders(len(values))}"
         text = (
-            f"In {_PROTOCOLS[str(protocol)]} the {len(values)} pretrained encoders score "
-            f"{_range(values)} in {name}; random smooth features of the factors, as many, score "
-            f"{mean:.3f} ± {sd:.3f}, and {_of(above, len(values))} of the encoders lie clearly "
-            "above that."
+            f"{where} {_range(values)} in {name}; random smooth features of the factors, as many, "
+            f"score {mean:.3f} ± {sd:.3f}; clearly above that: {_of(above, len(values))}."
         )
         sentences.append(text + _against_control(pairs, str(protocol), metric))
     return sentences
@@ -160,6 +159,10 @@ def _named(result: dict[str, Any]) -> str:
     seed = result["description"]["seed"]
     is_random = encoder_kind(result["label"]) == "random"
     return f"{result['label']}, seed {seed}" if is_random else result["label"]
+
+
+def _encoders(n: int) -> str:
+    return "the pretrained encoder scores" if n == 1 else f"the {n} pretrained encoders score"
 
 
 def _range(values: np.ndarray) -> str:

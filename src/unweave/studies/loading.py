@@ -17,7 +17,7 @@ from unweave.studies.encoders import EncoderChoice, EncoderStudy, Reading, Train
 from unweave.studies.manifolds import ManifoldStudy
 from unweave.studies.study import Cells, Evaluation, Study, Training
 
-__all__ = ["AnyStudy", "load_study", "open_study", "shipped_studies", "validated"]
+__all__ = ["AnyStudy", "checked_study", "load_study", "open_study", "shipped_studies", "validated"]
 
 AnyStudy = Study | ManifoldStudy | EncoderStudy
 """Models to train, manifolds to split, or encoders to score."""
@@ -78,11 +78,24 @@ def load_study(name_or_file: str | Path) -> AnyStudy:
             )
         source, text = str(path), path.read_text()
     try:
-        study = validated(tomllib.loads(text))
-        study.runs()  # what a single key allows, a run may not: a milestone of 0, say
-        return study
+        content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{source} is not valid TOML: {error}") from error
+    return checked_study(content, source)
+
+
+def checked_study(content: dict[str, Any], source: str) -> AnyStudy:
+    """A study from its content; ``source`` says in messages where that is from.
+
+    Raises
+    ------
+    ValueError
+        If it holds an unknown key or a value of the wrong kind.
+    """
+    try:
+        study = validated(content)
+        study.runs()  # what a single key allows, a run may not: a milestone of 0, say
+        return study
     except ValidationError as error:
         raise ValueError(f"{source}: {_sentences(error)}") from error
 
