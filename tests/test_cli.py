@@ -202,6 +202,11 @@ def test_train_leaves_a_run_whose_codes_can_be_scored(cli, tmp_path, monkeypatch
         (["study", "quik"], "did you mean 'quick'"),
         (["data", "show", "cars"], "unknown dataset 'cars'"),
         (["study", "table", "nowhere"], "holds no study"),
+        (["encode", "clop:RN50"], "unknown encoder 'clop:RN50' (did you mean 'clip'?)"),
+        (["encode", "pixels", "--image-size", "32"], "it has no preprocessing to set"),
+        (["encode", "pixels", "--rows", "0"], "rows must be a whole number of at least 1"),
+        (["encoders", "show", "run:nowhere"], "nowhere is no run"),
+        (["assess", "pixels", "--readouts", "pcs:3"], "unknown readout 'pcs'"),
     ],
 )
 def test_wrong_words_are_answered_by_a_sentence(cli, words, message, tmp_path, monkeypatch):
@@ -231,8 +236,51 @@ def test_study_table_prints_json(cli, tiny):
     assert len(json.loads(out)["rows"]) == 24
 
 
+class TestEncode:
+    def test_codes_can_be_scored(self, cli, tmp_path):
+        file = tmp_path / "codes.npz"
+        code, out, err = cli("encode", "pca:4", "--rows", "200", "--out", file)
+        assert code == 0
+        assert "200 rows, 4 latents" in out
+        assert "200 rows are few for the sound protocol" in err
+        code, out, _ = cli("score", file, "--metrics", "mig", "--json")
+        assert code == 0
+        assert json.loads(out)["n"] == 200
+
+    def test_the_papers_protocol(self, cli, tmp_path):
+        file = tmp_path / "codes.npz"
+        code, out, _ = cli("encode", "pixels", "--protocol", "paper", "--out", file)
+        assert code == 0
+        assert "score it with: unweave score" in out
+        with np.load(file) as content:
+            assert content["codes"].shape == (1000, 4096)
+            assert content["codes"].max() == pytest.approx(1 / 255)
+        code, out, _ = cli("score", file, "--drop-constant", "--metrics", "mig")
+        assert "never vary: shape, scale, orientation" in out
+
+    def test_families_and_cards_are_shown(self, cli):
+        assert "clip:RN50" in cli("encoders", "list")[1]
+        code, out, _ = cli("encoders", "show", "pca:3", "--json")
+        assert code == 0
+        card = json.loads(out)
+        assert card["parameters"] == 3 * 4096
+        assert len(card["sha256"]) == 64
+        assert "fitted to 10,000 images" in cli("encoders", "show", "pca:3")[1]
+
+    @pytest.mark.usefixtures("shared_cache")
+    def test_assess_writes_a_report(self, cli, tmp_path):
+        words = ["--rows", "200", "--metrics", "mig", "--readouts", "raw", "--out", tmp_path]
+        code, out, _ = cli("assess", "pca:3", "pca:4", *words, "--workers", "1")
+        assert code == 0
+        text = (tmp_path / "report.html").read_text()
+        assert "Are these encoders disentangled?" in text
+        assert "fewer than three sizes of one family" in text
+        assert str(tmp_path) in out.replace("\n", "")
+
+
 def test_every_command_has_help():
-    for words in ([], ["study"], ["train"], ["score"], ["compare"], ["geomancer"], ["data"]):
+    for words in ([], ["study"], ["train"], ["score"], ["compare"], ["geomancer"], ["data"],
+                  ["encode"], ["encoders"], ["assess"]):  # fmt: skip
         printed = subprocess.run(
             [sys.executable, "-m", "unweave.cli", *words, "--help"],
             capture_output=True,

@@ -77,7 +77,9 @@ def encode(
     from unweave.datasets import load
     from unweave.encoders import chosen_protocol, encode_rows, load_encoder, save_codes
     from unweave.encoders.network import NetworkEncoder
+    from unweave.training.memory import keep_freed_memory
 
+    keep_freed_memory()
     images = load(dataset)
     chosen = chosen_protocol(protocol)
     indices = chosen.rows(images, rows, seed=seed)

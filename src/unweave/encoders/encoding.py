@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
+import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from filelock import FileLock
+from numpy.lib import format as npy
 
 from unweave._check import check_indices, check_positive, constant_columns
 from unweave.datasets import FactorDataset
@@ -22,6 +25,7 @@ from unweave.encoders.network import NetworkEncoder
 __all__ = ["encode_rows", "save_codes"]
 
 _FORMAT = 1
+_BYTES = 4  # of a code
 _WHITE = 255
 
 
@@ -87,15 +91,31 @@ def save_codes(file: Path, codes: np.ndarray, dataset: FactorDataset, rows: np.n
     OSError
         If it cannot be written.
     """
-    with written_whole(file) as temporary, open(temporary, "wb") as stream:
-        np.savez(
-            stream,
-            codes=codes,
-            factors=dataset.factors(rows),
-            factor_names=np.array(dataset.space.names),
-            factor_kinds=np.array(dataset.space.kinds),
-            rows=rows,
-        )
+    others = {
+        "factors": dataset.factors(rows),
+        "factor_names": np.array(dataset.space.names),
+        "factor_kinds": np.array(dataset.space.kinds),
+        "rows": rows,
+    }
+    with written_whole(file) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        with archive.open("codes.npy", "w", force_zip64=True) as member:
+            if _is_whole_file(codes):
+                with open(codes.filename, "rb") as source:  # type: ignore[attr-defined]
+                    shutil.copyfileobj(source, member)
+            else:
+                npy.write_array(member, np.ascontiguousarray(codes))
+        for name, array in others.items():
+            with archive.open(f"{name}.npy", "w") as member:
+                npy.write_array(member, array)
+
+
+def _is_whole_file(codes: np.ndarray) -> bool:
+    """Whether it is all of a file, so that it need not be read into memory to be copied."""
+    return (
+        isinstance(codes, np.memmap)
+        and codes.filename is not None
+        and codes.offset + codes.nbytes == Path(codes.filename).stat().st_size
+    )
 
 
 def _description(
@@ -126,20 +146,25 @@ def _encode_into(
     """Fill the file with codes, from the row on at which an earlier call was cut off."""
     done_file = part.with_name("done.json")
     done = json.loads(done_file.read_text())["rows"] if done_file.exists() else 0
-    codes = np.lib.format.open_memmap(part, mode="r+") if done else None
-    for images in _batches(dataset, rows[done:], unscaled, batch_size):
-        found = encoder.encode(images, unscaled=unscaled)
-        _refuse_infinite(found, encoder, rows[done : done + len(found)])
-        if codes is None:
-            shape = (len(rows), found.shape[1])
-            codes = np.lib.format.open_memmap(part, mode="w+", dtype=np.float32, shape=shape)
-        codes[done : done + len(found)] = found
-        done += len(found)
-        _write_done(done_file, done)
-        if progress:
-            progress(done, len(rows))
-    if codes is not None:
-        codes.flush()
+    # Written and not mapped: pages of a map would count as this process's memory.
+    with open(part, "r+b" if done else "wb") as file:
+        if done:
+            npy.read_magic(file)
+            shape, _, _ = npy.read_array_header_1_0(file)
+            file.seek(done * shape[1] * _BYTES, os.SEEK_CUR)
+        for images in _batches(dataset, rows[done:], unscaled, batch_size):
+            found = encoder.encode(images, unscaled=unscaled)
+            _refuse_infinite(found, encoder, rows[done : done + len(found)])
+            if not done:
+                shape = (len(rows), found.shape[1])
+                header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+                npy.write_array_header_1_0(file, header)
+            file.write(found.astype("<f4").tobytes())
+            file.flush()
+            done += len(found)
+            _write_done(done_file, done)
+            if progress:
+                progress(done, len(rows))
 
 
 def _batches(

@@ -77,7 +77,7 @@ class NetworkEncoder(Encoder):
         check_choice("pooling", pool, POOLS)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         # Convolutions are faster with the channels innermost; the values are the same.
-        self.module = module.eval().requires_grad_(False).to(self.device)
+        self.module = module.eval().to(self.device)
         self.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.n_prefix_tokens = n_prefix_tokens
         self.precision = check_choice("precision", precision, PRECISIONS)

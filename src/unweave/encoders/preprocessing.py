@@ -51,12 +51,12 @@ class Preprocessing:
         return ((planes / 255 - mean) / std).expand(-1, self.channels, -1, -1)
 
     def _resized(self, planes: Tensor, size: tuple[int, int]) -> Tensor:
-        # Pillow filters along rows, rounds to whole levels, then filters along columns.
+        # Pillow filters along rows, rounds to whole levels (halves up), then along columns.
         for height, width in ((planes.shape[2], size[1]), size):
             planes = functional.interpolate(
                 planes, size=(height, width), mode=self.interpolation, antialias=True
             )
-            planes = planes.round().clamp(0, 255)
+            planes = (planes + 0.5).floor().clamp(0, 255)
         return planes
 
     def to_dict(self) -> dict[str, Any]:

@@ -86,12 +86,11 @@ def _loaded(timm: Any, request: Request, file: Path) -> Any:
     if file.suffix != ".npz":
         read_weights(file)  # says in a sentence what is wrong with a file
     try:
-        return timm.create_model(
-            request.rest,
-            pretrained=True,
-            num_classes=0,
-            pretrained_cfg_overlay={"file": str(file)},
-        )
+        # With its classifier, because timm loads strictly only then; it is taken off after.
+        overlay = {"file": str(file)}
+        model = timm.create_model(request.rest, pretrained=True, pretrained_cfg_overlay=overlay)
+        model.reset_classifier(0)
+        return model
     except (RuntimeError, KeyError) as error:
         first = "; ".join(line.strip() for line in str(error).splitlines()[1:6])
         raise ValueError(

@@ -21,9 +21,14 @@ def load(request: Request) -> Encoder:
     Raises
     ------
     FileNotFoundError, ValueError
-        If there is no such file, or it is no TorchScript.
+        If there is no such file, it is no TorchScript, or a layer inside it is asked for.
     """
     request.refuse_random()
+    if request.layer is not None:
+        raise ValueError(
+            f"{request.name}: the layers inside a TorchScript file cannot be reached; save the "
+            "part of the network that is wanted"
+        )
     file = Path(request.rest)
     if not file.is_file():
         raise FileNotFoundError(f"{request.name}: there is no file at {file}")
