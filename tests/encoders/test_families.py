@@ -1,5 +1,6 @@
 import http.server
 import json
+import sys
 import threading
 
 import numpy as np
@@ -159,6 +160,14 @@ def test_pca_is_a_projection_of_the_pixels():
     variances = found.var(axis=0)
     assert (np.diff(variances) < 0).all()
     assert np.abs(np.corrcoef(found.T) - np.eye(3)).max() < 0.1
+
+
+def test_a_package_that_is_missing_is_named_with_its_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "efficientnet_lite_pytorch", None)
+    with pytest.raises(
+        ImportError, match=r"lite:0 needs efficientnet_lite_pytorch.*unweave\[lite\]"
+    ):
+        load_encoder("lite:0")
 
 
 @pytest.mark.parametrize(
