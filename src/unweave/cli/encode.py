@@ -99,13 +99,16 @@ def encode(
         )
     elif image_size or mean or std:
         raise ValueError(f"{encoder} takes images as they are: it has no preprocessing to set")
-    start, first = time.perf_counter(), []
+    begun = time.perf_counter()
+    before: int | None = None  # images that an earlier call encoded, and the first batch
 
     with progress_bar() as report:
 
         def at_images(done: int, total: int) -> None:
-            first.append(done)
-            speed = (done - first[0]) / max(time.perf_counter() - start, 1e-9)
+            nonlocal begun, before
+            if before is None:
+                begun, before = time.perf_counter(), done
+            speed = (done - before) / max(time.perf_counter() - begun, 1e-9)
             report(f"encoding, {speed:.0f} images/s", done, total)
 
         codes = encode_rows(
