@@ -16,15 +16,7 @@ from unweave.studies.run import Run
 
 __all__ = ["build_table", "read_table", "write_table"]
 
-_SCHEMA = {
-    "run": pl.String,
-    "objective": pl.String,
-    "strength": pl.Float64,
-    "seed": pl.Int64,
-    "step": pl.Int64,
-    "flops": pl.Float64,
-    "parameters": pl.Int64,
-    "metric": pl.String,
+_SCORE = {
     "value": pl.Float64,
     "adjusted": pl.Float64,
     "low": pl.Float64,
@@ -35,6 +27,17 @@ _SCHEMA = {
     "projection_sd": pl.Float64,
     "p_value": pl.Float64,
     "n": pl.Int64,
+}
+_SCHEMA = {
+    "run": pl.String,
+    "objective": pl.String,
+    "strength": pl.Float64,
+    "seed": pl.Int64,
+    "step": pl.Int64,
+    "flops": pl.Float64,
+    "parameters": pl.Int64,
+    "metric": pl.String,
+    **_SCORE,
     "kl": pl.Float64,
     "active_latents": pl.Int64,
 }
@@ -66,18 +69,9 @@ _ENCODER_SCHEMA = {
     "readout": pl.String,
     "n_latents": pl.Int64,
     "metric": pl.String,
-    "value": pl.Float64,
-    "adjusted": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-    "chance_mean": pl.Float64,
-    "chance_sd": pl.Float64,
-    "projection_mean": pl.Float64,
-    "projection_sd": pl.Float64,
+    **_SCORE,
     "smooth_mean": pl.Float64,
     "smooth_sd": pl.Float64,
-    "p_value": pl.Float64,
-    "n": pl.Int64,
 }
 _ACTIVE_KL = 0.01  # nats; the threshold of disentanglement_lib's UDR
 
