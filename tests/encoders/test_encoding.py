@@ -52,8 +52,10 @@ def test_what_codes_depend_on_is_encoded_anew(what):
     encode_rows(Counting(), DATASET, ROWS)
     other = Counting(sha256="b" if what == "weights" else "a")
     rows = ROWS[::-1].copy() if what == "rows" else ROWS
-    encode_rows(other, DATASET, rows, unscaled=what == "contrast")
+    codes = encode_rows(other, DATASET, rows, unscaled=what == "contrast")
     assert other.seen == 300
+    expected = {"rows": EXPECTED[::-1], "weights": EXPECTED, "contrast": EXPECTED / 255}[what]
+    np.testing.assert_array_equal(codes, expected)
 
 
 def test_cut_off_it_goes_on_where_it_was():

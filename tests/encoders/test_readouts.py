@@ -58,6 +58,12 @@ def test_varimax_finds_components_that_own_their_latents(rng):
     assert agreement(read_out(codes, "varimax:3"), sources).min() > 0.999
 
 
+def test_components_of_varimax_are_uncorrelated_and_of_variance_one(rng):
+    _, codes = mixed(rng)
+    found = read_out(codes, "varimax:3")
+    np.testing.assert_allclose(np.cov(found.T), np.eye(3), atol=2e-3)
+
+
 def test_sparse_codes_are_sparse_and_say_the_codes(rng):
     directions = np.linalg.qr(rng.standard_normal((16, 16)))[0]
     active = rng.uniform(1, 2, (4000, 16)) * (rng.uniform(size=(4000, 16)) < 0.1)
@@ -74,7 +80,11 @@ def test_a_sparse_autoencoder_learns(rng):
     models = [train_sparse_autoencoder(codes, 64, 8, seed=0, n_steps=n) for n in (1, 1000)]
     with torch.no_grad():
         errors = [float((model(data) - data).pow(2).mean()) for model in models]
+        dictionary = models[1].decoder / models[1].decoder.norm(dim=1, keepdim=True)
+        written = models[1].features(data) @ dictionary + models[1].centre
+        np.testing.assert_allclose(models[1](data), written, atol=1e-5)
     assert errors[1] < 0.5 * errors[0]
+    assert (models[1].decoder.norm(dim=1) - 1).abs().max() > 1e-3  # or that would say nothing
 
 
 def test_same_seed_same_codes(rng):
