@@ -24,7 +24,7 @@ TOWERS = {
 
 
 @pytest.fixture(scope="module")
-def open_clip(vision):
+def open_clip():
     import open_clip
 
     return open_clip
@@ -178,7 +178,7 @@ def test_weights_of_another_architecture_are_refused_with_the_first_mismatches(t
         load_encoder("clip:RN50", weights=folder / "ViT-B-32.safetensors")
 
 
-def test_without_weights_it_says_what_to_get_from_where(vision, monkeypatch, tmp_path):
+def test_without_weights_it_says_what_to_get_from_where(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(
         FileNotFoundError,
@@ -188,7 +188,7 @@ def test_without_weights_it_says_what_to_get_from_where(vision, monkeypatch, tmp
         load_encoder("clip:RN50")
 
 
-def test_a_cached_file_with_another_hash_is_refused(vision):
+def test_a_cached_file_with_another_hash_is_refused():
     weights_folder().mkdir(parents=True)
     (weights_folder() / "RN50.pt").write_bytes(b"half of it")
     with pytest.raises(ValueError, match=r"not the published file of clip:RN50: its sha256 is"):
@@ -202,12 +202,12 @@ def test_a_cached_file_with_another_hash_is_refused(vision):
         ("clip:RN50/openia", r"no weights 'openia' of RN50 \(did you mean 'openai'\?\)"),
     ],
 )
-def test_unknown_names(vision, name, message):
+def test_unknown_names(name, message):
     with pytest.raises(ValueError, match=message):
         load_encoder(name)
 
 
-def test_random_weights_go_by_their_seed_and_see_something(vision, images):
+def test_random_weights_go_by_their_seed_and_see_something(images):
     dataset = DSprites()
     first, again, other = (
         load_encoder("random:clip:RN50", seed=seed, dataset=dataset) for seed in (0, 0, 1)

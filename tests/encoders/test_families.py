@@ -65,7 +65,7 @@ def test_onnx(tmp_path):
         load_encoder(f"onnx:{file}", layer="code")
 
 
-def test_timm_from_a_local_file(vision, tmp_path):
+def test_timm_from_a_local_file(tmp_path):
     import timm
 
     torch.manual_seed(0)
