@@ -58,7 +58,7 @@ def test_metrics_and_datasets_import_neither_torch_nor_scikit_learn():
 
 def test_encoders_import_without_what_only_some_of_them_need():
     code = (
-        "import sys, unweave.encoders, unweave.studies, unweave.cli;"
+        "import sys, unweave.encoders, unweave.cli;"
         "needed = ('open_clip', 'timm', 'transformers', 'onnxruntime', 'torchvision',"
         " 'huggingface_hub', 'efficientnet_lite_pytorch');"
         "print([m for m in needed if m in sys.modules])"

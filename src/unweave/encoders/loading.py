@@ -82,6 +82,7 @@ def load_encoder(
     ImportError
         If a package that it needs is not installed, with how to install it.
 
+    >>> import numpy as np
     >>> load_encoder("pixels").encode(np.full((2, 8, 8, 1), 255, np.uint8)).shape
     (2, 64)
     """
