@@ -8,8 +8,14 @@ import sys
 __all__ = ["keep_freed_memory"]
 
 # Parameters of mallopt(3), and values within the limits of a 64-bit glibc.
-_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
-_SETTINGS = {_MMAP_THRESHOLD: 32 << 20, _TRIM_THRESHOLD: 2**31 - 1, _TOP_PAD: 256 << 20}
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -2, -3, -4
+_SETTINGS = {
+    _MMAP_THRESHOLD: 32 << 20,
+    # The threshold can go no higher, and activations of pretrained networks are larger.
+    _MMAP_MAX: 0,
+    _TRIM_THRESHOLD: 2**31 - 1,
+    _TOP_PAD: 256 << 20,
+}
 
 
 def keep_freed_memory() -> bool:
