@@ -55,14 +55,16 @@ def test_onnx(tmp_path):
     file = tmp_path / "small.onnx"
     torch.onnx.export(
         Small(), (torch.zeros(1, 1, 64, 64),), str(file), dynamo=False,
-        input_names=["images"], output_names=["codes"], dynamic_axes={"images": {0: "n"}},
+        input_names=["images"], output_names=["head.codes"], dynamic_axes={"images": {0: "n"}},
     )  # fmt: skip
     encoder = load_encoder(f"onnx:{file}")
     np.testing.assert_allclose(encoder.encode(IMAGES), by_hand(IMAGES), atol=1e-5)
     assert encoder.card.preprocessing.size == (64, 64)
     assert encoder.card.parameters == sum(p.numel() for p in Small().parameters())
-    with pytest.raises(ValueError, match=r"unknown output of small.onnx 'code' \(did you mean"):
-        load_encoder(f"onnx:{file}", layer="code")
+    with pytest.raises(ValueError, match=r"unknown output of small.onnx 'head.code' \(did you"):
+        load_encoder(f"onnx:{file}", layer="head.code")
+    layer = load_encoder(f"onnx:{file}", layer="head.codes")
+    np.testing.assert_array_equal(layer.encode(IMAGES), encoder.encode(IMAGES))
 
 
 def test_timm_from_a_local_file(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,9 @@ def load(request: Request) -> Encoder:
         parameters=_count(file),
         preprocessing=Preprocessing(size, channels=channels if isinstance(channels, int) else 3),
     )
-    return network_encoder(request, _Session(session, source.name, outputs, chosen), card)
+    layer = _module_name(chosen) if request.layer else None
+    session_module = _Session(session, source.name, outputs, chosen)
+    return network_encoder(replace(request, layer=layer), session_module, card)
 
 
 class _Session(nn.Module):
@@ -62,12 +65,17 @@ class _Session(nn.Module):
         super().__init__()
         self.session, self.source, self.chosen = session, source, chosen
         for name in outputs:
-            self.add_module(name.replace(".", "/"), nn.Identity())
+            self.add_module(_module_name(name), nn.Identity())
 
     def forward(self, images: Tensor) -> Tensor:
         feed = {self.source: images.cpu().contiguous().numpy()}
         output = torch.from_numpy(self.session.run([self.chosen], feed)[0])
-        return self._modules[self.chosen.replace(".", "/")](output)  # type: ignore[misc]
+        return self._modules[_module_name(self.chosen)](output)  # type: ignore[misc]
+
+
+def _module_name(output: str) -> str:
+    """Outputs may have points in their names, and modules may not."""
+    return output.replace(".", "/")
 
 
 def _session(file: Path) -> Any:
