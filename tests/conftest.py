@@ -16,7 +16,7 @@ MENDED = Path(__file__).parent / "mended_torchvision"
 os.environ["PYTHONPATH"] = os.pathsep.join(
     filter(None, (str(MENDED), os.environ.get("PYTHONPATH")))  # for processes that tests start
 )
-runpy.run_path(str(MENDED / "sitecustomize.py"))
+KEPT = runpy.run_path(str(MENDED / "sitecustomize.py"))  # what it declares goes when it goes
 
 
 @pytest.fixture

@@ -13,13 +13,14 @@ from scipy import stats
 
 from unweave.cli.study import study_table
 from unweave.datasets import DSprites
-from unweave.encoders import load_encoder
+from unweave.encoders import Card, Encoder, load_encoder
 from unweave.metrics import compare, mutual_information_gap
 from unweave.reports import write_report
 from unweave.reports.encoder_findings import compare_pairs
 from unweave.studies import build_table, load_study, open_study, run_study
 from unweave.studies.encoders import EncoderStudy
 from unweave.studies.engine import study_runs
+from unweave.studies.loading import checked_study
 from unweave.studies.trends import rank_order
 
 TEXT = """
@@ -171,6 +172,8 @@ def test_the_page_says_what_the_table_says(finished, browser):
     page.goto(Path(path).as_uri())
     assert problems == []
     assert page.locator("svg.figure").count() == 4
+    for label in ("pixels", "pca:4"):
+        assert page.locator(f"svg.figure >> text={label}").count() == 4
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     table = build_table(study, folder)
     pixels = table.filter(
@@ -190,6 +193,37 @@ def test_its_table_is_printed(finished, capsys):
 
 
 @pytest.mark.usefixtures("shared_cache")
+class Blind(Encoder):
+    """Sees nothing in images that are almost black."""
+
+    card = Card("blind", "", "", "", "", 1)
+
+    def encode(self, images, *, unscaled=False):
+        bright = images[:, ::8, ::8, 0].reshape(len(images), -1) > 1
+        return bright.astype(np.float32)
+
+
+@pytest.mark.parametrize("protocols", [["paper"], ["paper", "sound"]])
+def test_an_encoder_that_sees_nothing_in_one_protocol_is_scored_in_the_other(
+    protocols, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("unweave.studies.encoders.load_encoder", lambda *_, **__: Blind())
+    content = {"name": "b", "title": "t", "question": "q", "encoders": ["pixels"]}
+    reading = {"rows": 200, "metrics": ["mig"], "n_permutations": 2, "n_projections": 2}
+    study = checked_study(
+        content | {"protocols": protocols, "reading": reading | {"n_halves": 3}}, "here"
+    )
+    (run,) = study_runs(study, tmp_path)
+    if protocols == ["paper"]:
+        with pytest.raises(ValueError, match="paper protocol: blind gives the same code for all"):
+            run.execute()
+        assert not run.is_finished
+        return
+    run.execute()
+    assert build_table(study, tmp_path)["protocol"].to_list() == ["sound"]
+    assert "paper protocol: blind gives the same code" in write_report(study, tmp_path).read_text()
+
+
 def test_an_encoder_that_cannot_be_loaded_fails_alone(tmp_path):
     (tmp_path / "one.toml").write_text(
         'name = "one"\ntitle = "t"\nquestion = "q"\nencoders = ["hf:nobody/nothing", "pca:2"]\n'

@@ -22,12 +22,16 @@ from unweave.datasets.cache import cache_folder, written_whole
 from unweave.encoders.encoder import Encoder
 from unweave.encoders.network import NetworkEncoder
 
-__all__ = ["encode_rows", "save_codes"]
+__all__ = ["ConstantCodesError", "encode_rows", "save_codes"]
 
 _FORMAT = 1
 _CHUNK = 256  # rows
 _BYTES = 4  # of a code
 _WHITE = 255
+
+
+class ConstantCodesError(ValueError):
+    """All images have the same code."""
 
 
 def encode_rows(
@@ -61,8 +65,10 @@ def encode_rows(
 
     Raises
     ------
+    ConstantCodesError
+        If all images have the same code.
     ValueError
-        If a code is not finite, or all images have the same code.
+        If a code is not finite.
     """
     rows = check_indices(rows, len(dataset))
     check_positive("the number of rows", len(rows))
@@ -208,7 +214,7 @@ def _refuse_constant(file: Path, encoder: Encoder) -> None:
     codes = np.load(file, mmap_mode="r")
     starts = range(0, len(codes), _CHUNK)
     if len(codes) > 1 and not any((codes[i : i + _CHUNK] != codes[:1]).any() for i in starts):
-        raise ValueError(
+        raise ConstantCodesError(
             f"{encoder.card.name} gives the same code for all {len(codes)} images: it sees nothing "
             "in them; look at its preprocessing and its layer"
         )

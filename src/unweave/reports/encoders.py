@@ -93,6 +93,8 @@ def _figures(axes: pl.DataFrame, study: EncoderStudy) -> list[str]:
     for protocol in study.protocols:
         for metric in study.reading.metrics:
             rows = axes.filter((pl.col("protocol") == protocol) & (pl.col("metric") == metric))
+            if not rows.height:
+                continue
             published = CLIP_SCORES if (protocol, metric) == ("paper", "mig") else {}
             title = f"{METRIC_NAMES.get(metric, metric)}, {protocol} protocol"
             figures.append(scale_figure(rows, kinds, published, title, f"{protocol}-{metric}"))
@@ -121,7 +123,7 @@ def _skipped(results: list[dict[str, Any]]) -> list[str]:
             f"{result['label']}: {read['skipped']}"
             for result in results
             for found in result["protocols"].values()
-            for read in found["readouts"].values()
+            for read in (found, *found["readouts"].values())
             if "skipped" in read
         }
     )

@@ -195,9 +195,9 @@ def scale_figure(
                 own["parameters"], values, bars, fmt="o", ms=6, lw=1, color=colour, label=words,
                 mfc="none" if kind == "random" else colour,
             )  # fmt: skip
-        for colour, row in zip(COLOURS[3:], rows.iter_rows(named=True), strict=False):
-            if kinds[row["encoder"]] == "plain":
-                axes.axhline(row["value"], color=colour, lw=1, label=row["encoder"])
+        plain = rows.filter(pl.col("encoder").is_in([e for e, k in kinds.items() if k == "plain"]))
+        for colour, row in zip(COLOURS[3:], plain.iter_rows(named=True), strict=False):
+            axes.axhline(row["value"], color=colour, lw=1, label=row["encoder"])
         wide = rows.filter(pl.col("encoder").is_in([e for e, k in kinds.items() if k in _WIDE]))
         if wide.height:
             mean, sd = (float(wide[f"smooth_{of}"].to_numpy().mean()) for of in ("mean", "sd"))

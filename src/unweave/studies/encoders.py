@@ -12,6 +12,7 @@ from pydantic import Field, field_validator
 from unweave._check import check_choice, constant_columns
 from unweave.datasets import DATASETS, FactorDataset, load
 from unweave.encoders import PROTOCOLS, Encoder, encode_rows, load_encoder, read_out
+from unweave.encoders.encoding import ConstantCodesError
 from unweave.encoders.protocols import Protocol
 from unweave.encoders.readouts import parse_readout
 from unweave.metrics import METRICS, Noise, evaluate
@@ -226,21 +227,28 @@ class EncoderRun(Run):
         at_unit(1)
         encoder = self._encoder(dataset, at_unit)
         done = description.trained.work if description.trained else 0
-        protocols = {}
+        protocols: dict[str, Any] = {}
         for name in description.protocols:
             protocol = PROTOCOLS[name]
             n_rows = description.rows_of(protocol)
             rows = protocol.rows(dataset, n_rows, seed=description.reading.seed)
-            codes = encode_rows(
-                encoder,
-                dataset,
-                rows,
-                unscaled=protocol.unscaled,
-                progress=lambda images, _: at_unit(images),
-            )
-            done += n_rows
+            try:
+                codes = encode_rows(
+                    encoder,
+                    dataset,
+                    rows,
+                    unscaled=protocol.unscaled,
+                    progress=lambda images, _: at_unit(images),
+                )
+            except ConstantCodesError as error:  # blind to almost black images, say
+                protocols[name] = {"readouts": {}, "skipped": f"{name} protocol: {error}"}
+                continue
+            finally:
+                done += n_rows
             protocols[name] = _scored(codes, dataset, rows, description.reading, name == "sound")
             at_unit(0)
+        if not any(found["readouts"] for found in protocols.values()):
+            raise ValueError("; ".join(found["skipped"] for found in protocols.values()))
         result = {
             "description": description.model_dump(mode="json"),
             "label": description.label,
