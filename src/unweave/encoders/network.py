@@ -242,8 +242,8 @@ def drawn(request: Request, build: Callable[[], Any]) -> Any:
 def calibrate(module: nn.Module, preprocessing: Preprocessing, dataset: FactorDataset) -> None:
     """Give batch normalisations the statistics of images, as they have in training from the start.
 
-    Without them a network of random weights is not what a training begins with: its signal dies or
-    explodes on the way. 64 images are used, and no factors.
+    Without them a network of random weights is not what any training begins with. 64 images are
+    used, and no factors.
     """
     norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     if not norms:
