@@ -85,7 +85,6 @@ class Ours:
             VAE(),
             self.dataset,
             config,
-            n_latents=10,
             at_step=lambda _: marks.append(time.process_time()),
         )
         return STEPS / (marks[-1] - marks[0])
@@ -132,7 +131,7 @@ def where_the_time_goes() -> list[tuple[float, str]]:
 def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 9
     model = build_vae(Network(), (64, 64, 1), seed=0)
-    flops = step_flops(model, VAE(), batch_size=BATCH, n_latents=10)
+    flops = step_flops(model, VAE(), batch_size=BATCH)
     context = multiprocessing.get_context("spawn")
     with (
         ProcessPoolExecutor(1, context, prepare, ("plain",)) as plain,

@@ -8,7 +8,15 @@ from torch.distributions import Bernoulli, Laplace, Normal, kl_divergence
 
 from unweave.models import Network, Posterior, build_vae
 from unweave.models.likelihoods import negative_log_likelihood
-from unweave.models.objectives import AE, VAE, AnnealedVAE, AnyObjective, BetaVAE
+from unweave.models.objectives import (
+    AE,
+    VAE,
+    AnnealedVAE,
+    AnyObjective,
+    Batch,
+    BetaVAE,
+    Pass,
+)
 
 OBJECTIVES = [AE(), VAE(), BetaVAE(beta=4), AnnealedVAE(gamma=10, max_capacity=5)]
 
@@ -24,7 +32,8 @@ def posterior():
 def batch():
     generator = torch.Generator().manual_seed(1)
     images = (torch.rand(6, 1, 64, 64, generator=generator) < 0.2).float()
-    return images, torch.randn(6, 4, generator=generator)
+    noise, prior = torch.randn(2, 6, 4, generator=generator)
+    return Batch(images, noise, prior, 0, 1000)
 
 
 @pytest.fixture
@@ -55,7 +64,7 @@ def test_reparameterised_draws_have_the_posteriors_moments():
     ],
 )
 def test_likelihoods_are_summed_over_pixels_and_those_of_torch(batch, likelihood, distribution):
-    images, _ = batch
+    images = batch.images
     outputs = torch.randn(images.shape, generator=torch.Generator().manual_seed(2))
     expected = -distribution(outputs).log_prob(images).flatten(1).sum(1)
     ours = negative_log_likelihood(outputs, images, likelihood)
@@ -65,10 +74,10 @@ def test_likelihoods_are_summed_over_pixels_and_those_of_torch(batch, likelihood
 
 @pytest.mark.parametrize("objective", OBJECTIVES, ids=lambda o: o.name)
 def test_terms_are_means_over_the_batch_of_sums(objective, model, batch):
-    images, noise = batch
-    terms = objective(model, images, step=0, noise=noise)
+    terms = objective(model, batch)
     singles = [
-        objective(model, images[i : i + 1], step=0, noise=noise[i : i + 1]) for i in range(6)
+        objective(model, batch._replace(images=batch.images[[i]], noise=batch.noise[[i]]))
+        for i in range(6)
     ]
     torch.testing.assert_close(
         terms.reconstruction, torch.stack([s.reconstruction for s in singles]).mean()
@@ -77,14 +86,12 @@ def test_terms_are_means_over_the_batch_of_sums(objective, model, batch):
 
 
 def test_the_loss_at_the_start_is_near_that_of_a_coin_a_pixel(model, batch):
-    images, noise = batch
-    reconstruction = VAE()(model, images, step=0, noise=noise).reconstruction.item()
+    reconstruction = VAE()(model, batch).reconstruction.item()
     assert 0.7 < reconstruction / (4096 * math.log(2)) < 3
 
 
 def test_each_loss_is_its_formula(model, batch):
-    images, noise = batch
-    ae, vae, beta, annealed = (o(model, images, step=0, noise=noise) for o in OBJECTIVES)
+    ae, vae, beta, annealed = (o(model, batch) for o in OBJECTIVES)
     torch.testing.assert_close(ae.loss, ae.reconstruction)
     torch.testing.assert_close(vae.loss, vae.reconstruction + vae.kl.sum())
     torch.testing.assert_close(beta.loss, vae.reconstruction + 4 * vae.kl.sum())
@@ -92,31 +99,34 @@ def test_each_loss_is_its_formula(model, batch):
 
 
 def test_beta_one_is_the_vae(model, batch):
-    images, noise = batch
-    a, b = (o(model, images, step=3, noise=noise).loss for o in (BetaVAE(beta=1), VAE()))
+    a, b = (o(model, batch).loss for o in (BetaVAE(beta=1), VAE()))
     assert torch.equal(a, b)
 
 
 def test_the_autoencoder_draws_nothing(model, batch):
-    images, noise = batch
-    a, b = (AE()(model, images, step=0, noise=scale * noise).loss for scale in (1, 9))
+    a, b = (AE()(model, batch._replace(noise=scale * batch.noise)).loss for scale in (1, 9))
     assert torch.equal(a, b)
 
 
 def test_capacity_grows_linearly_and_stays():
     objective = AnnealedVAE(max_capacity=25, annealing_steps=100)
     assert [objective.capacity(s) for s in (0, 50, 100, 1000)] == [0, 12.5, 25, 25]
-    loss, weights = objective.loss(torch.tensor(1.0), torch.tensor([30.0, 5.0]), 100)
-    assert loss.item() == 1 + 1000 * 10
-    below, _ = objective.loss(torch.tensor(1.0), torch.tensor([3.0, 2.0]), 100)
-    assert below.item() == 1 + 1000 * 20
-    assert weights == {"capacity": 25}
+    batch = Batch(*torch.zeros(3, 1, 2), step=100, n_images=9)
+    posterior = Posterior(*torch.zeros(2, 1, 2))
+
+    def loss(kl):
+        return objective.loss(
+            Pass(batch, posterior, posterior.mean, torch.tensor(1.0), torch.tensor(kl), None)
+        )
+
+    assert loss([30.0, 5.0]).value.item() == 1 + 1000 * 10
+    assert loss([3.0, 2.0]).value.item() == 1 + 1000 * 20
+    assert loss([3.0, 2.0]).others["capacity"].item() == 25
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES[1:], ids=lambda o: o.name)
 def test_every_parameter_gets_a_gradient(objective, model, batch):
-    images, noise = batch
-    objective(model, images, step=0, noise=noise).loss.backward()
+    objective(model, batch).loss.backward()
     gradients = [p.grad for p in model.parameters()]
     assert all(g is not None and g.abs().sum() > 0 for g in gradients)
 

@@ -19,7 +19,7 @@ config = TrainingConfig(
     steps=12, batch_size=16, devices=int(sys.argv[1]), accelerator="cpu", log_every=4
 )
 model = build_vae(Network(width=0.125, n_latents=3), (64, 64, 1), seed=0)
-train(model, BetaVAE(), DSprites(), config, n_latents=3, folder=Path(sys.argv[2]))
+train(model, BetaVAE(), DSprites(), config, folder=Path(sys.argv[2]))
 """
 
 

@@ -9,12 +9,12 @@ from pydantic import ValidationError
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from unweave.datasets import DSprites
-from unweave.models import Network, build_vae
-from unweave.models.objectives import AE, VAE, BetaVAE
+from unweave.models import Network, build_vae, count_parameters
+from unweave.models.objectives import AE, VAE, BetaVAE, Loss
 from unweave.training import DivergedError, TrainingConfig, load_model, train
 from unweave.training.batches import Batches, unpack
 from unweave.training.checkpoint import write_json
-from unweave.training.compute import count_parameters, step_flops
+from unweave.training.compute import step_flops
 from unweave.training.curves import read_curves
 
 NETWORK = Network(width=0.125, n_latents=3)
@@ -29,7 +29,7 @@ def model():
 
 def run(folder=None, config=CONFIG, objective=None, **hooks):
     objective = objective or BetaVAE(beta=2)
-    return train(model(), objective, DSprites(), config, n_latents=3, folder=folder, **hooks)
+    return train(model(), objective, DSprites(), config, folder=folder, **hooks)
 
 
 def weights(trained):
@@ -72,10 +72,12 @@ def test_training_lowers_the_loss():
     losses = []
     config = CONFIG.model_copy(update={"steps": 250, "milestones": ()})
     trained = run(config=config, objective=VAE())
-    batches = Batches(DSprites(), batch_size=64, n_latents=3, seed=99, device=torch.device("cpu"))
+    batches = Batches(
+        DSprites(), VAE(), batch_size=64, n_inputs=3, seed=99, device=torch.device("cpu")
+    )
     for m in (model(), trained):
         with torch.no_grad():
-            losses.append(VAE()(m, batches.images(0), step=0, noise=batches.noise(0)).loss.item())
+            losses.append(VAE()(m, batches[0]).loss.item())
     assert losses[1] < 0.4 * losses[0]
 
 
@@ -117,8 +119,8 @@ def test_a_line_that_was_cut_off_is_dropped(tmp_path):
 
 def test_a_diverged_run_stops_and_keeps_the_last_good_checkpoint(tmp_path):
     class Exploding(VAE):
-        def loss(self, reconstruction, kl, step):
-            return reconstruction * (math.nan if step >= 33 else 1.0), {}
+        def loss(self, seen):
+            return Loss(seen.reconstruction * (math.nan if seen.batch.step >= 33 else 1.0))
 
     with pytest.raises(DivergedError, match="lower the learning rate.*step-00000030"):
         run(tmp_path, objective=Exploding())
@@ -142,7 +144,7 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path):
         run(tmp_path, at_step=kill_at(20))
     other = build_vae(Network(width=0.25, n_latents=3), (64, 64, 1), seed=0)
     with pytest.raises(ValueError, match="belongs to another network"):
-        train(other, VAE(), DSprites(), CONFIG, n_latents=3, folder=tmp_path)
+        train(other, VAE(), DSprites(), CONFIG, folder=tmp_path)
 
 
 def test_batches_are_the_datasets_images(rng):
@@ -156,14 +158,16 @@ def test_batches_are_the_datasets_images(rng):
 def test_two_ranks_share_the_batch_and_the_noise_of_one():
     def batches(rank, world_size):
         return Batches(
-            DSprites(), batch_size=8, n_latents=3, seed=0, device=torch.device("cpu"),
+            DSprites(), VAE(), batch_size=8, n_inputs=3, seed=0, device=torch.device("cpu"),
             rank=rank, world_size=world_size,
         )  # fmt: skip
 
     whole, halves = batches(0, 1), [batches(r, 2) for r in range(2)]
-    assert torch.equal(whole.images(5), torch.cat([h.images(5) for h in halves]))
-    assert torch.equal(whole.noise(5), torch.cat([h.noise(5) for h in halves]))
-    assert not torch.equal(whole.noise(5), whole.noise(6))
+    for of in ("images", "noise", "prior"):
+        shares = [getattr(half[5], of) for half in halves]
+        assert torch.equal(getattr(whole[5], of), torch.cat(shares))
+    assert not torch.equal(whole[5].noise, whole[6].noise)
+    assert not torch.equal(whole[5].noise, whole[5].prior)
 
 
 def test_flops_are_those_counted_by_hand():
@@ -176,14 +180,14 @@ def test_flops_are_those_counted_by_hand():
     )  # fmt: skip
     # Backward costs twice the forward pass, but for the gradient at the images, which none needs.
     expected = 64 * (3 * forward - 2 * 32 * 32 * 16 * 32)
-    ours = step_flops(vae, VAE(), batch_size=64, n_latents=10)
+    ours = step_flops(vae, VAE(), batch_size=64)
     assert ours == pytest.approx(expected, rel=1e-3)
     assert count_parameters(vae) == 502_005
 
 
 def test_the_counter_leaves_no_gradient():
     vae = model()
-    step_flops(vae, AE(), batch_size=2, n_latents=3)
+    step_flops(vae, AE(), batch_size=2)
     assert all(p.grad is None for p in vae.parameters())
 
 

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from huggingface_hub import ModelCard, ModelHubMixin
 from torch import Tensor, nn
 
-from unweave.models.networks import ImageShape, Network, build_decoder, build_encoder
+from unweave.models import pretrained
+from unweave.models.likelihoods import pixel_means
+from unweave.models.networks import (
+    ImageShape,
+    Network,
+    build_decoder,
+    build_encoder,
+    initialise,
+)
 
 __all__ = ["VAE", "Posterior", "VAEOutput", "build_vae"]
 
@@ -18,6 +28,11 @@ class Posterior(NamedTuple):
 
     mean: Tensor
     log_variance: Tensor
+
+    @classmethod
+    def of(cls, encoded: Tensor) -> Posterior:
+        """From an encoder's outputs (n, 2 * latents), means first."""
+        return cls(*encoded.chunk(2, dim=1))
 
     def sample(self, noise: Tensor) -> Tensor:
         """Latents (n, latents) by the reparameterisation trick, from standard normal ``noise``."""
@@ -36,8 +51,11 @@ class VAEOutput(NamedTuple):
     outputs: Tensor
 
 
-class VAE(nn.Module):
+class VAE(nn.Module, ModelHubMixin, library_name="unweave"):
     """An encoder to (mean, log variance) and a decoder from latents to pixel outputs.
+
+    ``save_pretrained``, ``from_pretrained`` and ``push_to_hub`` are those of the Hugging Face hub;
+    the first two need no network for a local folder.
 
     Parameters
     ----------
@@ -48,23 +66,63 @@ class VAE(nn.Module):
         likelihood of the objective reads them.
     image_shape
         Height, width and channels of the images.
+    network
+        What encoder and decoder were built from; without it the model cannot be saved.
     """
 
-    def __init__(self, encoder: nn.Module, decoder: nn.Module, image_shape: ImageShape) -> None:
+    def __init__(
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        image_shape: ImageShape,
+        network: Network | None = None,
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
-        self.image_shape = tuple(image_shape)
+        self.image_shape: ImageShape = tuple(image_shape)  # type: ignore[assignment]
+        self.network = network
+
+    @property
+    def n_latents(self) -> int:
+        """Latents of the encoder."""
+        if self.network is not None:
+            return self.network.n_latents
+        height, width, channels = self.image_shape
+        with torch.no_grad():
+            image = next(self.parameters()).new_zeros(1, channels, height, width)
+            return self.posterior(image).mean.shape[1]
+
+    @property
+    def n_inputs(self) -> int:
+        """Inputs of the decoder: latents, and noise that the encoder does not see."""
+        return self.network.n_inputs if self.network is not None else self.n_latents
 
     def posterior(self, images: Tensor) -> Posterior:
         """q(z|x) of images (n, channels, height, width) in [0, 1]."""
-        return Posterior(*self.encoder(images).chunk(2, dim=1))
+        return Posterior.of(self.encoder(images))
 
     def forward(self, images: Tensor, noise: Tensor | None) -> VAEOutput:
         """Encode, draw with ``noise`` (n, latents) or take the mean if it is None, decode."""
         posterior = self.posterior(images)
         latents = posterior.mean if noise is None else posterior.sample(noise)
         return VAEOutput(posterior, latents, self.decoder(latents))
+
+    @torch.no_grad()
+    def decode(self, latents: np.ndarray, *, batch_size: int = 512) -> np.ndarray:
+        """Expected images (n, height, width, channels) uint8 of latents (n, inputs of the decoder).
+
+        Where the decoder has more inputs than there are latents, the rest are zero.
+        """
+        device = next(self.parameters()).device
+        n_noise = self.network.n_noise if self.network else 0
+        rows = np.pad(np.asarray(latents, dtype=np.float32), ((0, 0), (0, n_noise)))
+        pieces = []
+        for start in _starts(rows, batch_size):
+            batch = torch.from_numpy(rows[start : start + batch_size]).to(device)
+            pixels = pixel_means(self.decoder(batch)).permute(0, 2, 3, 1).float().cpu().numpy()
+            pieces.append(np.rint(255 * pixels).astype(np.uint8))
+        return np.concatenate(pieces)
 
     def encode(self, images: np.ndarray, *, batch_size: int = 512) -> np.ndarray:
         """Posterior means (n, latents) float32 of uint8 images (n, height, width, channels).
@@ -93,32 +151,54 @@ class VAE(nn.Module):
         if images.dtype != np.uint8 or images.shape[1:] != self.image_shape:
             raise ValueError(
                 f"images must be uint8 of shape (n, {', '.join(map(str, self.image_shape))}), not "
-                f"{images.dtype} of shape {images.shape}"
+                f"{images.dtype} of shape {images.shape}{_colours(images, self.image_shape[2])}"
             )
         device = next(self.parameters()).device
         batch = torch.from_numpy(np.ascontiguousarray(images)).to(device)
         mean, log_variance = self.posterior(batch.permute(0, 3, 1, 2).float() / 255)
         return mean.float().cpu().numpy(), log_variance.float().cpu().numpy()
 
+    def _save_pretrained(self, save_directory: Path) -> None:
+        pretrained.save(self, save_directory)
+
+    @classmethod
+    def _from_pretrained(cls, *, model_id: str, **options: Any) -> VAE:
+        folder = pretrained.local_folder(model_id, **options)
+        config = pretrained.read_config(folder)
+        network = Network(**config["network"])
+        model = build_vae(network, tuple(config["image_shape"]), seed=0)  # type: ignore[arg-type]
+        pretrained.load_weights(model, folder / pretrained.WEIGHTS)
+        return model.eval()
+
+    def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:
+        """A card that says what the model is, how it was trained, and how it scores."""
+        return pretrained.card(self, kwargs.get("result"))
+
 
 def build_vae(network: Network, image_shape: ImageShape, *, seed: int) -> VAE:
     """A VAE with weights drawn from ``seed``; torch's global generator is left as it was.
 
-    Weights are uniform with the variance of He et al. (2015), https://arxiv.org/abs/1502.01852,
-    biases are zero. (torch's default is a sixth of that variance; through nine layers the signal
-    dies, and training sits for a thousand steps and more at a posterior that is the prior.)
+    Raises
+    ------
+    ValueError
+        If the network cannot take images of this shape.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         encoder = build_encoder(network, image_shape)
         decoder = build_decoder(network, image_shape)
-        for layer in [*encoder, *decoder]:
-            if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
-                nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
-                if layer.bias is not None:
-                    nn.init.zeros_(layer.bias)
-    return VAE(encoder, decoder, image_shape)
+        initialise(encoder, decoder)
+    return VAE(encoder, decoder, image_shape, network)
 
 
 def _starts(images: np.ndarray, batch_size: int) -> range:
     return range(0, max(1, len(images)), batch_size)
+
+
+def _colours(images: np.ndarray, channels: int) -> str:
+    """What to do where only the colours are wrong."""
+    if images.ndim != 4 or images.shape[3] == channels or {images.shape[3], channels} != {1, 3}:
+        return ""
+    if channels == 3:
+        return ": for grayscale images in colour, repeat them: numpy.repeat(images, 3, axis=3)"
+    return ": for colour images in grayscale, take their mean over channels, rounded"

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 
 from unweave.datasets import FactorDataset
 from unweave.metrics import Noise, Scores, evaluate
 from unweave.models import VAE
-from unweave.models.likelihoods import pixel_means
 from unweave.studies.study import Evaluation
 
 __all__ = ["mean_divergence", "pictures", "score_model"]
@@ -39,7 +37,6 @@ def score_model(model: VAE, dataset: FactorDataset, evaluation: Evaluation) -> d
     }
 
 
-@torch.no_grad()
 def pictures(model: VAE, dataset: FactorDataset, evaluation: Evaluation) -> dict[str, np.ndarray]:
     """Images (uint8, 0 to 255) for the report.
 
@@ -60,8 +57,8 @@ def pictures(model: VAE, dataset: FactorDataset, evaluation: Evaluation) -> dict
     paths[np.arange(len(order)), :, order] = _TRAVERSAL
     return {
         "images": images,
-        "reconstructions": _decode(model, codes),
-        "traversals": _decode(model, paths.reshape(-1, codes.shape[1])).reshape(
+        "reconstructions": model.decode(codes),
+        "traversals": model.decode(paths.reshape(-1, codes.shape[1])).reshape(
             len(order), len(_TRAVERSAL), *dataset.image_shape
         ),
         "order": order,
@@ -73,10 +70,3 @@ def mean_divergence(means: np.ndarray, log_variances: np.ndarray) -> np.ndarray:
     """Mean Kullback-Leibler divergence (latents,) in nats of posteriors (rows, latents)."""
     terms = means.astype(np.float64) ** 2 + np.exp(log_variances.astype(np.float64))
     return (0.5 * (terms - 1 - log_variances)).mean(axis=0)
-
-
-def _decode(model: VAE, codes: np.ndarray) -> np.ndarray:
-    device = next(model.parameters()).device
-    outputs = model.decoder(torch.from_numpy(codes.astype(np.float32)).to(device))
-    pixels = pixel_means(outputs).permute(0, 2, 3, 1).float().cpu().numpy()
-    return np.rint(255 * pixels).astype(np.uint8)

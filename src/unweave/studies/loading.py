@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from unweave._check import suggestion
 from unweave.models import Network
-from unweave.models.objectives import AE, VAE, AnnealedVAE, BetaVAE
+from unweave.models.objectives import OBJECTIVES
 from unweave.studies.encoders import EncoderChoice, EncoderStudy, Reading, Trained
 from unweave.studies.manifolds import ManifoldStudy
 from unweave.studies.study import Cells, Evaluation, Study, Training
@@ -114,10 +114,9 @@ def _sentence(problem: Any) -> str:
         return f"the key {last!r}{inside} is missing"
     if problem["type"] == "union_tag_invalid":
         given = str(problem["ctx"]["tag"])
-        names = [o.model_fields["name"].default for o in (AE, VAE, BetaVAE, AnnealedVAE)]
         return (
-            f"unknown objective {given!r} in {place}.{last}{suggestion(given, names)}; choose "
-            f"from {', '.join(names)}"
+            f"unknown objective {given!r} in {place}.{last}{suggestion(given, OBJECTIVES)}; choose "
+            f"from {', '.join(OBJECTIVES)}"
         )
     message = problem["msg"][0].lower() + problem["msg"][1:]
     return f"{last!r}{inside}: {message} (it is {problem['input']!r})"
@@ -125,7 +124,7 @@ def _sentence(problem: Any) -> str:
 
 def _known_keys() -> set[str]:
     models = (
-        Study, Cells, Evaluation, Training, Network, AE, VAE, BetaVAE, AnnealedVAE, ManifoldStudy,
-        EncoderStudy, EncoderChoice, Reading, Trained,
+        Study, Cells, Evaluation, Training, Network, ManifoldStudy, EncoderStudy, EncoderChoice,
+        Reading, Trained, *OBJECTIVES.values(),
     )  # fmt: skip
     return {key for model in models for key in model.model_fields}

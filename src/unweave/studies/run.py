@@ -13,12 +13,12 @@ from filelock import FileLock, Timeout
 
 from unweave.datasets import load
 from unweave.datasets.cache import written_whole
-from unweave.models import VAE, build_vae
+from unweave.models import VAE, build_vae, count_parameters
 from unweave.studies.description import Description
 from unweave.studies.evaluation import pictures, score_model
 from unweave.studies.study import RunDescription
 from unweave.training.checkpoint import write_json
-from unweave.training.compute import count_parameters, step_flops
+from unweave.training.compute import step_flops
 from unweave.training.loop import train
 
 __all__ = ["Run", "RunIsBusyError", "TrainingRun"]
@@ -100,10 +100,7 @@ class TrainingRun(Run):
         cost = {
             "parameters": count_parameters(model),
             "flops_per_step": step_flops(
-                model,
-                description.objective,
-                batch_size=training.batch_size,
-                n_latents=network.n_latents,
+                model, description.objective, batch_size=training.batch_size
             ),
         }
         config = {**description.model_dump(mode="json"), "image_shape": list(dataset.image_shape)}
@@ -118,7 +115,6 @@ class TrainingRun(Run):
             description.objective,
             dataset,
             training,
-            n_latents=network.n_latents,
             folder=self.folder,
             at_milestone=at_milestone,
             at_step=at_step,

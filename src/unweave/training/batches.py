@@ -7,12 +7,13 @@ import torch
 from torch import Tensor
 
 from unweave.datasets import FactorDataset
+from unweave.models.objectives import Batch, Objective
 
 __all__ = ["Batches", "unpack"]
 
 
 class Batches:
-    """Images and latent noise of any step; a resumed run needs no state of a generator.
+    """Images and noise of any step, by ``[step]``; a resumed run needs no state of a generator.
 
     Images travel to the device as they are stored (dSprites: a bit for a pixel) and become numbers
     there. With several processes, each takes its slice of the same batch and the same noise.
@@ -21,35 +22,39 @@ class Batches:
     def __init__(
         self,
         dataset: FactorDataset,
+        objective: Objective,
         *,
         batch_size: int,
-        n_latents: int,
+        n_inputs: int,
         seed: int,
         device: torch.device,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
         self.dataset = dataset
+        self.objective = objective
         self.batch_size = batch_size
-        self.n_latents = n_latents
+        self.n_inputs = n_inputs
         self.seed = seed
         self.device = device
         share = batch_size // world_size
         self._own = slice(rank * share, (rank + 1) * share)
         self._generator = torch.Generator()
 
-    def images(self, step: int) -> Tensor:
-        """Images (n, channels, height, width) float in [0, 1] of a step."""
+    def __getitem__(self, step: int) -> Batch:
+        """The batch of a step."""
         rng = np.random.default_rng([self.seed, step])
-        rows = rng.integers(0, len(self.dataset), self.batch_size)[self._own]
-        stored = torch.from_numpy(self.dataset.stored(rows)).to(self.device, non_blocking=True)
-        return unpack(stored, self.dataset)
-
-    def noise(self, step: int) -> Tensor:
-        """Standard normal noise (n, latents) of a step."""
+        rows, own = self.objective.rows(self.dataset.space, self.batch_size, rng)
+        stored = torch.from_numpy(self.dataset.stored(rows[self._own]))
+        images = unpack(stored.to(self.device, non_blocking=True), self.dataset)
         self._generator.manual_seed((self.seed << 40) + step)
-        noise = torch.randn(self.batch_size, self.n_latents, generator=self._generator)
-        return noise[self._own].to(self.device, non_blocking=True)
+        noise, prior = self._normal(), self._normal()
+        return Batch(images, noise, prior, step, len(self.dataset), own)
+
+    def _normal(self) -> Tensor:
+        """The next standard normal numbers (n, inputs of the decoder)."""
+        numbers = torch.randn(self.batch_size, self.n_inputs, generator=self._generator)
+        return numbers[self._own].to(self.device, non_blocking=True)
 
 
 def unpack(stored: Tensor, dataset: FactorDataset) -> Tensor:

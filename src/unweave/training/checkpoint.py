@@ -8,38 +8,62 @@ import shutil
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from unweave.models import VAE, Network, build_vae
+from unweave.models.pretrained import load_weights
 
-__all__ = ["latest_checkpoint", "load_model", "load_checkpoint", "save_checkpoint", "write_json"]
+__all__ = [
+    "ADVERSARY",
+    "MODEL",
+    "Trained",
+    "latest_checkpoint",
+    "load_checkpoint",
+    "load_model",
+    "save_checkpoint",
+    "write_json",
+]
 
 FORMAT = 1
+MODEL, ADVERSARY = "model", "adversary"
+
+
+class Trained(NamedTuple):
+    """A network and the optimiser that trains it."""
+
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
 
 
 def save_checkpoint(
-    folder: Path, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, keep: set[int]
+    folder: Path, step: int, trained: Mapping[str, Trained], keep: set[int]
 ) -> Path:
-    """Write ``folder/checkpoints/step-...``; older ones go, but for models of steps ``keep``."""
+    """Write ``folder/checkpoints/step-...``; older ones go, but for models of steps ``keep``.
+
+    ``trained`` holds what is under :data:`MODEL` and, if there is one, under :data:`ADVERSARY`.
+    """
     checkpoints = folder / "checkpoints"
     checkpoints.mkdir(parents=True, exist_ok=True)
     final = checkpoints / f"step-{step:08d}"
     if not final.exists():
         temporary = checkpoints / f".{final.name}-{uuid.uuid4().hex}"
         temporary.mkdir()
-        save_file(_contiguous(model.state_dict()), temporary / "model.safetensors")
-        save_file(_optimizer_tensors(optimizer), temporary / "optimizer.safetensors")
+        for name, (network, optimizer) in trained.items():
+            save_file(_contiguous(network.state_dict()), temporary / f"{name}.safetensors")
+            save_file(_optimizer_tensors(optimizer), temporary / _optimizer_file(name))
         write_json(temporary / "state.json", {"format": FORMAT, "step": step})
         os.replace(temporary, final)
     for old in checkpoints.iterdir():
         if old.name.startswith("."):  # left by a run that was killed while writing
             shutil.rmtree(old, ignore_errors=True)
         elif _step_of(old) < step and _step_of(old) in keep:
-            (old / "optimizer.safetensors").unlink(missing_ok=True)
+            for needless in old.iterdir():
+                if needless.name not in (f"{MODEL}.safetensors", "state.json"):
+                    needless.unlink(missing_ok=True)
         elif _step_of(old) < step:
             shutil.rmtree(old, ignore_errors=True)
     return final
@@ -47,35 +71,31 @@ def save_checkpoint(
 
 def latest_checkpoint(folder: Path) -> Path | None:
     """The last checkpoint from which training can go on."""
-    found = [p for p in _checkpoints(folder) if (p / "optimizer.safetensors").exists()]
+    found = [p for p in _checkpoints(folder) if (p / _optimizer_file(MODEL)).exists()]
     return found[-1] if found else None
 
 
-def load_checkpoint(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
-    """Set model and optimiser to a checkpoint and return its step.
+def load_checkpoint(path: Path, trained: Mapping[str, Trained]) -> int:
+    """Set networks and optimisers to a checkpoint and return its step.
 
     Raises
     ------
     ValueError
-        If the checkpoint is of another format or of another network.
+        If the checkpoint is damaged, of another format or of another network.
     """
-    state = json.loads((path / "state.json").read_text())
-    if state.get("format") != FORMAT:
-        raise ValueError(
-            f"{path} has checkpoint format {state.get('format')}, this version reads {FORMAT}: "
-            "use the version that wrote it, or train anew in another folder"
-        )
-    _load_weights(path, model)
-    tensors = load_file(path / "optimizer.safetensors")
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    for i, parameter in enumerate(parameters):
-        moments = {}
-        for key in ("exp_avg", "exp_avg_sq"):
-            # The fused optimiser walks memory in order: the layout must be the parameter's.
-            moments[key] = torch.empty_like(parameter).copy_(tensors[f"{i}.{key}"])
-        steps = tensors[f"{i}.step"]
-        optimizer.state[parameter] = {"step": steps.to(parameter.device), **moments}
-    return int(state["step"])
+    step = _checked_step(path)
+    for name, (network, optimizer) in trained.items():
+        load_weights(network, path / f"{name}.safetensors")
+        tensors = load_file(path / _optimizer_file(name))
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        for i, parameter in enumerate(parameters):
+            moments = {}
+            for key in ("exp_avg", "exp_avg_sq"):
+                # The fused optimiser walks memory in order: the layout must be the parameter's.
+                moments[key] = torch.empty_like(parameter).copy_(tensors[f"{i}.{key}"])
+            steps = tensors[f"{i}.step"]
+            optimizer.state[parameter] = {"step": steps.to(parameter.device), **moments}
+    return step
 
 
 def load_model(run: Path, *, step: int | None = None) -> VAE:
@@ -85,6 +105,8 @@ def load_model(run: Path, *, step: int | None = None) -> VAE:
     ------
     FileNotFoundError
         If the folder is no run, or has no checkpoint of that step.
+    ValueError
+        If the checkpoint is damaged, or of another version.
     """
     description_file = run / "config.json"
     if not description_file.exists():
@@ -97,7 +119,9 @@ def load_model(run: Path, *, step: int | None = None) -> VAE:
         )
     description = json.loads(description_file.read_text())
     model = build_vae(Network(**description["network"]), tuple(description["image_shape"]), seed=0)
-    _load_weights(found[max(found) if step is None else step], model)
+    checkpoint = found[max(found) if step is None else step]
+    _checked_step(checkpoint)
+    load_weights(model, checkpoint / f"{MODEL}.safetensors")
     return model.eval()
 
 
@@ -108,11 +132,22 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     os.replace(temporary, path)
 
 
-def _load_weights(path: Path, model: nn.Module) -> None:
-    try:
-        model.load_state_dict(load_file(path / "model.safetensors"))
-    except RuntimeError as error:
-        raise ValueError(f"{path} belongs to another network: {error}") from error
+def _checked_step(path: Path) -> int:
+    """The step of a checkpoint of this version."""
+    file = path / "state.json"
+    if not file.exists():
+        raise ValueError(f"{path} is no checkpoint: it has no state.json")
+    state = json.loads(file.read_text())
+    if state.get("format") != FORMAT:
+        raise ValueError(
+            f"{path} has checkpoint format {state.get('format')}, this version reads {FORMAT}: "
+            "use the version that wrote it, or train anew in another folder"
+        )
+    return int(state["step"])
+
+
+def _optimizer_file(name: str) -> str:
+    return "optimizer.safetensors" if name == MODEL else f"{name}_optimizer.safetensors"
 
 
 def _checkpoints(folder: Path) -> list[Path]:

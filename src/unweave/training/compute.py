@@ -6,26 +6,30 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from unweave.models import VAE
-from unweave.models.objectives import Objective
+from unweave.models.objectives import Batch, Objective
 
-__all__ = ["count_parameters", "step_flops"]
+__all__ = ["step_flops"]
 
 
-def step_flops(model: VAE, objective: Objective, *, batch_size: int, n_latents: int) -> int:
+def step_flops(model: VAE, objective: Objective, *, batch_size: int) -> int:
     """Floating point operations of one training step, forward and backward, by torch's counter.
 
-    The counter knows matrix products and convolutions; a multiplication and an addition are two.
+    With those of the adversary, where the objective has one. The counter knows matrix products and
+    convolutions; a multiplication and an addition are two.
     """
     height, width, channels = model.image_shape
     device = next(model.parameters()).device
     images = torch.zeros(batch_size, channels, height, width, device=device)
-    noise = torch.zeros(batch_size, n_latents, device=device)
+    normal = torch.zeros(batch_size, model.n_inputs, device=device)
+    own = slice(0, 1) if objective.is_supervised else None
+    batch = Batch(images, normal, normal, 0, max(2, batch_size), own)
+    adversary = objective.build_adversary(model, seed=0)
+    if adversary is not None:
+        adversary.to(device)
     with FlopCounterMode(display=False) as counter:
-        objective(model, images, step=0, noise=noise).loss.backward()
+        terms = objective(model, batch, adversary)
+        terms.loss.backward()
+        if terms.adversary_loss is not None:
+            terms.adversary_loss.backward()
     model.zero_grad(set_to_none=True)
     return int(counter.get_total_flops())
-
-
-def count_parameters(model: torch.nn.Module) -> int:
-    """Number of trained parameters."""
-    return sum(p.numel() for p in model.parameters() if p.requires_grad)

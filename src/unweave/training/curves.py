@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tensorboardX import SummaryWriter
@@ -20,14 +21,23 @@ class Curves:
         The run's folder.
     n_latents
         How many KL columns there are.
+    others
+        Names of further terms.
     resumed_at
         Step of the checkpoint that the run goes on from: later points are dropped, they come again.
     """
 
-    def __init__(self, folder: Path, n_latents: int, *, resumed_at: int = 0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        n_latents: int,
+        *,
+        others: Sequence[str] = (),
+        resumed_at: int = 0,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / "curves.csv"
-        self.columns = ["step", "loss", "reconstruction", "kl"]
+        self.columns = ["step", "loss", "reconstruction", "kl", *others]
         self.columns += [f"kl_{j}" for j in range(n_latents)]
         kept = [row for row in read_curves(folder) if row["step"] <= resumed_at]
         temporary = self.path.with_suffix(".part")
@@ -42,9 +52,9 @@ class Curves:
             str(folder / "tensorboard"), purge_step=resumed_at + 1 if resumed_at else None
         )
 
-    def add(self, step: int, loss: float, reconstruction: float, kl: list[float]) -> None:
+    def add(self, step: int, terms: Mapping[str, float], kl: list[float]) -> None:
         """One point: means over the steps since the last one, in nats per image."""
-        values = {"loss": loss, "reconstruction": reconstruction, "kl": sum(kl)}
+        values = {**terms, "kl": sum(kl)}
         values |= {f"kl_{j}": value for j, value in enumerate(kl)}
         self._writer.writerow({"step": step, **values})
         self._file.flush()

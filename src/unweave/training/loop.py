@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
+from torch import nn
 
 from unweave.datasets import FactorDataset
 from unweave.models import VAE
 from unweave.models.objectives import Objective, Terms
 from unweave.training.batches import Batches
-from unweave.training.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
+from unweave.training.checkpoint import (
+    ADVERSARY,
+    MODEL,
+    Trained,
+    latest_checkpoint,
+    load_checkpoint,
+    save_checkpoint,
+)
 from unweave.training.config import TrainingConfig
 from unweave.training.curves import Curves
 
-__all__ = ["DivergedError", "train"]
+__all__ = ["DivergedError", "check_fit", "train"]
 
 
 class DivergedError(ArithmeticError):
@@ -30,7 +38,6 @@ def train(
     dataset: FactorDataset,
     config: TrainingConfig,
     *,
-    n_latents: int,
     folder: Path | None = None,
     at_milestone: Callable[[int, VAE], None] | None = None,
     at_step: Callable[[int], None] | None = None,
@@ -45,8 +52,6 @@ def train(
     ----------
     model, objective, dataset, config
         What is trained, to minimise what, on what, and how.
-    n_latents
-        Latents of the model.
     folder
         Where curves and checkpoints go; None keeps nothing.
     at_milestone
@@ -58,7 +63,10 @@ def train(
     ------
     DivergedError
         If the loss or a weight is no longer finite; the last good checkpoint stays.
+    ValueError
+        If model, objective, data and batch do not go together.
     """
+    check_fit(model, objective, dataset.image_shape, config)
     fabric = Fabric(
         accelerator=config.accelerator, devices=config.devices, precision=config.precision
     )
@@ -66,43 +74,57 @@ def train(
         fabric.launch()
     model = model.to(fabric.device).train()
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=True)
-    done = _resume(folder, model, optimizer)
-    wrapped, wrapped_optimizer = fabric.setup(model, optimizer)
+    trained = {MODEL: Trained(model, _adam(model, config.learning_rate, objective.betas))}
+    adversary = objective.build_adversary(model, seed=config.seed)
+    if adversary is not None:
+        adversary.to(fabric.device)
+        adversary.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        settings = objective.adversary_optimizer
+        optimizer = _adam(adversary, settings.learning_rate, settings.betas)
+        trained[ADVERSARY] = Trained(adversary, optimizer)
+    done = _resume(folder, trained)
+    wrapped = {name: fabric.setup(*pair) for name, pair in trained.items()}
+    networks = [wrapped[name][0] for name in trained]
     batches = Batches(
         dataset,
+        objective,
         batch_size=config.batch_size,
-        n_latents=n_latents,
+        n_inputs=model.n_inputs,
         seed=config.seed,
         device=fabric.device,
         rank=fabric.global_rank,
         world_size=fabric.world_size,
     )
     writes = folder is not None and fabric.is_global_zero
-    curves = Curves(folder, n_latents, resumed_at=done) if folder and writes else None
+    others = objective.records
+    curves = None
+    if folder and writes:
+        curves = Curves(folder, model.n_latents, others=others, resumed_at=done)
     milestones = set(config.all_milestones)
-    means = _Means(fabric.device, n_latents)
+    means = _Means(fabric.device, others, model.n_latents)
     try:
         for step in range(done, config.steps):
-            terms = objective(wrapped, batches.images(step), step=step, noise=batches.noise(step))
-            wrapped_optimizer.zero_grad()
-            fabric.backward(terms.loss)
-            wrapped_optimizer.step()
+            terms = objective(networks[0], batches[step], *networks[1:])
+            losses = {MODEL: terms.loss, ADVERSARY: terms.adversary_loss}
+            for name, (_, optimizer) in wrapped.items():
+                optimizer.zero_grad()
+                fabric.backward(losses[name])
+                optimizer.step()
             means.add(terms)
 
             done = step + 1
             stops = done in milestones or done % config.checkpoint_every == 0
             if stops or done % config.log_every == 0:
-                loss, reconstruction, kl = means.take()
-                _check_finite(loss, model if stops else None, done, folder)
+                values, kl = means.take()
+                _check_finite(values, networks if stops else [], done, folder)
                 if curves:
-                    curves.add(done, loss, reconstruction, kl)
+                    curves.add(done, values, kl)
             if at_milestone and done in milestones and fabric.is_global_zero:
                 model.eval()
                 at_milestone(done, model)
                 model.train()
             if folder and writes and stops:
-                save_checkpoint(folder, done, model, optimizer, keep=milestones)
+                save_checkpoint(folder, done, trained, keep=milestones)
             if at_step:
                 at_step(done)
     finally:
@@ -111,36 +133,82 @@ def train(
     return model.eval()
 
 
+def check_fit(
+    model: VAE, objective: Objective, image_shape: tuple[int, int, int], config: TrainingConfig
+) -> None:
+    """Refuse what cannot be trained together.
+
+    Raises
+    ------
+    ValueError
+        If model, objective, data and batch do not go together.
+    """
+    if tuple(image_shape) != model.image_shape:
+        raise ValueError(
+            f"the model is for images of {_shape(model.image_shape)}, and the data has "
+            f"{_shape(image_shape)}: build the model for the data's image_shape"
+        )
+    objective.check_batch_size(config.batch_size // config.devices)
+    if config.devices > 1 and objective.smallest_batch > 1:
+        raise ValueError(
+            f"{objective.name} compares the images of a batch with each other, and devices share "
+            "the batch: train it on one device"
+        )
+    objective.check_inputs(model.n_latents, model.n_inputs)
+
+
 class _Means:
     """Running sums of the terms, on the device, so that no step waits to read a number."""
 
-    def __init__(self, device: torch.device, n_latents: int) -> None:
-        self._sums = torch.zeros(2 + n_latents, device=device, dtype=torch.float64)
+    def __init__(self, device: torch.device, others: Sequence[str], n_latents: int) -> None:
+        self._names = ("loss", "reconstruction", *others)
+        self._others = others
+        n = len(self._names) + n_latents
+        self._sums = torch.zeros(n, device=device, dtype=torch.float64)
         self._n = 0
 
     def add(self, terms: Terms) -> None:
-        values = [terms.loss[None], terms.reconstruction[None], terms.kl]
+        others = [terms.others[name][None] for name in self._others]
+        values = [terms.loss[None], terms.reconstruction[None], *others, terms.kl]
         self._sums += torch.cat([v.detach() for v in values])
         self._n += 1
 
-    def take(self) -> tuple[float, float, list[float]]:
-        loss, reconstruction, *kl = (self._sums / self._n).tolist()
+    def take(self) -> tuple[dict[str, float], list[float]]:
+        """The means by name, and the KL of each latent; then begin anew."""
+        values = (self._sums / self._n).tolist()
         self._sums.zero_()
         self._n = 0
-        return loss, reconstruction, kl
+        n = len(self._names)
+        return dict(zip(self._names, values[:n], strict=True)), values[n:]
 
 
-def _resume(folder: Path | None, model: VAE, optimizer: torch.optim.Optimizer) -> int:
+def _adam(
+    network: nn.Module, learning_rate: float, betas: tuple[float, float]
+) -> torch.optim.Optimizer:
+    return torch.optim.Adam(network.parameters(), lr=learning_rate, betas=betas, fused=True)
+
+
+def _resume(folder: Path | None, trained: Mapping[str, Trained]) -> int:
     checkpoint = latest_checkpoint(folder) if folder else None
-    return load_checkpoint(checkpoint, model, optimizer) if checkpoint else 0
+    return load_checkpoint(checkpoint, trained) if checkpoint else 0
 
 
-def _check_finite(loss: float, model: VAE | None, step: int, folder: Path | None) -> None:
-    weights = [] if model is None else list(model.parameters())
-    if not (math.isfinite(loss) and all(torch.isfinite(p).all() for p in weights)):
+def _check_finite(
+    values: Mapping[str, float], networks: Sequence[nn.Module], step: int, folder: Path | None
+) -> None:
+    weights = [p for network in networks for p in network.parameters()]
+    wrong = [f"{name} was {value}" for name, value in values.items() if not math.isfinite(value)]
+    if not all(torch.isfinite(p).all() for p in weights):
+        wrong.append("a weight was not finite")
+    if wrong:
         kept = latest_checkpoint(folder) if folder else None
         left = f"the last good checkpoint is {kept}" if kept else "nothing was kept"
         raise DivergedError(
-            f"training diverged: the loss was {loss} by step {step}; lower the learning rate, or "
+            f"training diverged: {', '.join(wrong)} by step {step}; lower the learning rate, or "
             f"weaken the objective ({left})"
         )
+
+
+def _shape(image_shape: tuple[int, int, int]) -> str:
+    height, width, channels = image_shape
+    return f"{height} x {width} x {channels}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
+import torch
 from pydantic import Field
-from torch import Tensor
 
-from unweave.models.objectives.terms import Objective
+from unweave.models.objectives.terms import Loss, Objective, Pass
 
 __all__ = ["AnnealedVAE"]
 
@@ -19,6 +19,9 @@ class AnnealedVAE(Objective):
     is the mean over the batch, as in disentanglement_lib (https://arxiv.org/abs/1804.03599).
     """
 
+    title: ClassVar[str] = "AnnealedVAE"
+    symbol: ClassVar[str] = "C"
+    records: ClassVar[tuple[str, ...]] = ("capacity",)
     name: Literal["annealed_vae"] = "annealed_vae"
     gamma: float = Field(default=1000.0, ge=0)
     """Weight of the distance between the KL divergence and its aim."""
@@ -36,9 +39,9 @@ class AnnealedVAE(Objective):
         """C in nats after ``step`` steps."""
         return self.max_capacity * min(1.0, step / self.annealing_steps)
 
-    def loss(
-        self, reconstruction: Tensor, kl: Tensor, step: int
-    ) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, seen: Pass) -> Loss:
         """Reconstruction plus gamma times the distance of the KL from the capacity."""
-        capacity = self.capacity(step)
-        return reconstruction + self.gamma * (kl.sum() - capacity).abs(), {"capacity": capacity}
+        kl = seen.kl.sum()
+        capacity = self.capacity(seen.batch.step)
+        value = seen.reconstruction + self.gamma * (kl - capacity).abs()
+        return Loss(value, {"capacity": torch.tensor(capacity, device=kl.device)})

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
-from torch import Tensor
-
-from unweave.models.objectives.terms import Objective
+from unweave.models.objectives.terms import Loss, Objective, Pass
 
 __all__ = ["AE"]
 
 
 class AE(Objective):
-    """Reconstruction alone, from the posterior mean; the variances are not used.
+    """Reconstruction alone, from the posterior mean, https://doi.org/10.1126/science.1127647.
 
-    The KL divergence of a posterior that nothing holds in place says nothing, but is recorded.
+    The variances are not used. The KL divergence of a posterior that nothing holds in place says
+    nothing, but is recorded.
     """
 
+    title: ClassVar[str] = "autoencoder"
     name: Literal["ae"] = "ae"
 
     @property
@@ -24,8 +24,6 @@ class AE(Objective):
         """Latents are the means."""
         return False
 
-    def loss(
-        self, reconstruction: Tensor, kl: Tensor, step: int
-    ) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, seen: Pass) -> Loss:
         """The reconstruction."""
-        return reconstruction, {}
+        return Loss(seen.reconstruction)

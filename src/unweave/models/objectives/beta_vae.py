@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
-from torch import Tensor
 
-from unweave.models.objectives.terms import Objective
+from unweave.models.objectives.terms import Loss, Objective, Pass
 
 __all__ = ["BetaVAE"]
 
@@ -19,6 +18,8 @@ class BetaVAE(Objective):
     normalised by sizes (https://openreview.net/forum?id=Sy2fzU9gl).
     """
 
+    title: ClassVar[str] = "β-VAE"
+    symbol: ClassVar[str] = "β"
     name: Literal["beta_vae"] = "beta_vae"
     beta: float = Field(default=4.0, ge=0)
     """Weight of the KL divergence; 1 is the VAE."""
@@ -28,8 +29,6 @@ class BetaVAE(Objective):
         """Beta."""
         return self.beta
 
-    def loss(
-        self, reconstruction: Tensor, kl: Tensor, step: int
-    ) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, seen: Pass) -> Loss:
         """Reconstruction plus beta times KL."""
-        return reconstruction + self.beta * kl.sum(), {"beta": self.beta}
+        return Loss(seen.reconstruction + self.beta * seen.kl.sum())

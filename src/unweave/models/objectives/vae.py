@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
-from torch import Tensor
-
-from unweave.models.objectives.terms import Objective
+from unweave.models.objectives.terms import Loss, Objective, Pass
 
 __all__ = ["VAE"]
 
@@ -14,10 +12,9 @@ __all__ = ["VAE"]
 class VAE(Objective):
     r""":math:`-E_q[\log p(x|z)] + KL(q(z|x) \| p(z))`, https://arxiv.org/abs/1312.6114."""
 
+    title: ClassVar[str] = "VAE"
     name: Literal["vae"] = "vae"
 
-    def loss(
-        self, reconstruction: Tensor, kl: Tensor, step: int
-    ) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, seen: Pass) -> Loss:
         """Reconstruction plus KL."""
-        return reconstruction + kl.sum(), {}
+        return Loss(seen.reconstruction + seen.kl.sum())
