@@ -8,7 +8,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
-from unweave.models.residual import residual_decoder, residual_encoder
+from unweave.models.residual import ResidualBlock, residual_decoder, residual_encoder
 from unweave.models.spatial_broadcast import spatial_broadcast_decoder
 
 __all__ = ["NETWORKS", "Network", "build_decoder", "build_encoder"]
@@ -224,8 +224,8 @@ def initialise(*networks: nn.Module) -> None:
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
     for layer in layers:
-        if getattr(layer, "starts_at_zero", False):
-            nn.init.zeros_(layer.weight)
+        if isinstance(layer, ResidualBlock):
+            nn.init.zeros_(layer.second.weight)
 
 
 def count_parameters(model: torch.nn.Module) -> int:

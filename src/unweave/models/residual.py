@@ -12,15 +12,14 @@ __all__ = ["ResidualBlock", "residual_decoder", "residual_encoder"]
 class ResidualBlock(nn.Module):
     """x + convolution(relu(convolution(relu(x)))), He et al. (2016), without normalisation.
 
-    The second convolution starts at zero (Zhang et al. 2019, https://arxiv.org/abs/1901.09321), so
-    that a network of any depth starts as one without blocks.
+    The second convolution is to start at zero (Zhang et al. 2019,
+    https://arxiv.org/abs/1901.09321), so that a network of any depth starts as one without blocks.
     """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
-        self.second.starts_at_zero = True  # type: ignore[assignment]
 
     def forward(self, inputs: Tensor) -> Tensor:
         """As (n, channels, height, width) as it came."""

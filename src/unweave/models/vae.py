@@ -51,7 +51,7 @@ class VAEOutput(NamedTuple):
     outputs: Tensor
 
 
-class VAE(nn.Module, ModelHubMixin, library_name="unweave"):
+class VAE(nn.Module, ModelHubMixin, library_name="unweave"):  # type: ignore[call-arg]
     """An encoder to (mean, log variance) and a decoder from latents to pixel outputs.
 
     ``save_pretrained``, ``from_pretrained`` and ``push_to_hub`` are those of the Hugging Face hub;
@@ -110,13 +110,13 @@ class VAE(nn.Module, ModelHubMixin, library_name="unweave"):
 
     @torch.no_grad()
     def decode(self, latents: np.ndarray, *, batch_size: int = 512) -> np.ndarray:
-        """Expected images (n, height, width, channels) uint8 of latents (n, inputs of the decoder).
+        """Expected images (n, height, width, channels) uint8 of latents (n, latents).
 
-        Where the decoder has more inputs than there are latents, the rest are zero.
+        Inputs of the decoder beside the latents are zero, if they are not given as further columns.
         """
         device = next(self.parameters()).device
-        n_noise = self.network.n_noise if self.network else 0
-        rows = np.pad(np.asarray(latents, dtype=np.float32), ((0, 0), (0, n_noise)))
+        rows = np.asarray(latents, dtype=np.float32)
+        rows = np.pad(rows, ((0, 0), (0, self.n_inputs - rows.shape[1])))
         pieces = []
         for start in _starts(rows, batch_size):
             batch = torch.from_numpy(rows[start : start + batch_size]).to(device)
@@ -166,7 +166,7 @@ class VAE(nn.Module, ModelHubMixin, library_name="unweave"):
         folder = pretrained.local_folder(model_id, **options)
         config = pretrained.read_config(folder)
         network = Network(**config["network"])
-        model = build_vae(network, tuple(config["image_shape"]), seed=0)  # type: ignore[arg-type]
+        model = build_vae(network, tuple(config["image_shape"]), seed=0)
         pretrained.load_weights(model, folder / pretrained.WEIGHTS)
         return model.eval()
 

@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -19,13 +20,18 @@ from unweave.reports.published import PAPER_SCORES
 from unweave.studies.trends import mean_interval
 
 __all__ = [
+    "as_image",
     "compute_figure",
     "curve_figure",
+    "drawing",
     "error_figure",
     "image_grid",
     "matrix_figure",
     "metrics_figure",
+    "png_address",
     "scale_figure",
+    "svg",
+    "tiled",
 ]
 
 # Placeholders that become colours of the page, so that a figure is right in light and dark.
@@ -64,7 +70,7 @@ def compute_figure(rows: pl.DataFrame, colour: str, flops_per_step: float, top: 
     """
     metric, key = rows["metric"][0], rows["key"][0]
     name = METRIC_NAMES.get(metric, metric)
-    with _figure(f"{metric}-{key}") as (figure, axes):
+    with drawing(f"{metric}-{key}") as (figure, axes):
         for _, run in rows.sort("step").group_by("seed", maintain_order=True):
             axes.plot(run["step"], run["value"], "o-", color=colour, alpha=0.35, lw=1, ms=3)
         by_step = rows.group_by("step").agg("value").sort("step")
@@ -104,13 +110,13 @@ def compute_figure(rows: pl.DataFrame, colour: str, flops_per_step: float, top: 
         axes.set_xlabel(f"training steps (1,000 are {1000 * flops_per_step / 1e12:.1f} TFLOP)")
         axes.set_title(f"{name} of {rows['label'][0]}", loc="left", fontsize=12)
         axes.legend(loc="upper left")
-        return _svg(figure, f"{metric}-{key}")
+        return svg(figure, f"{metric}-{key}")
 
 
 def metrics_figure(table: pl.DataFrame, colours: dict[str, str]) -> str:
     """MIG against SAP, a point for each model and milestone."""
     wide = table.pivot(on="metric", index=["label", "run", "step"], values="value")
-    with _figure("metrics") as (figure, axes):
+    with drawing("metrics") as (figure, axes):
         for (label,), rows in wide.group_by("label", maintain_order=True):
             axes.scatter(
                 rows["mig"], rows["sap"], s=22, color=colours[label], alpha=0.75, lw=0, label=label
@@ -121,14 +127,14 @@ def metrics_figure(table: pl.DataFrame, colours: dict[str, str]) -> str:
         axes.set_ylim(bottom=0)
         axes.set_title("Do the metrics agree?", loc="left", fontsize=12)
         axes.legend(loc="best", fontsize=8)
-        return _svg(figure, "metrics")
+        return svg(figure, "metrics")
 
 
 def curve_figure(
     curves: dict[str, list[list[dict[str, float]]]], term: str, colours: dict[str, str]
 ) -> str:
     """One term of the loss against training steps, a line for each objective, all seeds."""
-    with _figure(f"curve-{term}") as (figure, axes):
+    with drawing(f"curve-{term}") as (figure, axes):
         for label, runs in curves.items():
             for i, rows in enumerate(runs):
                 axes.plot(
@@ -144,7 +150,7 @@ def curve_figure(
         axes.set_xlabel("training steps")
         axes.set_title(f"{term} (nats per image)", loc="left", fontsize=12)
         axes.legend()
-        return _svg(figure, f"curve-{term}")
+        return svg(figure, f"curve-{term}")
 
 
 def error_figure(rows: pl.DataFrame, colours: dict[str, str]) -> str:
@@ -152,7 +158,7 @@ def error_figure(rows: pl.DataFrame, colours: dict[str, str]) -> str:
     product, noise = rows["product"][0], rows["noise"][0]
     title = product if not noise else f"{product}, noise {noise:g}"
     tag = f"error-{title}"
-    with _figure(tag) as (figure, axes):
+    with drawing(tag) as (figure, axes):
         for settings, colour in colours.items():
             own = rows.filter(pl.col("settings") == settings).sort("points")
             if not own.height:
@@ -173,7 +179,7 @@ def error_figure(rows: pl.DataFrame, colours: dict[str, str]) -> str:
         axes.set_xlabel("points")
         axes.set_title(f"{title}: error (rad)", loc="left", fontsize=12)
         axes.legend(loc="lower left")
-        return _svg(figure, tag)
+        return svg(figure, tag)
 
 
 def scale_figure(
@@ -184,7 +190,7 @@ def scale_figure(
     ``rows`` are those of the codes as they come; ``kinds`` says of each encoder whether it is
     pretrained, random, trained or plain; ``published`` has scores of a paper by encoder.
     """
-    with _figure(tag) as (figure, axes):
+    with drawing(tag) as (figure, axes):
         for colour, (kind, words) in zip(COLOURS, _KINDS.items(), strict=False):
             own = rows.filter(pl.col("encoder").is_in([e for e, k in kinds.items() if k == kind]))
             if not own.height:
@@ -218,12 +224,12 @@ def scale_figure(
         low, high = axes.get_ylim()
         axes.set_ylim(low, 1.9 * high)  # room for the legend
         axes.legend(loc="upper left", fontsize=8)
-        return _svg(figure, tag)
+        return svg(figure, tag)
 
 
 def matrix_figure(matrix: np.ndarray, factor_names: list[str], title: str, tag: str) -> str:
     """Mutual information of each latent with each factor, in nats."""
-    with _figure(tag) as (figure, axes):
+    with drawing(tag) as (figure, axes):
         axes.grid(False)
         image = axes.imshow(matrix, cmap="viridis", vmin=0, aspect="auto", interpolation="nearest")
         axes.set_xticks(range(matrix.shape[1]), factor_names, fontsize=9)
@@ -232,11 +238,16 @@ def matrix_figure(matrix: np.ndarray, factor_names: list[str], title: str, tag: 
         bar = figure.colorbar(image, ax=axes)
         bar.set_label("nats")
         bar.outline.set_visible(False)
-        return _svg(figure, tag)
+        return svg(figure, tag)
 
 
 def image_grid(images: np.ndarray, *, gap: int = 2) -> str:
     """A PNG data address of images (rows, columns, height, width, channels) uint8, side by side."""
+    return png_address(tiled(images, gap=gap))
+
+
+def tiled(images: np.ndarray, *, gap: int = 2) -> np.ndarray:
+    """One picture (height, width, channels) of images (rows, columns, height, width, channels)."""
     rows, columns, height, width, channels = images.shape
     canvas = np.full(
         (rows * (height + gap) - gap, columns * (width + gap) - gap, channels), 128, dtype=np.uint8
@@ -245,23 +256,40 @@ def image_grid(images: np.ndarray, *, gap: int = 2) -> str:
         for c in range(columns):
             y, x = r * (height + gap), c * (width + gap)
             canvas[y : y + height, x : x + width] = images[r, c]
-    picture = Image.fromarray(canvas[..., 0] if channels == 1 else canvas)
+    return canvas
+
+
+def png_address(picture: np.ndarray) -> str:
+    """A data address of a picture (height, width, channels) uint8."""
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG", optimize=True)
+    as_image(picture).save(buffer, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
+def as_image(picture: np.ndarray) -> Image.Image:
+    """For Pillow, a picture (height, width, channels) uint8."""
+    return Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture)
+
+
 @contextmanager
-def _figure(tag: str) -> Iterator[tuple[Figure, mpl.axes.Axes]]:
+def drawing(
+    tag: str, *, size: tuple[float, float] = _SIZE, rows: int = 1, columns: int = 1
+) -> Iterator[tuple[Figure, Any]]:
+    """A figure in the page's style, and its axes: one, or (rows, columns) of them.
+
+    ``tag`` tells its names from those of other figures in the page.
+    """
     # Without pyplot there is no global state: a figure is gone when its name is.
     with mpl.rc_context({**_STYLE, "svg.hashsalt": tag}):
-        figure = Figure(figsize=_SIZE, layout="constrained")
-        axes = figure.add_subplot()
-        axes.grid(True, alpha=0.35, lw=0.6)
-        yield figure, axes
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.subplots(rows, columns, squeeze=False)
+        for one in axes.flat:
+            one.grid(True, alpha=0.35, lw=0.6)
+        yield figure, axes if axes.size > 1 else axes[0, 0]
 
 
-def _svg(figure: Figure, tag: str) -> str:
+def svg(figure: Figure, tag: str) -> str:
+    """The figure as text for the page."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     text = buffer.getvalue()
@@ -273,9 +301,8 @@ def _svg(figure: Figure, tag: str) -> str:
     prefix = re.sub(r"\W", "", tag) + "-"
     text = re.sub(r'\bid="', f'id="{prefix}', text)
     text = re.sub(r'(href="|url\()#', rf"\1#{prefix}", text)
-    return re.sub(
-        r'(<svg[^>]*?) width="[^"]*"', r'\1 class="figure" role="img"', text, count=1
-    ).replace(' height="252pt"', "", 1)
+    text = re.sub(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"', r"\1", text, count=1)
+    return text.replace("<svg", '<svg class="figure" role="img"', 1)
 
 
 def _spaced(ticks: list[int]) -> list[str]:

@@ -6,25 +6,19 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from unweave.models.objectives import OBJECTIVES
 from unweave.reports.published import PAPER_RANGE
 from unweave.studies.trends import Trend, compare, correlate, trend
 
 __all__ = [
     "Findings",
     "METRIC_NAMES",
-    "OBJECTIVE_NAMES",
     "find",
     "label_objectives",
     "scaled_cells",
 ]
 
 METRIC_NAMES = {"mig": "MIG", "sap": "SAP"}
-OBJECTIVE_NAMES = {
-    "ae": "autoencoder",
-    "vae": "VAE",
-    "beta_vae": "β-VAE",
-    "annealed_vae": "AnnealedVAE",
-}
 
 
 @dataclass(frozen=True)
@@ -44,9 +38,10 @@ def label_objectives(table: pl.DataFrame) -> pl.DataFrame:
         return row["objective"] + strength
 
     def label(row) -> str:
-        name = OBJECTIVE_NAMES.get(row["objective"], row["objective"])
-        symbol = {"beta_vae": "β", "annealed_vae": "C"}.get(row["objective"])
-        return name if row["strength"] is None else f"{name} ({symbol} = {row['strength']:g})"
+        objective = OBJECTIVES[row["objective"]]
+        if row["strength"] is None:
+            return objective.title
+        return f"{objective.title} ({objective.symbol} = {row['strength']:g})"
 
     columns = pl.struct("objective", "strength")
     return table.with_columns(

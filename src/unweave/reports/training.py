@@ -9,16 +9,16 @@ from typing import Any, cast
 import numpy as np
 import polars as pl
 
-from unweave.datasets import load
+from unweave.datasets import FactorSpace, load
 from unweave.reports.figures import (
     COLOURS,
     compute_figure,
     curve_figure,
-    image_grid,
     matrix_figure,
     metrics_figure,
 )
 from unweave.reports.findings import METRIC_NAMES, find, label_objectives, scaled_cells
+from unweave.reports.model import model_pictures
 from unweave.reports.page import render
 from unweave.reports.published import PAPER_SCORES
 from unweave.studies.engine import study_runs
@@ -44,7 +44,7 @@ def _content(study: Study, table: pl.DataFrame, runs: list[TrainingRun]) -> dict
     colours = {label: COLOURS[i % len(COLOURS)] for i, label in enumerate(labels)}
     cells = scaled_cells(table)
     shown = _one_run_each(cells, runs)
-    factor_names = list(load(study.dataset).space.names)
+    space = load(study.dataset).space
     all_runs = study.runs()
     return {
         "study": study,
@@ -55,7 +55,7 @@ def _content(study: Study, table: pl.DataFrame, runs: list[TrainingRun]) -> dict
         "comparison": _comparison(cells),
         "metrics_figure": metrics_figure(table, colours),
         "curves": _curves(cells, runs, colours),
-        "models": [_model(label, run, factor_names) for label, run in shown.items()],
+        "models": [_model(label, run, space) for label, run in shown.items()],
         "settings": _settings(study, table),
         "rows": table.to_dicts(),
         "metric_names": METRIC_NAMES,
@@ -131,25 +131,17 @@ def _one_run_each(cells: pl.DataFrame, runs: list[TrainingRun]) -> dict[str, Tra
     return {label: by_key[key] for label, key in first.iter_rows()}
 
 
-def _model(label: str, run: TrainingRun, factor_names: list[str]) -> dict[str, Any]:
-    pictures = run.pictures()
+def _model(label: str, run: TrainingRun, space: FactorSpace) -> dict[str, Any]:
     result = run.result()
     step, last = max(result["milestones"].items(), key=lambda item: int(item[0]))
     matrix = np.array(last["metrics"]["mig"]["matrix"])
-    pairs = np.stack([pictures["images"], pictures["reconstructions"]])
     return {
         "label": label,
         "seed": run.description.training.seed,
         "step": int(step),
-        "reconstructions": image_grid(pairs),
-        "traversals": [
-            {"latent": int(j), "kl": float(kl), "strip": image_grid(strip[None])}
-            for j, kl, strip in zip(
-                pictures["order"], pictures["kl"], pictures["traversals"], strict=True
-            )
-        ],
+        **model_pictures(run.pictures(), space, run.description.key),
         "matrix": matrix_figure(
-            matrix, factor_names, f"Information in {label}", f"matrix-{run.description.key}"
+            matrix, list(space.names), f"Information in {label}", f"matrix-{run.description.key}"
         ),
         "scores": {METRIC_NAMES.get(name, name): score for name, score in last["metrics"].items()},
     }

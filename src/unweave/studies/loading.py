@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from unweave._check import suggestion
 from unweave.models import Network
@@ -123,7 +123,7 @@ def _sentence(problem: Any) -> str:
 
 
 def _known_keys() -> set[str]:
-    models = (
+    models: tuple[type[BaseModel], ...] = (
         Study, Cells, Evaluation, Training, Network, ManifoldStudy, EncoderStudy, EncoderChoice,
         Reading, Trained, *OBJECTIVES.values(),
     )  # fmt: skip

@@ -123,7 +123,7 @@ class TrainingRun(Run):
             written_whole(self.folder / "pictures.npz") as temporary,
             open(temporary, "wb") as file,
         ):
-            images: Any = pictures(model, dataset, description.evaluation)
+            images: Any = pictures(model, dataset, seed=description.evaluation.seed)
             np.savez_compressed(file, **images)
         milestones = {
             str(step): json.loads(self._scores_file(step).read_text())

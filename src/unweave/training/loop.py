@@ -83,8 +83,10 @@ def train(
         optimizer = _adam(adversary, settings.learning_rate, settings.betas)
         trained[ADVERSARY] = Trained(adversary, optimizer)
     done = _resume(folder, trained)
-    wrapped = {name: fabric.setup(*pair) for name, pair in trained.items()}
-    networks = [wrapped[name][0] for name in trained]
+    wrapped, model_optimizer = fabric.setup(*trained[MODEL])
+    optimizers = {MODEL: model_optimizer}
+    if adversary is not None:  # itself, not wrapped: objectives freeze its weights by their names
+        optimizers[ADVERSARY] = fabric.setup_optimizers(trained[ADVERSARY].optimizer)
     batches = Batches(
         dataset,
         objective,
@@ -104,9 +106,9 @@ def train(
     means = _Means(fabric.device, others, model.n_latents)
     try:
         for step in range(done, config.steps):
-            terms = objective(networks[0], batches[step], *networks[1:])
+            terms = objective(wrapped, batches[step], adversary)
             losses = {MODEL: terms.loss, ADVERSARY: terms.adversary_loss}
-            for name, (_, optimizer) in wrapped.items():
+            for name, optimizer in optimizers.items():
                 optimizer.zero_grad()
                 fabric.backward(losses[name])
                 optimizer.step()
@@ -116,7 +118,8 @@ def train(
             stops = done in milestones or done % config.checkpoint_every == 0
             if stops or done % config.log_every == 0:
                 values, kl = means.take()
-                _check_finite(values, networks if stops else [], done, folder)
+                networks = [pair.network for pair in trained.values()] if stops else []
+                _check_finite(values, networks, done, folder)
                 if curves:
                     curves.add(done, values, kl)
             if at_milestone and done in milestones and fabric.is_global_zero:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from unweave.datasets import FactorSpace
 from unweave.models.likelihoods import negative_log_likelihood
 from unweave.models.objectives.terms import Batch, Objective, Terms
-from unweave.models.vae import Posterior
+from unweave.models.vae import VAE, Posterior
 
 __all__ = ["DCIGN", "clamp_latents"]
 
@@ -53,7 +53,7 @@ class DCIGN(Objective):
         levels[:, np.setdiff1d(np.arange(space.n_factors), varied)] = np.delete(levels[0], varied)
         return space.indices(levels), own
 
-    def _terms(self, model: nn.Module, batch: Batch, adversary: nn.Module | None) -> Terms:
+    def _terms(self, model: VAE, batch: Batch, adversary: nn.Module | None) -> Terms:
         posterior = Posterior.of(model.encoder(batch.images))
         n_latents = posterior.mean.shape[1]
         if batch.own is None:

@@ -29,6 +29,8 @@ class _DIPVAE(Objective):
     smallest_batch: ClassVar[int] = 2
     lambda_od: float = Field(default=10.0, ge=0)
     """Weight of the covariances between latents; 0 is the VAE."""
+    diagonal_factor: float = Field(ge=0)
+    """Weight of the variances, as a multiple of that of the covariances."""
 
     @property
     def strength(self) -> float:

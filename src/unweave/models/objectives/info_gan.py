@@ -14,7 +14,7 @@ from unweave.models.adversaries import build_critic, frozen
 from unweave.models.likelihoods import negative_log_likelihood, pixel_means
 from unweave.models.networks import ImageShape, Network
 from unweave.models.objectives.terms import AdversaryOptimizer, Batch, Objective, Terms
-from unweave.models.vae import Posterior
+from unweave.models.vae import VAE, Posterior
 
 __all__ = ["InfoGAN", "gradient_penalty"]
 
@@ -68,7 +68,7 @@ class InfoGAN(Objective):
     def check_inputs(self, n_latents: int, n_inputs: int) -> None:
         """Any number of inputs of noise will do."""
 
-    def _terms(self, model: nn.Module, batch: Batch, adversary: nn.Module | None) -> Terms:
+    def _terms(self, model: VAE, batch: Batch, adversary: nn.Module | None) -> Terms:
         assert adversary is not None
         made = pixel_means(model.decoder(batch.prior))
         recognised = Posterior.of(model.encoder(made))
@@ -100,7 +100,7 @@ class InfoGAN(Objective):
         return of_made.mean() - of_data.mean() + self.penalty * penalty
 
     @torch.no_grad()
-    def _of_images(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+    def _of_images(self, model: VAE, batch: Batch) -> tuple[Tensor, Tensor]:
         posterior = Posterior.of(model.encoder(batch.images))
         n_noise = batch.prior.shape[1] - posterior.mean.shape[1]
         outputs = model.decoder(F.pad(posterior.mean, (0, n_noise)))

@@ -158,7 +158,7 @@ class Objective(BaseModel):
         """The loss from the terms of a batch."""
         raise NotImplementedError
 
-    def __call__(self, model: nn.Module, batch: Batch, adversary: nn.Module | None = None) -> Terms:
+    def __call__(self, model: VAE, batch: Batch, adversary: nn.Module | None = None) -> Terms:
         """The terms of a batch.
 
         Raises
@@ -197,7 +197,7 @@ class Objective(BaseModel):
                 "beside the latents: set n_noise to 0"
             )
 
-    def _terms(self, model: nn.Module, batch: Batch, adversary: nn.Module | None) -> Terms:
+    def _terms(self, model: VAE, batch: Batch, adversary: nn.Module | None) -> Terms:
         out: VAEOutput = model(batch.images, batch.noise if self.samples else None)
         losses = negative_log_likelihood(out.outputs, batch.images, self.likelihood)
         reconstruction = losses.mean()
