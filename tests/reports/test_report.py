@@ -30,17 +30,19 @@ def test_the_page_opens_in_a_browser(report, browser, width, scheme):
     page.goto(Path(report).as_uri())
     assert problems == []
     assert [r for r in requests if not r.startswith(("file:", "data:"))] == []
-    # Four panels of compute, the relation of the metrics, two curves, two matrices.
+    page.eval_on_selector_all("details", "all => all.forEach(d => d.open = true)")
+    # Four panels of compute, the relation of the metrics, two curves; and for each of two models
+    # its matrix, its KL, and its latents against factors.
     boxes = page.eval_on_selector_all(
         "svg.figure",
         "all => all.map(s => [s.getBoundingClientRect().width, s.querySelectorAll('path').length])",
     )
-    assert len(boxes) == 9
+    assert len(boxes) == 7 + 2 * 3
     assert all(drawn_width > 150 and paths > 5 for drawn_width, paths in boxes)
     loaded = page.eval_on_selector_all(
         "img", "all => all.map(i => i.complete && i.naturalWidth > 0)"
     )
-    assert len(loaded) == 2 * (1 + 3)
+    assert len(loaded) == 2 * (1 + 3 + 3)  # samples, animation and map too
     assert all(loaded)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     ink = page.evaluate("getComputedStyle(document.querySelector('svg.figure text')).fill")

@@ -14,9 +14,10 @@ from unweave.cli.console import err
 from unweave.cli.data import data
 from unweave.cli.encode import encode, encoders
 from unweave.cli.geomancer import geomancer
+from unweave.cli.models import export, import_model, show
 from unweave.cli.score import score
 from unweave.cli.study import study
-from unweave.cli.train import train
+from unweave.cli.train import objectives, train
 
 __all__ = ["app", "main"]
 
@@ -25,8 +26,10 @@ app = App(
     version=unweave.__version__,
     help="Measure disentanglement, learn it, and study how it scales.",
 )
-for command in (score, compare, geomancer, train, encode, encoders, assess, study, data):
+for command in (score, compare, geomancer, train, objectives, show, export, encode, encoders,
+                assess, study, data):  # fmt: skip
     app.command(command)
+app.command(import_model, name="import")
 
 
 def main() -> None:

@@ -24,11 +24,13 @@ def print_json(content: dict[str, Any]) -> None:
     print(json.dumps(content, indent=1, allow_nan=False))
 
 
-def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table on standard output, its first column to the left."""
+def print_table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, n_left: int = 1
+) -> None:
+    """A table on standard output, its first columns to the left, the others to the right."""
     table = Table(title=title)
     for i, column in enumerate(columns):
-        table.add_column(column, justify="left" if i == 0 else "right")
+        table.add_column(column, justify="left" if i < n_left else "right")
     for row in rows:
         table.add_row(*row)
     out.print(table, markup=False)

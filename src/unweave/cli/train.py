@@ -1,4 +1,4 @@
-"""`unweave train`."""
+"""`unweave train` and `unweave objectives`."""
 
 from __future__ import annotations
 
@@ -8,62 +8,60 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from unweave.cli.console import out as console
-from unweave.cli.console import patience, progress_bar
+from unweave.cli.console import patience, print_table, progress_bar
 
-__all__ = ["train"]
+__all__ = ["objectives", "train"]
 
 
 def train(
-    objective: Literal["ae", "vae", "beta_vae", "annealed_vae"],
+    objective: str,
     /,
     *,
-    steps: int = 20_000,
+    preset: Literal["locatello"] | None = None,
+    steps: int | None = None,
     seed: int = 0,
-    beta: float | None = None,
-    gamma: float | None = None,
-    max_capacity: float | None = None,
-    annealing_steps: int | None = None,
-    likelihood: Literal["bernoulli", "gaussian", "laplace"] = "bernoulli",
-    network: Literal["burgess", "locatello"] = "burgess",
+    network: Literal["burgess", "locatello", "resnet"] | None = None,
+    decoder: Literal["mirrored", "spatial_broadcast"] = "mirrored",
     width: float = 1.0,
+    depth: int = 1,
     latents: int = 10,
-    batch_size: int = 64,
-    learning_rate: float = 5e-4,
+    noise: int = 0,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
     milestones: Annotated[list[int] | None, Parameter(consume_multiple=True, negative="")] = None,
     dataset: str = "dsprites",
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     out: Path | None = None,
+    **options: str,
 ) -> None:
     """Train one model, score it at its milestones, and write its codes. Go on where it was cut off.
 
     Parameters
     ----------
     objective
-        What to minimise.
+        What to minimise: a name that `unweave objectives` lists.
+    preset
+        Network, steps, batch and learning rate of a published study, where they are not given.
     steps
-        Training steps.
+        Training steps; by default 20,000.
     seed
         Of weights, batches and noise.
-    beta
-        Weight of the KL divergence (beta_vae).
-    gamma
-        Weight of the distance from the capacity (annealed_vae).
-    max_capacity
-        Final capacity in nats (annealed_vae).
-    annealing_steps
-        Steps over which the capacity grows (annealed_vae).
-    likelihood
-        Distribution of a pixel.
     network
-        Encoder and decoder.
+        Encoder and decoder; by default burgess.
+    decoder
+        The encoder turned round, or a spatial broadcast decoder.
     width
         Factor on the network's channel counts.
+    depth
+        Residual blocks at each resolution (resnet).
     latents
         Number of latents.
+    noise
+        Further inputs of the decoder (info_gan).
     batch_size
-        Images in a step.
+        Images in a step; by default 64.
     learning_rate
-        Of Adam.
+        Of Adam; by default 0.0005.
     milestones
         Steps at which to keep and score the model, besides the last.
     dataset
@@ -72,39 +70,50 @@ def train(
         Which device.
     out
         Folder of the run; by default one in ./runs named after its description.
+    options
+        Hyper-parameters of the objective, as --beta 4 (`unweave objectives`).
     """
     from pydantic import TypeAdapter, ValidationError
 
+    from unweave._check import check_choice
     from unweave.datasets import load
     from unweave.encoders import save_codes
     from unweave.models import Network
-    from unweave.models.objectives import AnyObjective
+    from unweave.models.objectives import OBJECTIVES, AnyObjective
     from unweave.studies.run import TrainingRun
     from unweave.studies.study import Evaluation, RunDescription
     from unweave.training import TrainingConfig, load_model
     from unweave.training.memory import keep_freed_memory
+    from unweave.training.presets import PRESETS
 
     keep_freed_memory()
-    options = {
-        "beta": beta,
-        "gamma": gamma,
-        "max_capacity": max_capacity,
-        "annealing_steps": annealing_steps,
+    check_choice("objective", objective, OBJECTIVES)
+    published = PRESETS[preset] if preset else None
+    asked = {"steps": steps, "batch_size": batch_size, "learning_rate": learning_rate}
+    training = {
+        **({"steps": 20_000} if published is None else published.training),
+        **{key: value for key, value in asked.items() if value is not None},
     }
-    given = {key: value for key, value in options.items() if value is not None}
+    default_network = "burgess" if published is None else published.network.name
+    fields = {key.replace("-", "_"): value for key, value in options.items()}
     try:
         chosen: Any = TypeAdapter(AnyObjective).validate_python(
-            {"name": objective, "likelihood": likelihood, **given}
+            {**_published_options(published, objective), "name": objective, **fields}
         )
         description = RunDescription(
             dataset=dataset,
-            network=Network(name=network, width=width, n_latents=latents),
+            network=Network(
+                name=network or default_network,
+                decoder=decoder,
+                width=width,
+                depth=depth,
+                n_latents=latents,
+                n_noise=noise,
+            ),
             objective=chosen,
             training=TrainingConfig(
-                steps=steps,
+                **training,
                 milestones=tuple(milestones or ()),
-                batch_size=batch_size,
-                learning_rate=learning_rate,
                 seed=seed,
                 accelerator=accelerator,
             ),
@@ -117,8 +126,9 @@ def train(
     run = TrainingRun(description, folder)
     if run.is_finished and run.result()["description"] != _described(run, images.image_shape):
         raise ValueError(f"{folder} holds another finished run: choose another with --out")
+    n_steps = description.training.steps
     with progress_bar() as report:
-        run.execute(lambda step: report("training", step, steps))
+        run.execute(lambda step: report("training", step, n_steps))
     rows = images.sample_indices(description.evaluation.rows, seed=description.evaluation.seed)
     with patience("encoding"):
         codes = load_model(folder).encode(images.images(rows))
@@ -138,6 +148,40 @@ def train(
     )
 
 
+def objectives() -> None:
+    """What models can be trained to minimise, and the options of each."""
+    from unweave.models.objectives import OBJECTIVES
+    from unweave.models.objectives.terms import Objective
+
+    rows = []
+    for name, objective in OBJECTIVES.items():
+        own = objective.model_fields.keys() - Objective.model_fields.keys()
+        options = [
+            f"--{key.replace('_', '-')} {field.default}"
+            for key, field in objective.model_fields.items()
+            if key in own
+        ]
+        about = objective.title + (" (uses the factors)" if objective.is_supervised else "")
+        rows.append((name, about, "\n".join(options)))
+    columns = ("name", "method", "options and their defaults")
+    print_table("Objectives", columns, rows, n_left=3)
+    console.print("All of them take --likelihood bernoulli, gaussian or laplace.", markup=False)
+
+
+def _published_options(preset: Any, objective: str) -> dict[str, Any]:
+    """What the study held fixed for this objective; of what it varied, its third value if it did
+    not try our default.
+    """  # noqa: D205
+    if preset is None or objective not in preset.objectives:
+        return {}
+    from unweave.models.objectives import OBJECTIVES
+
+    tried = preset.objectives[objective]
+    default = OBJECTIVES[objective](name=objective).strength
+    nearest = next((o for o in tried if o.strength == default), tried[2])
+    return nearest.model_dump()
+
+
 def _described(run: Any, image_shape: tuple[int, ...]) -> dict[str, Any]:
     return {**run.description.model_dump(mode="json"), "image_shape": list(image_shape)}
 
@@ -147,7 +191,11 @@ def _options_sentence(error: Any, objective: str) -> str:
     for problem in error.errors():
         option = str(problem["loc"][-1]).replace("_", "-") if problem["loc"] else "options"
         if problem["type"] == "extra_forbidden":
-            sentences.append(f"--{option} is not an option of {objective}")
+            sentences.append(
+                f"--{option} is not an option of {objective} (`unweave objectives` lists them)"
+            )
+        elif problem["type"] == "value_error":
+            sentences.append(str(problem["ctx"]["error"]))
         else:
             sentences.append(f"--{option}: {problem['msg']} (it is {problem['input']!r})")
     return "; ".join(sentences)

@@ -80,6 +80,10 @@ class DSprites(FactorDataset):
         else:
             self._packed = self._open_official(self.path)
 
+    def __reduce__(self) -> tuple[type[DSprites], tuple[Path | None]]:
+        # Another process maps the same file; its content need not travel.
+        return type(self), (self.path,)
+
     @property
     def cache_file(self) -> Path:
         """Where :meth:`prepare` keeps the drawn images."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 import unweave
+from unweave.datasets.cache import written_whole
 
 if TYPE_CHECKING:
     from unweave.models.vae import VAE
@@ -47,9 +47,8 @@ def save(model: VAE, folder: Path) -> None:
         (WEIGHTS, lambda path: save_file(tensors, path, metadata={"format": "pt"})),
         (CONFIG, lambda path: path.write_text(json.dumps(config, indent=1))),
     ):
-        temporary = folder / f".{name}.part"
-        write(temporary)
-        os.replace(temporary, folder / name)
+        with written_whole(folder / name) as temporary:
+            write(temporary)
 
 
 def local_folder(model_id: str, **options: Any) -> Path:
@@ -112,8 +111,14 @@ def load_weights(model: nn.Module, file: Path) -> None:
         raise ValueError(f"{file} belongs to another network: {error}") from error
 
 
-def card(model: VAE, result: dict[str, Any] | None) -> ModelCard:
-    """A model card; ``result`` is the content of a run's result.json, if it comes from a run."""
+def card(
+    model: VAE, result: dict[str, Any] | None, imported: dict[str, Any] | None = None
+) -> ModelCard:
+    """A model card.
+
+    ``result`` is the content of a run's result.json, if the model comes from a run; ``imported``
+    says what else it comes from.
+    """
     network = model.network
     assert network is not None
     height, width, channels = model.image_shape
@@ -128,8 +133,7 @@ def card(model: VAE, result: dict[str, Any] | None) -> ModelCard:
         f"# {objective.get('name', 'An encoder and a decoder')}"
         + (f" on {dataset}" if dataset else ""),
         "",
-        f"Trained with [unweave](https://pypi.org/project/unweave) {unweave.__version__}. "
-        "Codes are posterior means:",
+        f"{_origin(imported)} Codes are posterior means:",
         "",
         "```python",
         "from unweave.models import VAE",
@@ -145,18 +149,24 @@ def card(model: VAE, result: dict[str, Any] | None) -> ModelCard:
         "| --- | --- |",
         f"| network | {network.name}, width {network.width:g}, {network.n_latents} latents, "
         f"{count:,} parameters |",
-        *_settings(result),
+        *_settings(result, imported),
         *_scores(result),
     ]
     return ModelCard(f"---\n{data.to_yaml()}\n---\n\n" + "\n".join(lines) + "\n")
 
 
-def _settings(result: dict[str, Any] | None) -> list[str]:
-    if result is None:
-        return []
-    description = result["description"]
-    options = {**description["objective"], **description["training"]}
-    shown = {key: value for key, value in options.items() if value not in (None, [])}
+def _origin(imported: dict[str, Any] | None) -> str:
+    ours = f"[unweave](https://pypi.org/project/unweave) {unweave.__version__}"
+    if imported is None:
+        return f"Trained with {ours}."
+    return f"Trained with {imported['source']}, read and written by {ours}."
+
+
+def _settings(result: dict[str, Any] | None, imported: dict[str, Any] | None) -> list[str]:
+    options = imported["settings"] if imported else {}
+    if result is not None:
+        options = {**result["description"]["objective"], **result["description"]["training"]}
+    shown = {key: value for key, value in options.items() if value not in (None, [], "")}
     return [f"| {key} | {value} |" for key, value in shown.items()]
 
 

@@ -172,7 +172,7 @@ class VAE(nn.Module, ModelHubMixin, library_name="unweave"):  # type: ignore[cal
 
     def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:
         """A card that says what the model is, how it was trained, and how it scores."""
-        return pretrained.card(self, kwargs.get("result"))
+        return pretrained.card(self, kwargs.get("result"), kwargs.get("imported"))
 
 
 def build_vae(network: Network, image_shape: ImageShape, *, seed: int) -> VAE:

@@ -2,6 +2,14 @@
 
 from unweave.training.checkpoint import load_model
 from unweave.training.config import TrainingConfig
+from unweave.training.ensemble import Member, train_ensemble
 from unweave.training.loop import DivergedError, train
 
-__all__ = ["DivergedError", "TrainingConfig", "load_model", "train"]
+__all__ = [
+    "DivergedError",
+    "Member",
+    "TrainingConfig",
+    "load_model",
+    "train",
+    "train_ensemble",
+]

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from unweave.models import VAE, Network, build_vae
-from unweave.models.pretrained import load_weights
+from unweave.models.pretrained import WEIGHTS, load_weights
 
 __all__ = [
     "ADVERSARY",
@@ -26,6 +26,7 @@ __all__ = [
     "load_model",
     "save_checkpoint",
     "write_json",
+    "write_run",
 ]
 
 FORMAT = 1
@@ -101,6 +102,8 @@ def load_checkpoint(path: Path, trained: Mapping[str, Trained]) -> int:
 def load_model(run: Path, *, step: int | None = None) -> VAE:
     """The trained model of a run's folder, at its last checkpoint or at a milestone.
 
+    A folder that ``save_pretrained`` wrote will do too.
+
     Raises
     ------
     FileNotFoundError
@@ -109,6 +112,8 @@ def load_model(run: Path, *, step: int | None = None) -> VAE:
         If the checkpoint is damaged, or of another version.
     """
     description_file = run / "config.json"
+    if step is None and (run / WEIGHTS).exists():
+        return VAE.from_pretrained(run)
     if not description_file.exists():
         raise FileNotFoundError(f"{run} is no run: it has no config.json")
     found = {_step_of(p): p for p in _checkpoints(run)}
@@ -123,6 +128,29 @@ def load_model(run: Path, *, step: int | None = None) -> VAE:
     _checked_step(checkpoint)
     load_weights(model, checkpoint / f"{MODEL}.safetensors")
     return model.eval()
+
+
+def write_run(model: VAE, folder: Path, description: Mapping[str, Any]) -> None:
+    """Write a model that was trained elsewhere as a run, at step 0.
+
+    Raises
+    ------
+    ValueError
+        If there is something else in the folder, or the model was not built from a Network.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise ValueError(f"{folder} is not empty: choose another folder")
+    if model.network is None:
+        raise ValueError("the model's encoder and decoder were not built from a Network")
+    checkpoint = folder / "checkpoints" / "step-00000000"
+    checkpoint.mkdir(parents=True)
+    save_file(_contiguous(model.state_dict()), checkpoint / f"{MODEL}.safetensors")
+    write_json(checkpoint / "state.json", {"format": FORMAT, "step": 0})
+    own = {
+        "network": model.network.model_dump(mode="json"),
+        "image_shape": list(model.image_shape),
+    }
+    write_json(folder / "config.json", {**description, **own})
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -116,6 +116,13 @@ class Objective(BaseModel):
         return None
 
     @property
+    def label(self) -> str:
+        """For people: the title, and the strength."""
+        if self.strength is None:
+            return self.title
+        return f"{self.title} ({self.symbol} = {self.strength:g})"
+
+    @property
     def samples(self) -> bool:
         """Whether latents are drawn from the posterior, or are its means."""
         return True

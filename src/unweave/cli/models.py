@@ -1,0 +1,136 @@
+"""`unweave show`, `unweave export` and `unweave import`: trained models."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from unweave.cli.console import out as console
+from unweave.cli.console import patience
+
+__all__ = ["export", "import_model", "show"]
+
+
+def show(
+    run: Path,
+    /,
+    *,
+    step: int | None = None,
+    dataset: str | None = None,
+    seed: int = 0,
+    out: Path | None = None,
+) -> None:
+    """Draw what a model learned: reconstructions, samples, traversals, latents against factors.
+
+    Parameters
+    ----------
+    run
+        A folder that `unweave train`, `import` or `export` wrote, or a run of a study.
+    step
+        A milestone; by default the last one.
+    dataset
+        Whose images to show; by default those that it was trained on.
+    seed
+        Of the images and samples.
+    out
+        Folder for index.html, PNG and GIF; by default RUN/show.
+    """
+    from unweave.datasets import load
+    from unweave.reports.model import write_model_page
+    from unweave.training import load_model
+
+    model = load_model(run, step=step)
+    config = json.loads((run / "config.json").read_text())
+    images = load(dataset or config.get("dataset") or "dsprites")
+    if images.image_shape != model.image_shape:
+        raise ValueError(
+            f"{run} is for images of {model.image_shape}, and those of {images.name} are "
+            f"{images.image_shape}: name its data with --dataset"
+        )
+    with patience("drawing"):
+        page = write_model_page(
+            model, images, out or run / "show", title=_title(config, run), seed=seed
+        )
+    console.print(f"pictures: {page}", markup=False, highlight=False, soft_wrap=True)
+
+
+def export(
+    run: Path, /, *, out: Path, step: int | None = None, onnx: bool = False, force: bool = False
+) -> None:
+    """Write a model for others: config.json, model.safetensors and a model card, for the hub.
+
+    Parameters
+    ----------
+    run
+        A folder that `unweave train` or `import` wrote, or a run of a study.
+    out
+        Where to.
+    step
+        A milestone; by default the last one.
+    onnx
+        Write encoder.onnx too: images in, mean and log variance out.
+    force
+        Write into a folder that is not empty.
+    """
+    from unweave.models.onnx import export_encoder
+    from unweave.training import load_model
+
+    model = load_model(run, step=step)
+    if out.exists() and any(out.iterdir()) and not force:
+        raise ValueError(f"{out} is not empty: choose another folder, or give --force")
+    result = run / "result.json"
+    told = json.loads(result.read_text()) if result.exists() else None
+    if told is not None and step is not None:
+        told["milestones"] = {k: v for k, v in told["milestones"].items() if int(k) == step}
+    config = json.loads((run / "config.json").read_text())
+    about = {"result": told, "imported": config.get("imported")}
+    model.save_pretrained(out, model_card_kwargs=about)  # type: ignore[operator]
+    if onnx:
+        with patience("writing ONNX"):
+            export_encoder(model, out / "encoder.onnx")
+    names = ", ".join(sorted(p.name for p in out.iterdir()))
+    console.print(f"{out}: {names}", markup=False, highlight=False, soft_wrap=True)
+
+
+def import_model(source: Literal["disentangling-vae"], folder: Path, /, *, out: Path) -> None:
+    """Take in a model that another library trained, to be encoded with, scored and shown here.
+
+    Parameters
+    ----------
+    source
+        The library that wrote it.
+    folder
+        What it wrote: for disentangling-vae, model.pt and specs.json.
+    out
+        Folder of the new run: `unweave encode run:OUT`, `unweave show OUT`.
+    """
+    from unweave.datasets import DATASETS
+    from unweave.models import count_parameters
+    from unweave.models.disentangling_vae import read_disentangling_vae
+    from unweave.training.checkpoint import write_run
+
+    model, specs = read_disentangling_vae(folder)
+    description: dict[str, Any] = {"imported": {"source": source, "settings": specs}}
+    if specs.get("dataset") in DATASETS:
+        description["dataset"] = specs["dataset"]
+    write_run(model, out, description)
+    height, width, channels = model.image_shape
+    console.print(
+        f"{out}: {count_parameters(model):,} parameters, {model.n_latents} latents, images of "
+        f"{height} x {width} x {channels}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _title(config: dict[str, Any], run: Path) -> str:
+    """What the model is."""
+    from unweave.models.objectives import OBJECTIVES
+
+    if "imported" in config:
+        return f"{config['imported']['settings'].get('name', run.name)}, imported"
+    if "objective" not in config:
+        return run.name
+    return OBJECTIVES[config["objective"]["name"]](**config["objective"]).label

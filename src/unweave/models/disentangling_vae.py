@@ -1,0 +1,101 @@
+"""Models trained with the public repository disentangling-vae, by Yann Dubois and others."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unweave.models.networks import Network
+from unweave.models.vae import VAE, build_vae
+
+__all__ = ["read_disentangling_vae"]
+
+_ENCODER = ("conv1", "conv2", "conv3", "conv_64", "lin1", "lin2", "mu_logvar_gen")
+_DECODER = ("lin1", "lin2", "lin3", "convT_64", "convT1", "convT2", "convT3")
+_KNOWN_SIDES = (32, 64)
+
+
+def read_disentangling_vae(folder: Path) -> tuple[VAE, dict[str, Any]]:
+    """The model of a folder with ``model.pt`` and ``specs.json``, and what the latter says.
+
+    Both sides have the network of Burgess et al. Theirs gives mean and log variance of each latent
+    next to each other, ours all means first. The fourth convolution, for images of 64 pixels, is
+    called ``conv_64`` and comes last in the encoder and first in the decoder.
+
+    Raises
+    ------
+    FileNotFoundError
+        If one of the files is missing.
+    ValueError
+        If one is damaged, or the model has another layout.
+    """
+    specs = _read_specs(folder / "specs.json")
+    weights = _read_weights(folder / "model.pt")
+    channels, height, width = specs["img_size"]
+    if specs["model_type"] != "Burgess" or {height, width} - set(_KNOWN_SIDES) or height != width:
+        raise ValueError(
+            f"{folder} has a {specs['model_type']} network for {height} x {width} images: only "
+            "their Burgess network for 32 x 32 and 64 x 64 is known"
+        )
+    network = Network(name="burgess", n_latents=specs["latent_dim"])
+    model = build_vae(network, (height, width, channels), seed=0)
+    small = height == _KNOWN_SIDES[0]
+    with torch.no_grad():
+        for part, names in (("encoder", _ENCODER), ("decoder", _DECODER)):
+            layers = [m for m in getattr(model, part) if hasattr(m, "weight")]
+            used = [n for n in names if not (small and n.endswith("_64"))]
+            for name, layer in zip(used, layers, strict=True):
+                for kind in ("weight", "bias"):
+                    tensor = _take(weights, f"{part}.{name}.{kind}", folder)
+                    if name == "mu_logvar_gen":
+                        tensor = torch.cat([tensor[0::2], tensor[1::2]])
+                    own = getattr(layer, kind)
+                    if own.shape != tensor.shape:
+                        raise ValueError(
+                            f"{folder}: {part}.{name}.{kind} has shape {tuple(tensor.shape)}, and "
+                            f"{tuple(own.shape)} was expected: specs.json is of another model"
+                        )
+                    own.copy_(tensor)
+    if weights:
+        raise ValueError(f"{folder}: nothing is known of {', '.join(sorted(weights))} in model.pt")
+    return model.eval(), specs
+
+
+def _read_specs(file: Path) -> dict[str, Any]:
+    if not file.exists():
+        raise FileNotFoundError(
+            f"{file.parent} holds no model of disentangling-vae: it has no specs.json"
+        )
+    try:
+        specs = json.loads(file.read_text())
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{file} is damaged ({error})") from error
+    missing = {"img_size", "latent_dim", "model_type"} - set(specs)
+    if missing:
+        raise ValueError(f"{file} does not say {', '.join(sorted(missing))}")
+    return specs
+
+
+def _read_weights(file: Path) -> dict[str, Tensor]:
+    if not file.exists():
+        raise FileNotFoundError(f"{file.parent} holds no model: it has no model.pt")
+    try:
+        weights = torch.load(file, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{file} is damaged, or holds more than weights ({reason})") from error
+    if not isinstance(weights, Mapping) or not all(isinstance(t, Tensor) for t in weights.values()):
+        raise ValueError(f"{file} holds no state dict: save `model.state_dict()`")
+    return dict(weights)
+
+
+def _take(weights: dict[str, Tensor], name: str, folder: Path) -> Tensor:
+    if name not in weights:
+        raise ValueError(f"{folder}: model.pt has no {name}: it is no model of disentangling-vae")
+    return weights.pop(name)

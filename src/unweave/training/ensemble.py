@@ -1,0 +1,211 @@
+"""Many small models at once: seeds and strengths of one objective over one network."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any, NamedTuple
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+from torch.func import functional_call, stack_module_state, vmap
+
+from unweave._parallel import keep_to, n_cores
+from unweave.datasets import FactorDataset
+from unweave.models import VAE, Network, build_vae
+from unweave.models.objectives import Batch, Objective
+from unweave.training.batches import Batches
+from unweave.training.config import TrainingConfig
+from unweave.training.loop import DivergedError, check_fit, train
+from unweave.training.memory import keep_freed_memory
+
+__all__ = ["Member", "stacks", "train_ensemble"]
+
+
+class Member(NamedTuple):
+    """One model of an ensemble."""
+
+    objective: Objective
+    seed: int
+
+
+def train_ensemble(
+    network: Network,
+    members: Sequence[Member],
+    dataset: FactorDataset,
+    config: TrainingConfig,
+    *,
+    together: bool | None = None,
+    at_step: Callable[[int], None] | None = None,
+) -> list[VAE]:
+    """Train a model for each member, each as :func:`~unweave.training.train` would alone.
+
+    Together, all members are one model whose every operation has one more dimension, which keeps a
+    GPU busy that a small model leaves idle; results agree with those of one by one up to rounding.
+    On a processor each member has a process of its own, and the results are the same bits.
+
+    Parameters
+    ----------
+    network, dataset, config
+        As of every member; each member's seed takes the place of the configuration's.
+    members
+        Their objectives, which together may differ in numbers alone, and their seeds.
+    together
+        Whether to train them as one; by default if the device is no processor and they can be.
+    at_step
+        Called with the number of steps done after each step, if they are trained together.
+
+    Raises
+    ------
+    ValueError
+        If there are no members, or they cannot be trained together and were to be.
+    DivergedError
+        If a loss is no longer finite.
+    """
+    if not members:
+        raise ValueError("an ensemble needs members: give an objective and a seed for each")
+    fabric = Fabric(accelerator=config.accelerator, devices=1, precision=config.precision)
+    if together is None:
+        together = fabric.device.type != "cpu" and stacks([m.objective for m in members])
+    elif together and not stacks([m.objective for m in members]):
+        raise ValueError(
+            "the members' objectives cannot be trained together: they must be of one kind, differ "
+            "in numbers alone, and have no adversary and no batches of their own; leave `together` "
+            "out"
+        )
+    if together:
+        return _train_together(network, members, dataset, config, fabric.device, at_step)
+    return _train_in_processes(network, members, dataset, config)
+
+
+def stacks(objectives: Sequence[Objective]) -> bool:
+    """Whether models with these objectives can be trained as one."""
+    first = objectives[0]
+    plain = all(
+        getattr(type(first), name) is getattr(Objective, name)
+        for name in ("_terms", "adversary", "rows")
+    )
+    return plain and all(
+        type(other) is type(first)
+        and all(isinstance(getattr(other, name), float) for name in _differing([first, other]))
+        for other in objectives
+    )
+
+
+def _differing(objectives: Sequence[Objective]) -> list[str]:
+    """Names of the fields in which they differ."""
+    first = objectives[0]
+    return [
+        name
+        for name in type(first).model_fields
+        if any(getattr(o, name) != getattr(first, name) for o in objectives)
+    ]
+
+
+class _Functional:
+    """A model with weights that are given, so that it can be mapped over them."""
+
+    def __init__(self, model: VAE, weights: dict[str, Tensor]) -> None:
+        self.model, self.weights = model, weights
+
+    def __call__(self, images: Tensor, noise: Tensor | None) -> Any:
+        return functional_call(self.model, self.weights, (images, noise))
+
+
+def _train_together(
+    network: Network,
+    members: Sequence[Member],
+    dataset: FactorDataset,
+    config: TrainingConfig,
+    device: torch.device,
+    at_step: Callable[[int], None] | None,
+) -> list[VAE]:
+    models = [build_vae(network, dataset.image_shape, seed=m.seed).to(device) for m in members]
+    objectives = [member.objective for member in members]
+    for objective in objectives:
+        check_fit(models[0], objective, dataset.image_shape, config)
+    numbers = {
+        name: torch.tensor([getattr(o, name) for o in objectives], device=device)
+        for name in _differing(objectives)
+    }
+    batches = [
+        Batches(
+            dataset, m.objective, batch_size=config.batch_size, n_inputs=network.n_inputs,
+            seed=m.seed, device=device,
+        )
+        for m in members
+    ]  # fmt: skip
+    weights, buffers = stack_module_state(models)  # type: ignore[arg-type]
+    optimizer = torch.optim.Adam(
+        weights.values(), lr=config.learning_rate, betas=objectives[0].betas, fused=True
+    )
+
+    def loss(weights, buffers, images, noise, prior, numbers, step: int) -> Tensor:
+        objective = objectives[0].model_copy(update=numbers)
+        batch = Batch(images, noise, prior, step, len(dataset))
+        model: Any = _Functional(models[0], {**weights, **buffers})
+        return objective(model, batch).loss
+
+    over_members = vmap(loss, in_dims=(0, 0, 0, 0, 0, 0, None))
+    total = torch.zeros(len(members), device=device)
+    for step in range(config.steps):
+        drawn = [own[step] for own in batches]
+        seen = [torch.stack([b[i] for b in drawn]) for i in range(3)]
+        losses = over_members(weights, buffers, *seen, numbers, step)
+        optimizer.zero_grad()
+        losses.sum().backward()
+        optimizer.step()
+        total += losses.detach()
+        done = step + 1
+        if done % config.log_every == 0 or done == config.steps:
+            _check_finite(total, members, done)
+        if at_step:
+            at_step(done)
+    with torch.no_grad():
+        for i, model in enumerate(models):
+            model.load_state_dict(
+                {k: t[i] for k, t in {**weights, **buffers}.items()}, strict=False
+            )
+    return [model.eval() for model in models]
+
+
+def _check_finite(total: Tensor, members: Sequence[Member], step: int) -> None:
+    wrong = [m for m, value in zip(members, total.tolist(), strict=True) if value != value]
+    if wrong or not torch.isfinite(total).all():
+        told = ", ".join(f"{m.objective.name} with seed {m.seed}" for m in wrong or members)
+        raise DivergedError(f"training diverged by step {step}: {told}; lower the learning rate")
+
+
+def _train_in_processes(
+    network: Network,
+    members: Sequence[Member],
+    dataset: FactorDataset,
+    config: TrainingConfig,
+) -> list[VAE]:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(n_cores(), len(members)), context, _start_worker) as pool:
+        jobs = [pool.submit(_train_one, network, m, dataset, config) for m in members]
+        states = [job.result() for job in jobs]
+    models = []
+    for member, state in zip(members, states, strict=True):
+        model = build_vae(network, dataset.image_shape, seed=member.seed)
+        model.load_state_dict({key: torch.from_numpy(array) for key, array in state.items()})
+        models.append(model.eval())
+    return models
+
+
+def _start_worker() -> None:
+    keep_freed_memory()
+    torch.set_num_threads(1)
+    keep_to(1)
+
+
+def _train_one(
+    network: Network, member: Member, dataset: FactorDataset, config: TrainingConfig
+) -> dict[str, Any]:
+    model = build_vae(network, dataset.image_shape, seed=member.seed)
+    own = config.model_copy(update={"seed": member.seed})
+    train(model, member.objective, dataset, own)
+    return {key: tensor.cpu().numpy() for key, tensor in model.state_dict().items()}
