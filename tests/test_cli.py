@@ -189,10 +189,69 @@ def test_train_leaves_a_run_whose_codes_can_be_scored(cli, tmp_path, monkeypatch
     assert "holds another finished run" in err
 
 
+def test_a_model_is_trained_shown_and_exported(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ["--steps", 4, "--width", 0.125, "--batch-size", 8, "--discriminator-units", 8]
+    code, _, err = cli("train", "factor_vae", "--gamma", 20, *words, "--out", "run")
+    assert code == 0, err
+    config = json.loads((tmp_path / "run/config.json").read_text())
+    assert config["objective"]["gamma"] == 20
+    code, out, err = cli("show", "run")
+    assert code == 0, err
+    assert "run/show/index.html" in out
+    shown = sorted(p.name for p in (tmp_path / "run/show").iterdir())
+    assert shown == [
+        "index.html", "maps.png", "reconstructions.png", "samples.png", "traversals.gif",
+        "traversals.png",
+    ]  # fmt: skip
+    code, out, err = cli("export", "run", "--out", "model", "--onnx")
+    assert code == 0, err
+    assert "encoder.onnx" in out
+    assert "| gamma | 20.0 |" in (tmp_path / "model/README.md").read_text()
+    codes = []
+    for name in ("run:run", "run:model", "onnx:model/encoder.onnx"):
+        code, _, err = cli("encode", name, "--rows", 50, "--out", "codes.npz")
+        assert code == 0, err
+        codes.append(np.load("codes.npz")["codes"])
+    np.testing.assert_array_equal(codes[0], codes[1])
+    np.testing.assert_allclose(codes[0], codes[2], atol=1e-4)
+    code, _, err = cli("export", "run", "--out", "model")
+    assert code == 2
+    assert "model is not empty" in err
+
+
+def test_a_preset_sets_what_is_not_given(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ["--preset", "locatello", "--steps", 2, "--width", 0.125]
+    code, _, err = cli("train", "factor_vae", *words, "--discriminator-units", 4, "--out", "run")
+    assert code == 0, err
+    config = json.loads((tmp_path / "run/config.json").read_text())
+    assert config["network"]["name"] == "locatello"
+    assert config["training"]["learning_rate"] == 1e-4
+    assert config["training"]["steps"] == 2
+    assert config["objective"]["gamma"] == 30
+
+
+def test_objectives_are_listed_with_their_options(cli):
+    code, out, _ = cli("objectives")
+    assert code == 0
+    for word in ("beta_tc_vae", "--estimator stratified", "DC-IGN (uses the factors)"):
+        assert word in out
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["train", "vae", "--beta", "4"], "--beta is not an option of vae"),
+        (["train", "factor_va"], "unknown objective 'factor_va' (did you mean 'factor_vae'?)"),
+        (["train", "beta_tc_vae", "--batch-size", "1"], "needs a batch of at least 2, not 1"),
+        (["train", "beta_vae", "--beta", "much"], "--beta: Input should be a valid number"),
+        (["train", "vae", "--latents", "0"], "--n-latents: Input should be greater than or equal"),
+        (["train", "vae", "--noise", "3"], "no use for a decoder with 3 inputs of noise"),
+        (["train", "info_vae", "--alpha", "0.5", "--lambda-prior", "0.1"], "below 1 codes would"),
+        (["show", "nowhere"], "nowhere is no run"),
+        (["export", "nowhere", "--out", "there"], "nowhere is no run"),
+        (["import", "disentangling-vae", "nowhere", "--out", "there"], "has no specs.json"),
         (
             ["train", "beta_vae", "--beta", "-1"],
             "--beta: Input should be greater than or equal to 0",
@@ -280,7 +339,8 @@ class TestEncode:
 
 def test_every_command_has_help():
     for words in ([], ["study"], ["train"], ["score"], ["compare"], ["geomancer"], ["data"],
-                  ["encode"], ["encoders"], ["assess"]):  # fmt: skip
+                  ["encode"], ["encoders"], ["assess"], ["objectives"], ["show"], ["export"],
+                  ["import"]):  # fmt: skip
         printed = subprocess.run(
             [sys.executable, "-m", "unweave.cli", *words, "--help"],
             capture_output=True,

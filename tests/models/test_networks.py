@@ -3,18 +3,36 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from unweave.models import NETWORKS, Network, build_decoder, build_encoder, build_vae
+from unweave.models import (
+    NETWORKS,
+    Network,
+    build_decoder,
+    build_encoder,
+    build_vae,
+    count_parameters,
+)
+from unweave.models.residual import ResidualBlock
+from unweave.models.spatial_broadcast import SpatialBroadcast
 
 
 @pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("decoder", ["mirrored", "spatial_broadcast"])
 @pytest.mark.parametrize("width", [0.25, 1.0])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_shapes(name, width, channels):
-    network = Network(name=name, width=width, n_latents=7)
+def test_shapes(name, decoder, width, channels):
+    network = Network(name=name, decoder=decoder, width=width, n_latents=7)
     images = torch.rand(2, channels, 64, 64)
     encoded = build_encoder(network, (64, 64, channels))(images)
     assert encoded.shape == (2, 14)
     assert build_decoder(network, (64, 64, channels))(encoded[:, :7]).shape == images.shape
+
+
+@pytest.mark.parametrize("name", ["burgess", "resnet"])
+@pytest.mark.parametrize("shape", [(8, 8, 1), (28, 28, 1), (32, 32, 3), (64, 48, 3), (96, 128, 1)])
+def test_other_sizes(name, shape):
+    model = build_vae(Network(name=name, width=0.25), shape, seed=0)
+    images = torch.rand(2, shape[2], shape[0], shape[1])
+    assert model(images, None).outputs.shape == images.shape
 
 
 @pytest.mark.parametrize(
@@ -54,10 +72,64 @@ def test_the_same_seed_gives_the_same_weights_and_leaves_torch_alone():
         assert torch.equal(a, b)
 
 
-@pytest.mark.parametrize("shape", [(32, 32, 1), (64, 48, 3)])
-def test_other_image_sizes_are_refused(shape):
-    with pytest.raises(ValueError, match="takes images of 64 x 64 pixels, not"):
-        build_encoder(Network(), shape)
+@pytest.mark.parametrize(
+    ("name", "shape", "message"),
+    [
+        ("locatello", (32, 32, 1), "takes images of 64 x 64 pixels, not 32 x 32"),
+        ("burgess", (60, 64, 1), "multiples of 8, not 60 x 64|multiples of 8"),
+        ("resnet", (100, 100, 3), "multiples of 16, not 100 x 100 .* to 96 x 96 for one"),
+        ("burgess", (6, 6, 1), "at least 8 pixels on a side"),
+        ("burgess", (64, 64, 0), "a channel or more"),
+    ],
+)
+def test_sizes_that_a_network_cannot_take_are_refused_with_those_that_it_can(name, shape, message):
+    with pytest.raises(ValueError, match=message):
+        build_encoder(Network(name=name), shape)
+
+
+def test_a_resnet_spans_the_scales():
+    counts = [
+        count_parameters(build_vae(Network(name="resnet", width=w, depth=d), (64, 64, 1), seed=0))
+        for w, d in ((0.15, 1), (1, 1), (1, 3), (3, 3))
+    ]
+    assert counts == sorted(counts)
+    assert counts[0] < 100_000
+    assert counts[-1] > 50_000_000
+
+
+def test_residual_blocks_start_as_the_identity():
+    model = build_vae(Network(name="resnet", width=0.25, depth=2), (32, 32, 1), seed=0)
+    blocks = [m for m in model.modules() if isinstance(m, ResidualBlock)]
+    assert len(blocks) == 2 * 2 * 3
+    for block in blocks:
+        inputs = torch.randn(2, block.first.in_channels, 4, 4)
+        assert torch.equal(block(inputs), inputs)
+
+
+def test_the_spatial_broadcast_shows_each_pixel_where_it_is():
+    tiled = SpatialBroadcast(3, 5)(torch.tensor([[7.0]]))
+    assert tiled.shape == (1, 3, 3, 5)
+    assert torch.equal(tiled[0, 0], torch.full((3, 5), 7.0))
+    assert tiled[0, 1, :, 0].tolist() == [-1, 0, 1]
+    assert tiled[0, 2, 0].tolist() == [-1, -0.5, 0, 0.5, 1]
+
+
+def test_the_decoder_takes_noise_beside_the_latents():
+    model = build_vae(Network(width=0.25, n_latents=3, n_noise=2), (64, 64, 1), seed=0)
+    assert model.decoder[0].in_features == 5
+    codes = np.random.default_rng(0).standard_normal((4, 3))
+    padded = np.pad(codes, ((0, 0), (0, 2)))
+    assert np.array_equal(model.decode(codes), model.decode(padded))
+
+
+@pytest.mark.parametrize(
+    ("of_model", "given", "message"),
+    [(3, 1, "for grayscale images in colour, repeat them"), (1, 3, "take their mean")],
+)
+def test_grayscale_and_colour_are_not_mixed_up(of_model, given, message):
+    model = build_vae(Network(width=0.25), (64, 64, of_model), seed=0)
+    with pytest.raises(ValueError, match=message):
+        model.encode(np.zeros((2, 64, 64, given), dtype=np.uint8))
 
 
 def test_a_network_without_latents_is_refused():

@@ -6,7 +6,7 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 from torch.distributions import Bernoulli, Laplace, Normal, kl_divergence
 
-from unweave.models import Network, Posterior, build_vae
+from unweave.models import Posterior
 from unweave.models.likelihoods import negative_log_likelihood
 from unweave.models.objectives import (
     AE,
@@ -26,19 +26,6 @@ def posterior():
     generator = torch.Generator().manual_seed(0)
     mean, log_variance = torch.randn(2, 8, 5, generator=generator, dtype=torch.float64)
     return Posterior(mean, log_variance)
-
-
-@pytest.fixture
-def batch():
-    generator = torch.Generator().manual_seed(1)
-    images = (torch.rand(6, 1, 64, 64, generator=generator) < 0.2).float()
-    noise, prior = torch.randn(2, 6, 4, generator=generator)
-    return Batch(images, noise, prior, 0, 1000)
-
-
-@pytest.fixture
-def model():
-    return build_vae(Network(width=0.25, n_latents=4), (64, 64, 1), seed=0)
 
 
 def test_kl_is_that_of_torch_distributions(posterior):

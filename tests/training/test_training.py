@@ -10,12 +10,14 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from unweave.datasets import DSprites
 from unweave.models import Network, build_vae, count_parameters
-from unweave.models.objectives import AE, VAE, BetaVAE, Loss
+from unweave.models.objectives import AE, VAE, BetaTCVAE, BetaVAE, FactorVAE, InfoGAN, Loss
+from unweave.studies import load_study
 from unweave.training import DivergedError, TrainingConfig, load_model, train
 from unweave.training.batches import Batches, unpack
-from unweave.training.checkpoint import write_json
+from unweave.training.checkpoint import write_json, write_run
 from unweave.training.compute import step_flops
 from unweave.training.curves import read_curves
+from unweave.training.presets import PRESETS
 
 NETWORK = Network(width=0.125, n_latents=3)
 CONFIG = TrainingConfig(
@@ -58,6 +60,109 @@ def test_a_killed_run_ends_as_the_uninterrupted_one(tmp_path, killed_at):
     assert (tmp_path / "whole/curves.csv").read_text() == (
         tmp_path / "killed/curves.csv"
     ).read_text()
+
+
+@pytest.mark.parametrize("objective", [FactorVAE(discriminator_units=32), InfoGAN()])
+def test_a_killed_run_with_an_adversary_ends_as_the_uninterrupted_one(tmp_path, objective):
+    whole = run(tmp_path / "whole", objective=objective)
+    with pytest.raises(KilledError):
+        run(tmp_path / "killed", objective=objective, at_step=kill_at(22))
+    checkpoint = tmp_path / "killed/checkpoints/step-00000015"
+    assert (checkpoint / "adversary.safetensors").exists()
+    resumed = run(tmp_path / "killed", objective=objective)
+    assert torch.equal(weights(whole), weights(resumed))
+    kept = {p.name for p in (tmp_path / "killed/checkpoints/step-00000025").iterdir()}
+    assert kept == {"model.safetensors", "state.json"}
+
+
+def test_what_an_objective_records_is_in_the_curves(tmp_path):
+    run(tmp_path, objective=FactorVAE(discriminator_units=32))
+    rows = read_curves(tmp_path)
+    assert all(0 < row["discriminator_loss"] < 2 for row in rows)
+    for row in rows:
+        expected = row["reconstruction"] + row["kl"] + 35 * row["total_correlation"]
+        assert row["loss"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_discriminator_learns(tmp_path):
+    """Its cross-entropy falls below that of guessing where the model's codes are dependent."""
+    config = CONFIG.model_copy(update={"steps": 400, "milestones": (), "batch_size": 32})
+    objective = FactorVAE(gamma=0, discriminator_units=64, discriminator_learning_rate=1e-3)
+    run(tmp_path, config=config, objective=objective)
+    last = np.mean([row["discriminator_loss"] for row in read_curves(tmp_path)[-5:]])
+    assert last < math.log(2) - 0.005
+
+
+@pytest.mark.slow
+def test_info_gan_learns_codes_that_can_be_read_off_its_images(tmp_path):
+    config = CONFIG.model_copy(
+        update={"steps": 600, "milestones": (), "batch_size": 32, "learning_rate": 1e-3}
+    )
+    run(tmp_path, config=config, objective=InfoGAN())
+    rows = read_curves(tmp_path)
+    assert rows[-1]["information"] > rows[0]["information"] + 2  # nats, of three codes
+    assert all(math.isfinite(row["critic_loss"]) for row in rows)
+
+
+def test_a_folder_for_the_hub_is_a_model_too(tmp_path):
+    trained = model()
+    trained.save_pretrained(tmp_path)
+    assert torch.equal(weights(load_model(tmp_path)), weights(trained))
+
+
+def test_a_model_from_elsewhere_becomes_a_run(tmp_path):
+    write_run(model(), tmp_path / "run", {"imported": {"source": "elsewhere"}})
+    assert torch.equal(weights(load_model(tmp_path / "run")), weights(model()))
+    with pytest.raises(ValueError, match="is not empty"):
+        write_run(model(), tmp_path / "run", {})
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path):
+    write_run(model(), tmp_path, {})
+    (tmp_path / "checkpoints/step-00000000/model.safetensors").write_bytes(b"nothing")
+    with pytest.raises(ValueError, match="damaged or no safetensors file"):
+        load_model(tmp_path)
+
+
+def test_a_model_of_another_version_is_refused(tmp_path):
+    write_run(model(), tmp_path, {})
+    (tmp_path / "checkpoints/step-00000000/state.json").write_text('{"format": 2, "step": 0}')
+    with pytest.raises(ValueError, match="checkpoint format 2, this version reads 1"):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("shape", "objective", "options", "message"),
+    [
+        ((32, 32, 1), VAE(), {}, "is for images of 32 x 32 x 1, and the data has 64 x 64 x 1"),
+        ((64, 64, 3), VAE(), {}, "is for images of 64 x 64 x 3"),
+        ((64, 64, 1), BetaTCVAE(), {"batch_size": 1}, "at least 2, not 1"),
+        ((64, 64, 1), BetaTCVAE(), {"devices": 2}, "devices share the batch"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(shape, objective, options, message):
+    other = build_vae(NETWORK, shape, seed=0)
+    with pytest.raises(ValueError, match=message):
+        train(other, objective, DSprites(), CONFIG.model_copy(update=options))
+
+
+def test_noise_that_nothing_would_draw_is_refused():
+    other = build_vae(Network(width=0.125, n_latents=3, n_noise=1), (64, 64, 1), seed=0)
+    with pytest.raises(ValueError, match="set n_noise to 0"):
+        train(other, VAE(), DSprites(), CONFIG)
+
+
+def test_the_shipped_large_study_is_the_preset():
+    preset, study = PRESETS["locatello"], load_study("locatello-dsprites")
+    wanted = [o for tried in preset.objectives.values() for o in tried]
+    assert [len(tried) for tried in preset.objectives.values()] == [6] * 6
+    (cells,) = study.cells
+    assert list(cells.objectives) == wanted
+    assert (len(cells.seeds), cells.milestones) == (50, (preset.training["steps"],))
+    assert study.network == preset.network
+    for key in ("batch_size", "learning_rate"):
+        assert getattr(study.training, key) == preset.training[key]
+    assert len(study.runs()) == 1800
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others():

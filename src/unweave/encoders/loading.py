@@ -34,7 +34,9 @@ FAMILIES = {
     "onnx": Family("onnx", "onnx:FILE", "a network in the open exchange format"),
     "run": Family("run", "run:FOLDER, run:FOLDER@STEP", "a model trained here"),
     "pixels": Family("plain", "pixels", "the pixels themselves", "load_pixels"),
-    "pca": Family("plain", "pca:K", "principal components of the data's images", "load_pca"),
+    "pca": Family("plain", "pca:K", "principal components of the data's images", "load_linear"),
+    "ica": Family("plain", "ica:K", "independent components of the data's images", "load_linear"),
+    "varimax": Family("plain", "varimax:K", "the same, turned to be sparse", "load_linear"),
 }
 """By the word before the colon."""
 

@@ -1,4 +1,4 @@
-"""`pixels` and `pca:K`: what a network must beat to have done anything."""
+"""`pixels`, `pca:K`, `ica:K`, `varimax:K`: what a network must beat to have done anything."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import torch
 
 from unweave.encoders.encoder import Card, Encoder, Request, hash_tensors
 from unweave.encoders.preprocessing import checked_images
+from unweave.encoders.readouts import TURNS
 
-__all__ = ["PCAEncoder", "PixelEncoder", "load_pca", "load_pixels"]
+__all__ = ["LinearEncoder", "PixelEncoder", "load_linear", "load_pixels"]
 
 _FITTING_ROWS = 10_000
 
@@ -19,8 +20,8 @@ def load_pixels(request: Request) -> Encoder:
     return PixelEncoder(request.name)
 
 
-def load_pca(request: Request) -> Encoder:
-    """The first K principal components of 10,000 images of the data set.
+def load_linear(request: Request) -> Encoder:
+    """K components of 10,000 images of the data set.
 
     Raises
     ------
@@ -28,13 +29,14 @@ def load_pca(request: Request) -> Encoder:
         If K is no whole number of at least 1, or there is no data set.
     """
     request.refuse_random()
+    kind = request.name.partition(":")[0]
     if not request.rest.isdigit() or int(request.rest) < 1:
-        raise ValueError(f"{request.name}: give a number of components, as pca:10")
+        raise ValueError(f"{request.name}: give a number of components, as {kind}:10")
     if request.dataset is None:
         raise ValueError(f"{request.name} is fitted to images: give the data set")
     rows = request.dataset.sample_indices(_FITTING_ROWS, seed=request.seed)
     images = request.dataset.images(rows)
-    return PCAEncoder(request.name, images, n_components=int(request.rest), seed=request.seed)
+    return LinearEncoder(request.name, images, seed=request.seed)
 
 
 class PixelEncoder(Encoder):
@@ -51,8 +53,21 @@ class PixelEncoder(Encoder):
         return array.reshape(len(array), -1).astype(np.float32) / 255
 
 
-class PCAEncoder(Encoder):
-    """Principal components of images (n, height, width, channels).
+class LinearEncoder(Encoder):
+    """Components of images (n, height, width, channels): principal, or turned to other axes.
+
+    ``ica`` turns the whitened principal components until they are as independent as can be,
+    ``varimax`` until each pixel loads on few of them
+    (:mod:`unweave.encoders.readouts`).
+
+    Parameters
+    ----------
+    name
+        As pca:10, ica:10 or varimax:10.
+    images
+        What it is fitted to.
+    seed
+        Of the fit.
 
     Raises
     ------
@@ -60,27 +75,31 @@ class PCAEncoder(Encoder):
         If more components are asked for than there are images or pixels.
     """
 
-    def __init__(self, name: str, images: np.ndarray, *, n_components: int, seed: int) -> None:
+    def __init__(self, name: str, images: np.ndarray, *, seed: int) -> None:
         from sklearn.decomposition import PCA
 
+        kind, number = name.split(":")
         pixels = PixelEncoder().encode(images)
-        if n_components > min(pixels.shape):
+        if int(number) > min(pixels.shape):
             raise ValueError(
                 f"{name}: {len(pixels)} images of {pixels.shape[1]} pixels have at most "
                 f"{min(pixels.shape)} components"
             )
-        self._pca = PCA(n_components, svd_solver="randomized", random_state=seed).fit(pixels)
-        components = torch.from_numpy(self._pca.components_)
+        pca = PCA(int(number), svd_solver="randomized", random_state=seed).fit(pixels)
+        self._mean, self._axes = pca.mean_, pca.components_
+        if kind != "pca":
+            scores = pca.transform(pixels).astype(np.float64)
+            self._axes = TURNS[kind](scores, self._axes, seed=seed).T @ self._axes
         self.card = Card(
             name=name,
             weights=f"fitted to {len(images):,} images",
-            sha256=hash_tensors({"components": components}),
+            sha256=hash_tensors({"components": torch.from_numpy(np.ascontiguousarray(self._axes))}),
             licence="none needed",
             source="",
-            parameters=components.numel(),
+            parameters=self._axes.size,
         )
 
     def encode(self, images: object, *, unscaled: bool = False) -> np.ndarray:
         """Components (n, K) float32."""
         pixels = PixelEncoder().encode(images, unscaled=unscaled)
-        return self._pca.transform(pixels).astype(np.float32)
+        return ((pixels - self._mean) @ self._axes.T).astype(np.float32)

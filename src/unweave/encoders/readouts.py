@@ -10,7 +10,7 @@ import numpy as np
 from unweave._check import check_choice, check_codes, constant_columns
 from unweave.encoders.sparse import sparse_codes
 
-__all__ = ["READOUTS", "parse_readout", "read_out", "varimax"]
+__all__ = ["READOUTS", "TURNS", "parse_readout", "read_out", "varimax"]
 
 
 def read_out(codes: object, readout: str, *, seed: int = 0) -> np.ndarray:
@@ -73,24 +73,38 @@ def _pca(codes: np.ndarray, n: int, *, seed: int) -> np.ndarray:
 
 
 def _ica(codes: np.ndarray, n: int, *, seed: int) -> np.ndarray:
-    """Independent components, by scikit-learn's FastICA (Hyvärinen and Oja 2000)."""
+    scores, axes = _components(codes, n)
+    return scores @ _independent(scores, axes, seed=seed)
+
+
+def _varimax(codes: np.ndarray, n: int, *, seed: int) -> np.ndarray:
+    scores, axes = _components(codes, n)
+    return scores @ _simple(scores, axes, seed=seed)
+
+
+def _independent(scores: np.ndarray, axes: np.ndarray, *, seed: int) -> np.ndarray:
+    """By scikit-learn's FastICA (Hyvärinen and Oja 2000)."""
     from sklearn.decomposition import FastICA
     from sklearn.exceptions import ConvergenceWarning
 
-    whitened = _components(codes, n)[0]
-    whitened /= whitened.std(axis=0)
+    spread = scores.std(axis=0)
     with warnings.catch_warnings():
         # Not converged is not wrong: any rotation is a valid set of axes, and is scored as such.
         warnings.simplefilter("ignore", ConvergenceWarning)
         ica = FastICA(whiten=False, max_iter=1000, tol=1e-3, random_state=seed)
-        return ica.fit_transform(whitened)
+        ica.fit(scores / spread)
+    return ica.components_.T / spread[:, None]
 
 
-def _varimax(codes: np.ndarray, n: int, *, seed: int) -> np.ndarray:
-    """Principal components, turned so that each latent loads on few of them."""
-    scores, axes = _components(codes, n)
+def _simple(scores: np.ndarray, axes: np.ndarray, *, seed: int) -> np.ndarray:
+    """Each latent loads on few of the results."""
     spread = scores.std(axis=0)
-    return (scores / spread) @ varimax(axes.T * spread)
+    return varimax(axes.T * spread) / spread[:, None]
+
+
+TURNS: dict[str, Callable[..., np.ndarray]] = {"ica": _independent, "varimax": _simple}
+"""By name: a matrix (n, n) for principal components (rows, n), from them, their axes (n, latents)
+and a seed; components times matrix have deviation 1."""
 
 
 def varimax(loadings: np.ndarray, *, max_iter: int = 500, tol: float = 1e-7) -> np.ndarray:

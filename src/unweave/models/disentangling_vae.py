@@ -87,7 +87,7 @@ def _read_weights(file: Path) -> dict[str, Tensor]:
         raise FileNotFoundError(f"{file.parent} holds no model: it has no model.pt")
     try:
         weights = torch.load(file, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
+    except (RuntimeError, OSError, EOFError, pickle.UnpicklingError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"{file} is damaged, or holds more than weights ({reason})") from error
     if not isinstance(weights, Mapping) or not all(isinstance(t, Tensor) for t in weights.values()):

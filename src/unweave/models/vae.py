@@ -158,6 +158,19 @@ class VAE(nn.Module, ModelHubMixin, library_name="unweave"):  # type: ignore[cal
         mean, log_variance = self.posterior(batch.permute(0, 3, 1, 2).float() / 255)
         return mean.float().cpu().numpy(), log_variance.float().cpu().numpy()
 
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **options: Any) -> VAE:
+        """The model of a local folder, or of a repository on the hub.
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            If the folder holds no model, a damaged one, or one of another version.
+        """
+        if Path(pretrained_model_name_or_path).is_dir():
+            pretrained.read_config(Path(pretrained_model_name_or_path))
+        return super().from_pretrained(pretrained_model_name_or_path, **options)
+
     def _save_pretrained(self, save_directory: Path) -> None:
         pretrained.save(self, save_directory)
 

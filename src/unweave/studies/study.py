@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from unweave._check import check_choice
 from unweave.datasets import DATASETS
@@ -14,6 +14,7 @@ from unweave.models import Network
 from unweave.models.objectives import AnyObjective
 from unweave.studies.description import BaseStudy, Description, Frozen, distinct
 from unweave.training import TrainingConfig
+from unweave.training.loop import check_objective
 
 __all__ = ["Cells", "Evaluation", "RunDescription", "Study", "Training"]
 
@@ -78,6 +79,11 @@ class RunDescription(Description):
     objective: AnyObjective
     training: TrainingConfig
     evaluation: Evaluation
+
+    @model_validator(mode="after")
+    def _fits(self) -> RunDescription:
+        check_objective(self.objective, self.network, self.training)
+        return self
 
     @property
     def work(self) -> int:

@@ -18,7 +18,7 @@ from unweave.models import VAE, Network, build_vae
 from unweave.models.objectives import Batch, Objective
 from unweave.training.batches import Batches
 from unweave.training.config import TrainingConfig
-from unweave.training.loop import DivergedError, check_fit, train
+from unweave.training.loop import DivergedError, check_objective, train
 from unweave.training.memory import keep_freed_memory
 
 __all__ = ["Member", "stacks", "train_ensemble"]
@@ -125,7 +125,7 @@ def _train_together(
     models = [build_vae(network, dataset.image_shape, seed=m.seed).to(device) for m in members]
     objectives = [member.objective for member in members]
     for objective in objectives:
-        check_fit(models[0], objective, dataset.image_shape, config)
+        check_objective(objective, network, config)
     numbers = {
         name: torch.tensor([getattr(o, name) for o in objectives], device=device)
         for name in _differing(objectives)
@@ -137,7 +137,7 @@ def _train_together(
         )
         for m in members
     ]  # fmt: skip
-    weights, buffers = stack_module_state(models)  # type: ignore[arg-type]
+    weights, buffers = stack_module_state(models)
     optimizer = torch.optim.Adam(
         weights.values(), lr=config.learning_rate, betas=objectives[0].betas, fused=True
     )
@@ -152,8 +152,10 @@ def _train_together(
     total = torch.zeros(len(members), device=device)
     for step in range(config.steps):
         drawn = [own[step] for own in batches]
-        seen = [torch.stack([b[i] for b in drawn]) for i in range(3)]
-        losses = over_members(weights, buffers, *seen, numbers, step)
+        images = torch.stack([batch.images for batch in drawn])
+        noise = torch.stack([batch.noise for batch in drawn])
+        prior = torch.stack([batch.prior for batch in drawn])
+        losses = over_members(weights, buffers, images, noise, prior, numbers, step)
         optimizer.zero_grad()
         losses.sum().backward()
         optimizer.step()
@@ -165,9 +167,8 @@ def _train_together(
             at_step(done)
     with torch.no_grad():
         for i, model in enumerate(models):
-            model.load_state_dict(
-                {k: t[i] for k, t in {**weights, **buffers}.items()}, strict=False
-            )
+            own = {key: stacked[i] for key, stacked in {**weights, **buffers}.items()}
+            model.load_state_dict(own, strict=False)  # buffers that are not saved are constants
     return [model.eval() for model in models]
 
 

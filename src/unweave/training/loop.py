@@ -11,7 +11,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from unweave.datasets import FactorDataset
-from unweave.models import VAE
+from unweave.models import VAE, Network
 from unweave.models.objectives import Objective, Terms
 from unweave.training.batches import Batches
 from unweave.training.checkpoint import (
@@ -25,7 +25,7 @@ from unweave.training.checkpoint import (
 from unweave.training.config import TrainingConfig
 from unweave.training.curves import Curves
 
-__all__ = ["DivergedError", "check_fit", "train"]
+__all__ = ["DivergedError", "check_images", "check_objective", "train"]
 
 
 class DivergedError(ArithmeticError):
@@ -66,7 +66,8 @@ def train(
     ValueError
         If model, objective, data and batch do not go together.
     """
-    check_fit(model, objective, dataset.image_shape, config)
+    check_images(model, dataset.image_shape)
+    check_objective(objective, model, config)
     fabric = Fabric(
         accelerator=config.accelerator, devices=config.devices, precision=config.precision
     )
@@ -136,28 +137,36 @@ def train(
     return model.eval()
 
 
-def check_fit(
-    model: VAE, objective: Objective, image_shape: tuple[int, int, int], config: TrainingConfig
-) -> None:
-    """Refuse what cannot be trained together.
+def check_images(model: VAE, image_shape: tuple[int, int, int]) -> None:
+    """Refuse data that a model is not for.
 
     Raises
     ------
     ValueError
-        If model, objective, data and batch do not go together.
+        If its images have another shape.
     """
     if tuple(image_shape) != model.image_shape:
         raise ValueError(
             f"the model is for images of {_shape(model.image_shape)}, and the data has "
             f"{_shape(image_shape)}: build the model for the data's image_shape"
         )
+
+
+def check_objective(objective: Objective, network: Network | VAE, config: TrainingConfig) -> None:
+    """Refuse an objective that cannot be trained so.
+
+    Raises
+    ------
+    ValueError
+        If the batch is too small, or shared by devices, or the decoder has inputs of no use.
+    """
     objective.check_batch_size(config.batch_size // config.devices)
     if config.devices > 1 and objective.smallest_batch > 1:
         raise ValueError(
             f"{objective.name} compares the images of a batch with each other, and devices share "
             "the batch: train it on one device"
         )
-    objective.check_inputs(model.n_latents, model.n_inputs)
+    objective.check_inputs(network.n_latents, network.n_inputs)
 
 
 class _Means:
