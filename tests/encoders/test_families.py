@@ -12,7 +12,7 @@ from torch import nn
 
 from unweave.datasets import DSprites
 from unweave.datasets.download import file_hash
-from unweave.encoders import load_encoder
+from unweave.encoders import load_encoder, read_out
 from unweave.encoders.weights import Source, find_weights, read_weights, weights_folder
 from unweave.models import Network, build_vae
 from unweave.training.checkpoint import Trained, save_checkpoint, write_json
@@ -171,6 +171,19 @@ def test_run(tmp_path):
         assert encoder.card.parameters == sum(p.numel() for p in model.encoder.parameters())
     with pytest.raises(FileNotFoundError, match=r"no checkpoint of step 31; it has \[30\]"):
         load_encoder(f"run:{tmp_path}@31")
+
+
+@pytest.mark.parametrize("kind", ["ica", "varimax"])
+def test_turned_components_are_those_of_the_readout_of_pixels(kind):
+    images = DATASET.images(DATASET.sample_indices(10_000, seed=0))
+    ours = load_encoder(f"{kind}:3", dataset=DATASET).encode(images)
+    pixels = load_encoder("pixels").encode(images)
+    theirs = read_out(pixels, f"{kind}:3")
+    np.testing.assert_allclose(ours.std(axis=0), 1, atol=0.02)
+    agreement = np.abs(np.corrcoef(ours.T, theirs.T)[:3, 3:])
+    assert (agreement.max(axis=1) > 0.99).all()
+    assert sorted(agreement.argmax(axis=1)) == [0, 1, 2]
+    assert load_encoder(f"{kind}:3", dataset=DATASET).card.name == f"{kind}:3"
 
 
 def test_pca_is_a_projection_of_the_pixels():

@@ -56,8 +56,8 @@ class FactorVAE(Objective):
         assert seen.adversary is not None
         correlation = frozen(seen.adversary, seen.latents).mean()
         codes = seen.latents.detach()
-        joint = seen.adversary(codes)
-        product = seen.adversary(permute_latents(codes, seen.batch.prior))
+        both = torch.cat([codes, permute_latents(codes, seen.batch.prior)])
+        joint, product = seen.adversary(both).chunk(2)
         mistakes = 0.5 * (F.softplus(-joint).mean() + F.softplus(product).mean())
         value = seen.reconstruction + seen.kl.sum() + self.gamma * correlation
         others = {"total_correlation": correlation, "discriminator_loss": mistakes}

@@ -91,7 +91,7 @@ class InfoGAN(Objective):
         return Terms(value, reconstruction, kl, others, critic)
 
     def _critic_loss(self, critic: nn.Module, batch: Batch, made: Tensor) -> Tensor:
-        of_data, of_made = critic(batch.images), critic(made)
+        of_data, of_made = critic(torch.cat([batch.images, made])).chunk(2)
         if self.distance == "jensen_shannon":
             return F.softplus(-of_data).mean() + F.softplus(of_made).mean()
         share = torch.special.ndtr(batch.noise[:, :1, None, None])  # uniform, as noise is normal
