@@ -5,8 +5,8 @@ import polars as pl
 import pytest
 
 from unweave.reports import write_report
-from unweave.reports.findings import find, label_objectives
-from unweave.studies import load_study
+from unweave.reports.findings import find, label_objectives, scaled_cells
+from unweave.studies import load_study, run_study
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +118,56 @@ class TestFindings:
     def test_agreement_of_the_metrics_is_said(self):
         found = find(scores(lambda o, m, seed, step: 0.05 + step / 1e6 + seed / 1e3))
         assert "are positively related (rank correlation +1.00" in found.metrics_agree
+
+
+OBJECTIVES = """
+name = "objectives"
+title = "Several objectives"
+question = "Which scores highest?"
+
+[network]
+width = 0.125
+n_latents = 3
+
+[training]
+batch_size = 8
+
+[evaluation]
+rows = 400
+metrics = ["factor_vae"]
+n_permutations = 5
+n_projections = 3
+n_halves = 5
+
+[[cells]]
+objectives = [{ name = "vae" }, { name = "beta_tc_vae", beta = 4 }, { name = "dip_vae_ii" }]
+seeds = [0, 1]
+milestones = [5]
+"""
+
+
+@pytest.mark.usefixtures("shared_cache")
+def test_objectives_at_one_milestone_are_set_beside_each_other(tmp_path):
+    (tmp_path / "study.toml").write_text(OBJECTIVES)
+    study = load_study(tmp_path / "study.toml")
+    assert run_study(study, tmp_path / "out") == {}
+    text = write_report(study, tmp_path / "out").read_text(encoding="utf-8")
+    assert "Scores of the objectives" in text
+    assert re.search(r"FactorVAE score is highest for \S+", text)
+    assert "β-TCVAE (β = 4)" in text
+    assert "against training compute" not in text
+    assert "Do MIG and SAP agree?" not in text
+    # One figure of scores, two curves; of each model its KL and its latents against factors.
+    assert text.count('<svg class="figure"') == 1 + 2 + 3 * 2
+
+
+def test_of_very_many_objectives_the_middle_strength_of_each_kind_is_shown():
+    rows = [
+        {"run": f"{name}{s}{seed}", "step": 9, "objective": name, "strength": s, "seed": seed}
+        for name in ("beta_vae", "factor_vae", "dip_vae_i")
+        for s in (1.0, 2.0, 4.0, 6.0, 8.0, 16.0)
+        for seed in (0, 1)
+    ]
+    cells = scaled_cells(label_objectives(pl.DataFrame(rows)))
+    assert set(cells["key"]) == {"beta_vae(4)", "factor_vae(4)", "dip_vae_i(4)"}
+    assert cells.height == 6

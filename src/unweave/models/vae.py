@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from huggingface_hub import ModelCard, ModelHubMixin
 from torch import Tensor, nn
 
@@ -103,10 +104,15 @@ class VAE(nn.Module, ModelHubMixin, library_name="unweave"):  # type: ignore[cal
         return Posterior.of(self.encoder(images))
 
     def forward(self, images: Tensor, noise: Tensor | None) -> VAEOutput:
-        """Encode, draw with ``noise`` (n, latents) or take the mean if it is None, decode."""
+        """Encode, draw with ``noise`` (n, latents) or take the mean if it is None, decode.
+
+        Inputs of the decoder beside the latents are zero.
+        """
         posterior = self.posterior(images)
         latents = posterior.mean if noise is None else posterior.sample(noise)
-        return VAEOutput(posterior, latents, self.decoder(latents))
+        n_noise = self.network.n_noise if self.network is not None else 0
+        inputs = F.pad(latents, (0, n_noise)) if n_noise else latents
+        return VAEOutput(posterior, latents, self.decoder(inputs))
 
     @torch.no_grad()
     def decode(self, latents: np.ndarray, *, batch_size: int = 512) -> np.ndarray:

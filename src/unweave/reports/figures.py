@@ -28,6 +28,7 @@ __all__ = [
     "image_grid",
     "matrix_figure",
     "metrics_figure",
+    "objectives_figure",
     "png_address",
     "scale_figure",
     "svg",
@@ -59,6 +60,7 @@ _KINDS = {
     "random": "same networks, random weights",
     "trained": "VAEs trained on this data",
 }
+_FLOORS = ("projection_mean", "chance_mean")
 _WIDE = ("pretrained", "random")
 
 
@@ -113,9 +115,31 @@ def compute_figure(rows: pl.DataFrame, colour: str, flops_per_step: float, top: 
         return svg(figure, f"{metric}-{key}")
 
 
+def objectives_figure(rows: pl.DataFrame, colours: dict[str, str]) -> str:
+    """One metric of every objective: a dot a seed, a line at the mean, chance and floor."""
+    metric, labels = rows["metric"][0], rows["label"].unique(maintain_order=True).to_list()
+    tag = f"objectives-{metric}"
+    with drawing(tag, size=(4.6, 1.3 + 0.3 * len(labels))) as (figure, axes):
+        for i, label in enumerate(labels):
+            values = rows.filter(pl.col("label") == label)["value"].to_numpy()
+            axes.plot(values, np.full(len(values), i), "o", color=colours[label], alpha=0.7, ms=5)
+            axes.plot([values.mean()] * 2, [i - 0.3, i + 0.3], color=colours[label], lw=2.5)
+        floor, chance = (float(rows[c].to_numpy().mean()) for c in _FLOORS)
+        axes.axvline(floor, color=_INK, ls="--", lw=1, label="random mixture of factors")
+        axes.axvline(chance, color=_INK, ls=":", lw=1.2, label="chance (permuted)")
+        axes.set_yticks(range(len(labels)), labels, fontsize=9)
+        axes.set_ylim(len(labels) - 0.4, -2.2)  # the first on top, with room for the legend
+        axes.set_xlim(left=0)
+        axes.set_title(METRIC_NAMES.get(metric, metric), loc="left", fontsize=12)
+        axes.legend(loc="upper right")
+        return svg(figure, tag)
+
+
 def metrics_figure(table: pl.DataFrame, colours: dict[str, str]) -> str:
-    """MIG against SAP, a point for each model and milestone."""
+    """MIG against SAP, a point for each model and milestone; empty if one was not computed."""
     wide = table.pivot(on="metric", index=["label", "run", "step"], values="value")
+    if not {"mig", "sap"} <= set(wide.columns):
+        return ""
     with drawing("metrics") as (figure, axes):
         for (label,), rows in wide.group_by("label", maintain_order=True):
             axes.scatter(

@@ -21,6 +21,7 @@ from unweave.studies.evaluation import pictures
 __all__ = ["model_pictures", "write_model_page"]
 
 _SHOWN = 10  # latents
+_DEAD = 0.01  # nats: a latent of less is flat everywhere
 _FRAME_MILLISECONDS = 70
 
 
@@ -88,7 +89,7 @@ def divergence_figure(order: np.ndarray, kl: np.ndarray, tag: str) -> str:
 def level_figure(found: Mapping[str, np.ndarray], space: FactorSpace, tag: str) -> str:
     """Each latent's mean at each level of each factor, and two standard deviations around it."""
     tag = f"levels-{tag}"
-    n_latents = min(_SHOWN, len(found["order"]))
+    n_latents = max(1, min(_SHOWN, int((found["kl"] > _DEAD).sum())))
     starts = np.append(0, np.cumsum(space.sizes))
     size = (1.0 + 1.35 * space.n_factors, 0.7 + 0.62 * n_latents)
     with drawing(tag, size=size, rows=n_latents, columns=space.n_factors) as (figure, grid):

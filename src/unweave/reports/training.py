@@ -16,6 +16,7 @@ from unweave.reports.figures import (
     curve_figure,
     matrix_figure,
     metrics_figure,
+    objectives_figure,
 )
 from unweave.reports.findings import METRIC_NAMES, find, label_objectives, scaled_cells
 from unweave.reports.model import model_pictures
@@ -51,7 +52,8 @@ def _content(study: Study, table: pl.DataFrame, runs: list[TrainingRun]) -> dict
         "findings": find(table),
         "n_finished": len(runs),
         "n_runs": len(all_runs),
-        "compute_figures": _compute_figures(cells, colours),
+        "score_figures": _score_figures(cells, colours),
+        "is_about_compute": cells["step"].n_unique() > 1,
         "comparison": _comparison(cells),
         "metrics_figure": metrics_figure(table, colours),
         "curves": _curves(cells, runs, colours),
@@ -61,6 +63,16 @@ def _content(study: Study, table: pl.DataFrame, runs: list[TrainingRun]) -> dict
         "metric_names": METRIC_NAMES,
         "study_json": json.dumps(study.model_dump(mode="json"), indent=1, ensure_ascii=False),
     }
+
+
+def _score_figures(cells: pl.DataFrame, colours: dict[str, str]) -> list[str]:
+    """Scores against compute; of one milestone, objectives beside each other."""
+    if cells["step"].n_unique() > 1:
+        return _compute_figures(cells, colours)
+    return [
+        objectives_figure(cells.filter(pl.col("metric") == metric), colours)
+        for metric in cells["metric"].unique(maintain_order=True)
+    ]
 
 
 def _compute_figures(cells: pl.DataFrame, colours: dict[str, str]) -> list[str]:
@@ -86,8 +98,9 @@ def _flops_per_step(table: pl.DataFrame) -> float:
 def _comparison(cells: pl.DataFrame) -> list[dict[str, Any]]:
     """Ours beside the paper's, a row for each number of steps that either has."""
     comparison = []
+    is_about_compute = cells["step"].n_unique() > 1
     for (label, key, metric), rows in cells.group_by("label", "key", "metric", maintain_order=True):
-        published = PAPER_SCORES.get((key, metric), {})
+        published = PAPER_SCORES.get((key, metric), {}) if is_about_compute else {}
         ours = {step[0]: group for step, group in rows.group_by("step")}
         for step in sorted({*ours, *published}):
             entry = {"label": label, "metric": METRIC_NAMES.get(metric, metric), "step": step}
@@ -134,15 +147,20 @@ def _one_run_each(cells: pl.DataFrame, runs: list[TrainingRun]) -> dict[str, Tra
 def _model(label: str, run: TrainingRun, space: FactorSpace) -> dict[str, Any]:
     result = run.result()
     step, last = max(result["milestones"].items(), key=lambda item: int(item[0]))
-    matrix = np.array(last["metrics"]["mig"]["matrix"])
+    matrix = ""
+    if "mig" in last["metrics"]:
+        matrix = matrix_figure(
+            np.array(last["metrics"]["mig"]["matrix"]),
+            list(space.names),
+            f"Information in {label}",
+            f"matrix-{run.description.key}",
+        )
     return {
         "label": label,
         "seed": run.description.training.seed,
         "step": int(step),
         **model_pictures(run.pictures(), space, run.description.key),
-        "matrix": matrix_figure(
-            matrix, list(space.names), f"Information in {label}", f"matrix-{run.description.key}"
-        ),
+        "matrix": matrix,
         "scores": {METRIC_NAMES.get(name, name): score for name, score in last["metrics"].items()},
     }
 
