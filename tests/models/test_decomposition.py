@@ -167,6 +167,15 @@ def test_the_weighted_estimate_is_chens_formula():
     assert float(parts.total_correlation) == pytest.approx((joint - marginals.sum(axis=1)).mean())
 
 
+def test_densities_too_small_for_a_float_do_no_harm():
+    """Where a logarithm is taken of a sum of exponentials, they come out infinite."""
+    means = torch.arange(8.0)[:, None].expand(8, 3) * 100
+    posterior = Posterior(means, torch.full((8, 3), -20.0))
+    parts = decompose_kl(posterior, means, n_images=1000)
+    assert all(torch.isfinite(part) for part in parts)
+    assert parts.mutual_information.item() == pytest.approx(math.log(1000), rel=1e-3)
+
+
 @pytest.mark.parametrize("n", [1, 6])
 def test_a_batch_of_one_and_one_above_the_data_are_refused(n):
     posterior = Posterior(torch.zeros(n, 2), torch.zeros(n, 2))

@@ -73,16 +73,11 @@ def train(
     )
     if config.devices > 1:
         fabric.launch()
-    model = model.to(fabric.device).train()
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    trained = {MODEL: Trained(model, _adam(model, config.learning_rate, objective.betas))}
+    trained = {MODEL: _placed(model.train(), fabric.device, config.learning_rate, objective.betas)}
     adversary = objective.build_adversary(model, seed=config.seed)
     if adversary is not None:
-        adversary.to(fabric.device)
-        adversary.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         settings = objective.adversary_optimizer
-        optimizer = _adam(adversary, settings.learning_rate, settings.betas)
-        trained[ADVERSARY] = Trained(adversary, optimizer)
+        trained[ADVERSARY] = _placed(adversary, fabric.device, *settings)
     done = _resume(folder, trained)
     wrapped, model_optimizer = fabric.setup(*trained[MODEL])
     optimizers = {MODEL: model_optimizer}
@@ -99,12 +94,11 @@ def train(
         world_size=fabric.world_size,
     )
     writes = folder is not None and fabric.is_global_zero
-    others = objective.records
     curves = None
     if folder and writes:
-        curves = Curves(folder, model.n_latents, others=others, resumed_at=done)
+        curves = Curves(folder, model.n_latents, others=objective.records, resumed_at=done)
     milestones = set(config.all_milestones)
-    means = _Means(fabric.device, others, model.n_latents)
+    means = _Means(fabric.device, objective.records, model.n_latents)
     try:
         for step in range(done, config.steps):
             terms = objective(wrapped, batches[step], adversary)
@@ -194,10 +188,14 @@ class _Means:
         return dict(zip(self._names, values[:n], strict=True)), values[n:]
 
 
-def _adam(
-    network: nn.Module, learning_rate: float, betas: tuple[float, float]
-) -> torch.optim.Optimizer:
-    return torch.optim.Adam(network.parameters(), lr=learning_rate, betas=betas, fused=True)
+def _placed(
+    network: nn.Module, device: torch.device, learning_rate: float, betas: tuple[float, float]
+) -> Trained:
+    """The network on the device, channels last, with its Adam."""
+    network.to(device)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    adam = torch.optim.Adam(network.parameters(), lr=learning_rate, betas=betas, fused=True)
+    return Trained(network, adam)
 
 
 def _resume(folder: Path | None, trained: Mapping[str, Trained]) -> int:
