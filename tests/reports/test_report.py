@@ -127,7 +127,7 @@ question = "Which scores highest?"
 
 [network]
 width = 0.125
-n_latents = 3
+n_latents = 5
 
 [training]
 batch_size = 8
@@ -140,7 +140,10 @@ n_projections = 3
 n_halves = 5
 
 [[cells]]
-objectives = [{ name = "vae" }, { name = "beta_tc_vae", beta = 4 }, { name = "dip_vae_ii" }]
+objectives = [
+    { name = "vae" }, { name = "beta_tc_vae", beta = 4 }, { name = "dc_ign" },
+    { name = "info_gan" },
+]
 seeds = [0, 1]
 milestones = [5]
 """
@@ -158,7 +161,7 @@ def test_objectives_at_one_milestone_are_set_beside_each_other(tmp_path):
     assert "against training compute" not in text
     assert "Do MIG and SAP agree?" not in text
     # One figure of scores, two curves; of each model its KL and its latents against factors.
-    assert text.count('<svg class="figure"') == 1 + 2 + 3 * 2
+    assert text.count('<svg class="figure"') == 1 + 2 + 4 * 2
 
 
 def test_of_very_many_objectives_the_middle_strength_of_each_kind_is_shown():

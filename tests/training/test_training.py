@@ -10,7 +10,16 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from unweave.datasets import DSprites
 from unweave.models import Network, build_vae, count_parameters
-from unweave.models.objectives import AE, VAE, BetaTCVAE, BetaVAE, FactorVAE, InfoGAN, Loss
+from unweave.models.objectives import (
+    AE,
+    OBJECTIVES,
+    VAE,
+    BetaTCVAE,
+    BetaVAE,
+    FactorVAE,
+    InfoGAN,
+    Loss,
+)
 from unweave.studies import load_study
 from unweave.training import DivergedError, TrainingConfig, load_model, train
 from unweave.training.batches import Batches, unpack
@@ -288,6 +297,20 @@ def test_flops_are_those_counted_by_hand():
     ours = step_flops(vae, VAE(), batch_size=64)
     assert ours == pytest.approx(expected, rel=1e-3)
     assert count_parameters(vae) == 502_005
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_what_an_adversary_costs_is_counted(name):
+    vae = build_vae(NETWORK, (64, 64, 1), seed=0)
+    plain, own = (step_flops(vae, o, batch_size=8) for o in (VAE(), OBJECTIVES[name](name=name)))
+    discriminator = 2 * (3 * 1000 + 5 * 1000**2 + 1000)  # of one code, forward
+    if name == "factor_vae":
+        # Forward and back to the codes; then forward and back for codes and permuted codes.
+        assert own - plain == pytest.approx(8 * discriminator * (2 + 2 * 3), rel=0.02)
+    elif name == "info_gan":
+        assert own > 2 * plain
+    else:
+        assert own == pytest.approx(plain, rel=0.02)
 
 
 def test_the_counter_leaves_no_gradient():
