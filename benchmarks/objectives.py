@@ -79,11 +79,11 @@ def total_correlation(codes: np.ndarray) -> float:
     fitted, held_out = scaled[: len(scaled) // 2], scaled[len(scaled) // 2 :]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        discriminator = build_discriminator(codes.shape[1], units=256, n_layers=3)
+        discriminator = build_discriminator(codes.shape[1], units=128, n_layers=3)
         initialise(discriminator)
     optimizer = torch.optim.Adam(discriminator.parameters(), lr=1e-3, weight_decay=1e-4)
     generator = torch.Generator().manual_seed(0)
-    for _ in range(1500):
+    for _ in range(1000):
         rows = fitted[torch.randint(len(fitted), (256,), generator=generator)]
         mixed = permute_latents(rows, torch.randn(rows.shape, generator=generator))
         loss = F.softplus(-discriminator(rows)).mean() + F.softplus(discriminator(mixed)).mean()
@@ -198,11 +198,12 @@ def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path("studies/objectives")
     dataset = DSprites()
     found: dict[str, list[dict[str, float]]] = {}
-    for name, chosen, n_noise in (("objectives", CHOSEN, 0), ("info-gan", GAN, 5)):
-        described = study(name, chosen, n_noise)
-        failures = run_study(described, folder / name)
+    studies = [(study("objectives", CHOSEN, 0), CHOSEN), (study("info-gan", GAN, 5), GAN)]
+    for described, _ in studies:
+        failures = run_study(described, folder / described.name)
         assert not failures, failures
-        for run in study_runs(described, folder / name):
+    for described, chosen in studies:
+        for run in study_runs(described, folder / described.name):
             wanted = run.description.objective
             label = next(k for k, v in chosen.items() if OBJECTIVES[v["name"]](**v) == wanted)
             found.setdefault(label, []).append(measure(run, dataset))

@@ -235,7 +235,7 @@ def test_a_preset_sets_what_is_not_given(cli, tmp_path, monkeypatch):
 def test_objectives_are_listed_with_their_options(cli):
     code, out, _ = cli("objectives")
     assert code == 0
-    for word in ("beta_tc_vae", "--estimator stratified", "DC-IGN (uses the factors)"):
+    for word in ("beta_tc_vae", "--estimator stratified", "DC-IGN, supervised"):
         assert word in out
 
 

@@ -161,8 +161,7 @@ def objectives() -> None:
             for key, field in objective.model_fields.items()
             if key in own
         ]
-        about = objective.title + (" (uses the factors)" if objective.is_supervised else "")
-        rows.append((name, about, "\n".join(options)))
+        rows.append((name, objective.title or name, "\n".join(options)))
     columns = ("name", "method", "options and their defaults")
     print_table("Objectives", columns, rows, n_left=3)
     console.print("All of them take --likelihood bernoulli, gaussian or laplace.", markup=False)

@@ -48,9 +48,10 @@ def label_objectives(table: pl.DataFrame) -> pl.DataFrame:
 
     def label(row) -> str:
         objective = OBJECTIVES[row["objective"]]
+        title = objective.title or row["objective"]
         if row["strength"] is None:
-            return objective.title
-        return f"{objective.title} ({objective.symbol} = {row['strength']:g})"
+            return title
+        return f"{title} ({objective.symbol} = {row['strength']:g})"
 
     columns = pl.struct("objective", "strength")
     return table.with_columns(

@@ -26,7 +26,7 @@ class DCIGN(Objective):
     of every batch: it is supervised, and the paper's beta-VAE is compared with it as such.
     """
 
-    title: ClassVar[str] = "DC-IGN"
+    title: ClassVar[str] = "DC-IGN, supervised"
     records: ClassVar[tuple[str, ...]] = ("variation",)
     smallest_batch: ClassVar[int] = 2
     is_supervised: ClassVar[bool] = True

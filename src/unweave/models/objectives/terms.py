@@ -118,9 +118,8 @@ class Objective(BaseModel):
     @property
     def label(self) -> str:
         """For people: the title, and the strength."""
-        if self.strength is None:
-            return self.title
-        return f"{self.title} ({self.symbol} = {self.strength:g})"
+        title = self.title or self.name
+        return title if self.strength is None else f"{title} ({self.symbol} = {self.strength:g})"
 
     @property
     def samples(self) -> bool:
