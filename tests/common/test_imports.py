@@ -11,7 +11,7 @@ SOURCE = Path(unweave.__file__).parent
 LAYERS = [
     {"_check", "_parallel"},
     {"datasets", "metrics", "geometry"},
-    {"models", "integrations"},
+    {"models", "integrations", "symmetry"},
     {"training"},
     {"encoders"},
     {"studies"},

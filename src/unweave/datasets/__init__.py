@@ -4,10 +4,23 @@ from unweave._check import check_choice
 from unweave.datasets.dataset import FactorDataset
 from unweave.datasets.dsprites import DSprites
 from unweave.datasets.factors import Factor, FactorSpace
+from unweave.datasets.symmetries import CyclicShift, Symmetry, Translation
+from unweave.datasets.torus import Torus
 
-__all__ = ["DATASETS", "DSprites", "Factor", "FactorDataset", "FactorSpace", "load"]
+__all__ = [
+    "DATASETS",
+    "CyclicShift",
+    "DSprites",
+    "Factor",
+    "FactorDataset",
+    "FactorSpace",
+    "Symmetry",
+    "Torus",
+    "Translation",
+    "load",
+]
 
-DATASETS: dict[str, type[FactorDataset]] = {"dsprites": DSprites}
+DATASETS: dict[str, type[FactorDataset]] = {"dsprites": DSprites, "torus": Torus}
 
 
 def load(name: str) -> FactorDataset:

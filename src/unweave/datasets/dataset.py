@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from unweave.datasets.factors import FactorSpace
+from unweave.datasets.symmetries import Symmetry
 
 __all__ = ["FactorDataset"]
 
@@ -23,6 +24,8 @@ class FactorDataset(ABC):
     space: FactorSpace
     image_shape: tuple[int, int, int]
     """Height, width, channels."""
+    symmetries: tuple[Symmetry, ...] = ()
+    """Groups that are known to act on the images, each on one factor."""
     binary: bool = False
     """Whether every pixel is 0 or 255, so that ``stored`` packs eight pixels in a byte."""
 

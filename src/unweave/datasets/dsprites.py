@@ -17,6 +17,7 @@ from unweave.datasets.cache import cache_folder, written_whole
 from unweave.datasets.dataset import FactorDataset
 from unweave.datasets.download import download, file_hash
 from unweave.datasets.factors import Factor, FactorSpace
+from unweave.datasets.symmetries import CyclicShift, Translation
 
 __all__ = ["OFFICIAL_HASH", "OFFICIAL_URL", "DSprites"]
 
@@ -72,6 +73,11 @@ class DSprites(FactorDataset):
     space = _SPACE
     image_shape = (_sprites.SIDE, _sprites.SIDE, 1)
     binary = True
+    symmetries = (
+        CyclicShift("orientation", 39),  # the last of the 40 is the first again
+        Translation("posX", 32),
+        Translation("posY", 32),
+    )
 
     def __init__(self, path: str | Path | None = None) -> None:
         self.path = Path(path) if path is not None else None
