@@ -2,6 +2,16 @@
 
 from unweave.geometry.dimension import intrinsic_dimension
 from unweave.geometry.geomancer import Geomancer
+from unweave.geometry.holonomy import holonomy, rotation_angles, spherical_area, transport
 from unweave.geometry.tangent import pca_tangents, quadratic_tangents
 
-__all__ = ["Geomancer", "intrinsic_dimension", "pca_tangents", "quadratic_tangents"]
+__all__ = [
+    "Geomancer",
+    "holonomy",
+    "intrinsic_dimension",
+    "pca_tangents",
+    "quadratic_tangents",
+    "rotation_angles",
+    "spherical_area",
+    "transport",
+]
