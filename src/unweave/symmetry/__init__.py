@@ -8,6 +8,7 @@ from unweave.symmetry.analogies import (
     parallelogram,
 )
 from unweave.symmetry.definition import Condition, Verdict, check_definition
+from unweave.symmetry.impossibility import entangle
 from unweave.symmetry.lsbd import linear_symmetry_distance
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "by_rotation",
     "by_transport",
     "check_definition",
+    "entangle",
     "linear_symmetry_distance",
     "parallelogram",
 ]
