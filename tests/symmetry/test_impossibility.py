@@ -52,7 +52,7 @@ def test_the_score_falls_though_the_distribution_stays():
         for c in (codes, entangle(codes, marginal=stats.uniform()))
     )
     assert before > 0.9
-    assert after < 0.2
+    assert after < 0.4 * before
 
 
 def test_codes_outside_the_distribution_are_refused():
