@@ -232,6 +232,30 @@ def test_a_preset_sets_what_is_not_given(cli, tmp_path, monkeypatch):
     assert config["objective"]["gamma"] == 30
 
 
+def test_symmetry_tells_verdict_analogies_and_distance(cli):
+    words = ["symmetry", "pca:4", "--rows", 300, "--analogies", 50]
+    code, out, err = cli(*words)
+    assert code == 0, err
+    assert "by this definition and these groups: not disentangled (n = 300)" in out
+    assert "D_LSBD 0." in out
+    code, out, _ = cli(*words, "--json")
+    content = json.loads(out)
+    assert code == 0
+    assert set(content["conditions"]) == {"action", "equivariance", "decomposition"}
+    assert content["analogies"]["x"]["chance"] == 1 / 16
+    assert 0 < content["d_lsbd"]["value"] < 1
+    assert content["d_lsbd"]["chance"]["mean"] > 0.9
+
+
+def test_symmetry_of_dsprites_has_no_distance_as_not_all_its_factors_are_circles(cli):
+    code, out, err = cli(
+        "symmetry", "pca:4", "--dataset", "dsprites", "--rows", 200, "--analogies", 20
+    )
+    assert code == 0, err
+    assert "posX" in out
+    assert "D_LSBD" not in out
+
+
 def test_objectives_are_listed_with_their_options(cli):
     code, out, _ = cli("objectives")
     assert code == 0
@@ -285,6 +309,7 @@ def test_data_show_draws_a_picture(cli, tmp_path):
 
 def test_lists(cli):
     assert "737,280" in cli("data", "list")[1]
+    assert "torus" in cli("data", "list")[1]
     assert "paper-cpu" in cli("study", "list")[1]
     assert 'name = "quick"' in cli("study", "show", "quick")[1]
 
@@ -340,7 +365,7 @@ class TestEncode:
 def test_every_command_has_help():
     for words in ([], ["study"], ["train"], ["score"], ["compare"], ["geomancer"], ["data"],
                   ["encode"], ["encoders"], ["assess"], ["objectives"], ["show"], ["export"],
-                  ["import"]):  # fmt: skip
+                  ["import"], ["symmetry"]):  # fmt: skip
         printed = subprocess.run(
             [sys.executable, "-m", "unweave.cli", *words, "--help"],
             capture_output=True,

@@ -17,6 +17,7 @@ from unweave.cli.geomancer import geomancer
 from unweave.cli.models import export, import_model, show
 from unweave.cli.score import score
 from unweave.cli.study import study
+from unweave.cli.symmetry import symmetry
 from unweave.cli.train import objectives, train
 
 __all__ = ["app", "main"]
@@ -27,7 +28,7 @@ app = App(
     help="Measure disentanglement, learn it, and study how it scales.",
 )
 for command in (score, compare, geomancer, train, objectives, show, export, encode, encoders,
-                assess, study, data):  # fmt: skip
+                assess, symmetry, study, data):  # fmt: skip
     app.command(command)
 app.command(import_model, name="import")
 

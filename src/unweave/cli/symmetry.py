@@ -1,0 +1,123 @@
+"""`unweave symmetry`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from unweave.cli.console import out as console
+from unweave.cli.console import patience, print_json, print_table
+
+__all__ = ["symmetry"]
+
+
+def symmetry(
+    encoder: str,
+    /,
+    *,
+    dataset: str = "torus",
+    rows: int = 2_000,
+    analogies: int = 500,
+    seed: int = 0,
+    weights: Path | None = None,
+    json: bool = False,
+) -> None:
+    """Check the symmetry-based definition of disentanglement on the codes of ENCODER.
+
+    Parameters
+    ----------
+    encoder
+        As run:FOLDER, pixels or pca:10 (`unweave encoders list`).
+    dataset
+        Data on which groups are known to act: torus or dsprites.
+    rows
+        How many images are moved.
+    analogies
+        How many are asked of each group.
+    seed
+        Of rows, elements and chance.
+    weights
+        A file, instead of the published weights from this machine's caches.
+    json
+        Print JSON.
+    """
+    import numpy as np
+
+    from unweave.datasets import CyclicShift, load
+    from unweave.encoders import load_encoder
+    from unweave.symmetry import analogy_accuracy, check_definition, linear_symmetry_distance
+
+    images = load(dataset)
+    loaded = load_encoder(encoder, dataset=images, seed=seed, weights=weights)
+
+    def encode(indices: np.ndarray) -> np.ndarray:
+        return loaded.encode(images.images(indices))
+
+    groups = images.symmetries
+    with patience("moving images"):
+        verdict = check_definition(encode, images, n_rows=rows, seed=seed)
+    with patience("asking analogies"):
+        answers = {
+            g.factor: analogy_accuracy(encode, images, g, n_analogies=analogies, seed=seed)
+            for g in groups
+        }
+    distance = None
+    if all(isinstance(g, CyclicShift) for g in groups) and len(groups) == images.space.n_factors:
+        with patience("turning codes back"):
+            sizes = images.space.sizes
+            distance = linear_symmetry_distance(
+                encode(np.arange(len(images))), sizes, names=images.space.names, seed=seed
+            )
+    if json:
+        print_json(_content(verdict, answers, distance))
+        return
+    console.print(str(verdict), markup=False, highlight=False)
+    table = [
+        (
+            name,
+            f"{verdict.dimensions[name]}",
+            f"{verdict.action.per_group[name]:.3f}",
+            f"{verdict.equivariance.per_group[name]:.3f}",
+            f"{verdict.decomposition.per_group[name]:.3f}",
+            f"{found.parallelogram:.3f}",
+            f"{found.action:.3f}",
+            f"{found.chance:.3f}",
+        )
+        for name, found in answers.items()
+    ]
+    columns = ("group of", "dimensions", "action", "equivariance", "leakage",
+               "parallelogram", "by action", "chance")  # fmt: skip
+    print_table("errors, and analogies answered rightly", columns, table)
+    if distance is not None:
+        low, high = distance.interval
+        console.print(
+            f"D_LSBD {float(distance):.4f} [{low:.4f}, {high:.4f}], chance "
+            f"{distance.chance.mean:.4f} ± {distance.chance.sd:.4f}, p = {distance.p_value:.2g}; "
+            f"0 is best (n = {distance.n_samples:,}, seed {seed})",
+            markup=False,
+            highlight=False,
+        )
+
+
+def _content(verdict: Any, answers: Any, distance: Any) -> dict[str, Any]:
+    conditions = {
+        condition.name: {
+            "holds": condition.holds,
+            "error": condition.error,
+            "chance": condition.chance.to_dict(),
+            "p_value": condition.p_value,
+            "per_group": condition.per_group,
+        }
+        for condition in verdict.conditions
+    }
+    return {
+        "is_disentangled": verdict.is_disentangled,
+        "conditions": conditions,
+        "dimensions": verdict.dimensions,
+        "leakage": verdict.leakage.tolist(),
+        "independence": verdict.independence,
+        "analogies": {name: vars(found) for name, found in answers.items()},
+        "d_lsbd": distance.to_dict() if distance is not None else None,
+        "n": verdict.n,
+        "seed": verdict.seed,
+    }
