@@ -2,10 +2,10 @@
 Steps in two factors commute, steps within one do not
 ======================================================
 
-On a product of manifolds "first this factor, then that one" ends where the other order ends; within
-a curved factor it does not. So analogies between factors have one answer, d, whichever way round the
-parallelogram is walked, and that is how GEOMANCER can find factors from points alone. Here the
-factors are those that it found, and the walks see nothing but points.
+On a product of manifolds "first this factor, then that one" ends where the other order ends;
+within a curved factor it does not. So analogies between factors have one answer, d, whichever way
+round the parallelogram is walked, and that is how GEOMANCER can find factors from points alone.
+Here the factors are those that it found, and the walks see nothing but points.
 """
 
 import numpy as np

@@ -45,8 +45,8 @@ class ManifoldWalker:
         self.tangents = np.asarray(tangents, dtype=np.float64)
         if self.tangents.shape[:2] != self.points.shape:
             raise ValueError(
-                f"{self.points.shape[0]} points of {self.points.shape[1]} coordinates need tangents "
-                f"of shape (points, coordinates, dims), not {self.tangents.shape}"
+                f"{self.points.shape[0]} points of {self.points.shape[1]} coordinates need "
+                f"tangents of shape (points, coordinates, dims), not {self.tangents.shape}"
             )
         self._tree = cKDTree(self.points)
         if step is None:
