@@ -108,5 +108,9 @@ def test_data_without_symmetries_and_codes_without_variance_are_refused():
 
     with pytest.raises(ValueError, match="declares no symmetries"):
         check_definition(circles, Plain())
+    with pytest.raises(
+        ValueError, match="200 rows are too few to fit matrices of 40 latents: give 320"
+    ):
+        check_definition(lambda rows: np.tile(lines(rows), (1, 14))[:, :40], TORUS, n_rows=200)
     with pytest.raises(ValueError, match="all rows have the same code"):
         check_definition(lambda rows: np.ones((len(rows), 2)), TORUS)

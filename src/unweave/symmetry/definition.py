@@ -20,6 +20,7 @@ _MOST_ELEMENTS = 6
 _ENERGY = 0.95  # of what a group moves, in its subspace
 _HOLDS = 0.05
 _RIDGE = 1e-6
+_ROWS_A_LATENT = 8
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,8 @@ def check_definition(
     Raises
     ------
     ValueError
-        If the data set declares no symmetries, or codes cannot be used.
+        If the data set declares no symmetries, or codes cannot be used, or rows are too few for
+        so many latents.
 
     References
     ----------
@@ -181,6 +183,11 @@ class _Moves:
         self.groups = groups
         self.rng = rng
         codes = check_codes(encode(rows)).astype(np.float64)
+        if len(codes) < _ROWS_A_LATENT * codes.shape[1]:
+            raise ValueError(
+                f"{len(codes)} rows are too few to fit matrices of {codes.shape[1]} latents: give "
+                f"{_ROWS_A_LATENT * codes.shape[1]:,} rows or more, or fewer latents, as pca:10"
+            )
         self.centre = codes.mean(axis=0)
         self.codes = codes - self.centre
         self.variance = float((self.codes**2).sum(axis=1).mean())
