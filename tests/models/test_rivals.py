@@ -265,6 +265,34 @@ class TestInfoGAN:
         penalty = gradient_penalty(Linear(), torch.rand(5, 1, 8, 8))
         assert penalty.item() == pytest.approx((3 - 1) ** 2, rel=1e-5)
 
+    @pytest.mark.parametrize("distance", ["wasserstein", "jensen_shannon"])
+    def test_both_losses_are_their_formulas(self, gan, batch, distance):
+        slope = seeded(1, 64, 64)
+        slope *= 1.5 / slope.norm()
+
+        class Critic(nn.Module):
+            def forward(self, images):
+                return (images * slope).flatten(1).sum(dim=1, keepdim=True)
+
+        critic = Critic()
+        terms = InfoGAN(distance=distance, information_weight=3)(gan, batch, critic)
+        with torch.no_grad():
+            made = gan.decoder(batch.prior).sigmoid()
+            of_made, of_data = critic(made), critic(batch.images)
+            mean, log_variance = gan.posterior(made)
+        normal = torch.distributions.Normal(mean, torch.exp(0.5 * log_variance))
+        surprise = -normal.log_prob(batch.prior[:, :3]).sum(dim=1).mean()
+        if distance == "wasserstein":
+            expected = of_made.mean() - of_data.mean() + 10 * (1.5 - 1) ** 2
+            generator = -of_made.mean()
+        else:
+            told = torch.cat([of_data, of_made])
+            truth = torch.cat([torch.ones(6, 1), torch.zeros(6, 1)])
+            expected = 2 * F.binary_cross_entropy_with_logits(told, truth)
+            generator = F.binary_cross_entropy_with_logits(of_made, torch.ones(6, 1))
+        torch.testing.assert_close(terms.adversary_loss, expected, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(terms.loss, generator + 3 * surprise, atol=1e-4, rtol=1e-4)
+
     def test_information_is_that_of_a_known_channel(self):
         """A code read through noise of variance s² from a decoder that shows it."""
         objective, deviation = InfoGAN(), 0.1
