@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from unweave.datasets.dataset import FactorDataset
@@ -54,6 +56,7 @@ class Torus(FactorDataset):
         return arrows[n, rows[:, :, None], columns[:, None, :], None]
 
 
+@functools.cache
 def _arrows() -> np.ndarray:
     """Arrows (directions, height, width) uint8 around the first pixel."""
     offsets = (np.arange(_SIDE * _SUPERSAMPLING) + 0.5) / _SUPERSAMPLING - 0.5
