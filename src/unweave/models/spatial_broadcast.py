@@ -32,7 +32,7 @@ class SpatialBroadcast(nn.Module):
 def spatial_broadcast_decoder(
     inputs: int, width: int, image_shape: tuple[int, int, int]
 ) -> nn.Sequential:
-    """From ``inputs`` to images, by convolutions that keep the size of the image."""
+    """From ``inputs`` to images, by four 3 x 3 convolutions that keep the size of the image."""
     height, image_width, channels = image_shape
     layers: list[nn.Module] = []
     for i in range(_N_LAYERS):
