@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import subprocess
 import sys
@@ -305,6 +306,17 @@ def test_data_show_draws_a_picture(cli, tmp_path):
     picture = np.asarray(Image.open(tmp_path / "grid.png"))
     assert picture.shape == (5 * 66, 10 * 66)
     assert set(np.unique(picture)) == {0, 128, 255}
+
+
+def test_data_show_turns_and_lights_an_object(cli, tmp_path):
+    pytest.importorskip("mujoco")
+    code, _, err = cli("data", "show", "objects3d", "--out", tmp_path / "grid.png")
+    if "rendering needs MuJoCo" in err and not os.environ.get("UNWEAVE_REQUIRE_RENDERER"):
+        pytest.skip(err)
+    assert code == 0, err
+    picture = np.asarray(Image.open(tmp_path / "grid.png"))
+    assert picture.shape == (2 * 66, 10 * 66)
+    assert len(np.unique(picture)) > 50
 
 
 def test_lists(cli):

@@ -30,6 +30,8 @@ def data_list() -> None:
         cached = "yes" if isinstance(found, DSprites) and found.is_prepared else "drawn on demand"
         shape = " x ".join(map(str, found.image_shape))
         table.add_row(name, f"{len(found):,}", shape, factors, cached)
+    factors = "rotation SO(3), light S^2"
+    table.add_row("objects3d", "as asked", "64 x 64 x 1", factors, "rendered on demand")
     console.print(table)
 
 
@@ -40,16 +42,21 @@ def data_show(name: str, /, *, out: Path = Path("grid.png"), seed: int = 0) -> N
     Parameters
     ----------
     name
-        A dataset.
+        A dataset; of objects3d the first row is rotated, the second lit from elsewhere.
     out
         Where the PNG goes.
     seed
         Of the image that the rows start from.
     """
-    from unweave.datasets import load
-    from unweave.datasets.pictures import factor_traversals, save_png
+    from unweave.datasets import Objects3D, load
+    from unweave.datasets.pictures import factor_traversals, object_traversals, save_png
 
-    save_png(factor_traversals(load(name), seed=seed), out)
+    picture = (
+        object_traversals(Objects3D(1, seed=seed))
+        if name == Objects3D.name
+        else factor_traversals(load(name), seed=seed)
+    )
+    save_png(picture, out)
     console.print(f"picture: {out}", markup=False, highlight=False)
 
 

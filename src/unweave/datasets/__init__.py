@@ -4,6 +4,7 @@ from unweave._check import check_choice
 from unweave.datasets.dataset import FactorDataset
 from unweave.datasets.dsprites import DSprites
 from unweave.datasets.factors import Factor, FactorSpace
+from unweave.datasets.objects3d import Objects3D
 from unweave.datasets.symmetries import CyclicShift, Symmetry, Translation
 from unweave.datasets.torus import Torus
 
@@ -14,6 +15,7 @@ __all__ = [
     "Factor",
     "FactorDataset",
     "FactorSpace",
+    "Objects3D",
     "Symmetry",
     "Torus",
     "Translation",
