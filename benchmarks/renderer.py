@@ -1,4 +1,4 @@
-"""Frames of `Objects3D` in a second, beside MuJoCo's bare rendering.
+"""Frames of `Objects3D` in a second, beside MuJoCo's bare rendering; and what shadows cost.
 
 The limit is `mujoco.Renderer.render` alone, of the same model without moving anything. Run:
     python benchmarks/renderer.py [ROUNDS]
@@ -41,6 +41,22 @@ def main() -> None:
             f"{ratios[-1]:.2f}); 10,000 images in {10_000 / rate:.0f} s"
         )
         renderer.close()
+    with_shadows = Renderer(bunny(), supersampling=1, shadows=True)
+    without = Renderer(bunny(), supersampling=1)
+    few = 8
+    ratios = []
+    for _ in range(rounds):
+        seconds = []
+        for renderer in (with_shadows, without):
+            renderer.render(turns[:1], lights[:1])
+            start = time.perf_counter()
+            renderer.render(turns[:few], lights[:few])
+            seconds.append(time.perf_counter() - start)
+        ratios.append(seconds[0] / seconds[1])
+    print(
+        f"64 pixels with shadows and smoothed samples: {statistics.median(ratios):.0f} times as "
+        f"long ({min(ratios):.0f} to {max(ratios):.0f})"
+    )
 
 
 if __name__ == "__main__":

@@ -93,6 +93,19 @@ def test_a_face_is_lit_by_the_cosine_of_its_angle_to_the_light(renderer):
     np.testing.assert_allclose(centres / centres[0], np.cos(angles), atol=0.08)
 
 
+@pytest.mark.usefixtures("renderer")
+def test_shadows_darken_what_is_lit_and_brighten_nothing():
+    turns, lights = random(3)
+    images = []
+    for shadows in (False, True):
+        own = Renderer(bunny(), size=16, supersampling=1, shadows=shadows)
+        images.append(own.render(turns, lights))
+        own.close()
+    lit, shaded = images
+    inside = lit > lit.max() / 2
+    assert shaded[inside].mean() < lit[inside].mean()
+
+
 def test_rotations_and_lights_are_uniform():
     data = Objects3D(20_000, mesh="pointer")
     for vectors in (data.lights, data.quaternions):

@@ -106,7 +106,7 @@ def test_data_without_symmetries_and_codes_without_variance_are_refused():
     class Plain(Torus):
         symmetries = ()
 
-    with pytest.raises(ValueError, match="declares no symmetries"):
+    with pytest.raises(ValueError, match="declares 0 symmetries: the definition is about two"):
         check_definition(circles, Plain())
     with pytest.raises(
         ValueError, match="200 rows are too few to fit matrices of 40 latents: give 320"

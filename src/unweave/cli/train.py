@@ -133,7 +133,14 @@ def train(
     with patience("encoding"):
         codes = load_model(folder).encode(images.images(rows))
     save_codes(folder / "codes.npz", codes, images, rows)
-    for step, milestone in run.result()["milestones"].items():
+    _print_scores(run.result()["milestones"])
+    console.print(
+        f"model, curves and codes: {folder}", markup=False, highlight=False, soft_wrap=True
+    )
+
+
+def _print_scores(milestones: dict[str, Any]) -> None:
+    for step, milestone in milestones.items():
         for name, found in milestone["metrics"].items():
             console.print(
                 f"{int(step):>8,} steps  {name}  {found['value']:.4f} "
@@ -143,9 +150,6 @@ def train(
                 markup=False,
                 highlight=False,
             )
-    console.print(
-        f"model, curves and codes: {folder}", markup=False, highlight=False, soft_wrap=True
-    )
 
 
 def objectives() -> None:

@@ -13,6 +13,7 @@ from torch import nn
 
 import unweave
 from unweave.datasets.cache import written_whole
+from unweave.models.networks import count_parameters
 
 if TYPE_CHECKING:
     from unweave.models.vae import VAE
@@ -128,7 +129,6 @@ def card(
     if objective:
         tags.append(objective["name"])
     data = ModelCardData(library_name="unweave", tags=tags, datasets=[dataset] if dataset else None)
-    count = sum(p.numel() for p in model.parameters())
     lines = [
         f"# {objective.get('name', 'An encoder and a decoder')}"
         + (f" on {dataset}" if dataset else ""),
@@ -148,7 +148,7 @@ def card(
         "| setting | value |",
         "| --- | --- |",
         f"| network | {network.name}, width {network.width:g}, {network.n_latents} latents, "
-        f"{count:,} parameters |",
+        f"{count_parameters(model):,} parameters |",
         *_settings(result, imported),
         *_scores(result),
     ]

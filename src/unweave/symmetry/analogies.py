@@ -12,9 +12,11 @@ from unweave.datasets import FactorDataset, Symmetry
 
 __all__ = ["Accuracy", "analogy_accuracy", "by_rotation", "by_transport", "parallelogram"]
 
+_MOST_ELEMENTS = 8
+
 
 def parallelogram(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
-    """B + c - a, (n, features): right in a flat space, and off the data in a curved one.
+    """The answer b + c - a, (n, features): right in a flat space, off the data in a curved one.
 
     Rumelhart and Abrahamson (1973), https://doi.org/10.1016/0010-0285(73)90023-6.
     """
@@ -22,7 +24,7 @@ def parallelogram(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
 
 
 def by_rotation(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
-    """B a^-1 c, (n, size, size), for rotation matrices: what took a to b, done to c."""
+    """What took a to b, done to c: b a^-1 c, (n, size, size), for rotation matrices."""
     return b @ np.swapaxes(a, -1, -2) @ c
 
 
@@ -86,38 +88,56 @@ def analogy_accuracy(
     """
     n_analogies = check_positive("n_analogies", n_analogies)
     rng = np.random.default_rng(seed)
+    elements = rng.permutation(group.elements)[:_MOST_ELEMENTS]
+    of_fitting = dataset.space.levels(rng.integers(0, len(dataset), n_fitting))
+    share = -(-n_analogies // len(elements))
+    right = np.concatenate(
+        [
+            _answered(
+                encode,
+                dataset,
+                group,
+                element,
+                of_fitting,
+                _where_it_acts(group, element, dataset, share, rng),
+                _where_it_acts(group, element, dataset, share, rng),
+            )
+            for element in elements
+        ]
+    )
+    by_sum, by_action = right.mean(axis=0).tolist()
+    return Accuracy(by_sum, by_action, 1 / group.n_levels, len(right))
+
+
+def _answered(
+    encode: Callable[[np.ndarray], np.ndarray],
+    dataset: FactorDataset,
+    group: Symmetry,
+    element: int,
+    of_fitting: np.ndarray,
+    w: np.ndarray,
+    v: np.ndarray,
+) -> np.ndarray:
+    """Whether parallelogram and action answer rightly, (n, 2), what ``element`` makes of ``v``."""
     space = dataset.space
     column = space.position(group.factor)
-    elements = rng.permutation(group.elements)[:8]
-    of_fitting = space.levels(rng.integers(0, len(dataset), n_fitting))
-    right = np.zeros(2)
-    asked = 0
-    for element in elements:
-        after = group.act(of_fitting, element, space)
-        stays = after[:, column] >= 0
-        before = encode(space.indices(of_fitting[stays]))
-        matrix = _affine(before, encode(space.indices(after[stays])))
-        w, v = (
-            _where_it_acts(group, element, dataset, -(-n_analogies // len(elements)), rng)
-            for _ in range(2)
-        )
-        f_w, f_v = encode(space.indices(w)), encode(space.indices(v))
-        f_gw = encode(space.indices(group.act(w, element, space)))
-        orbit = _orbit(group, v, column)
-        codes = encode(space.indices(orbit.reshape(-1, space.n_factors)))
-        codes = codes.reshape(len(v), group.n_levels, -1)
-        answers = group.act(v, element, space)[:, column]
-        guesses = (
-            parallelogram(f_w, f_gw, f_v),
-            np.concatenate([f_v, np.ones((len(v), 1))], axis=1) @ matrix,
-        )
-        for i, guess in enumerate(guesses):
-            nearest = ((codes - guess[:, None]) ** 2).sum(axis=2).argmin(axis=1)
-            right[i] += np.sum(nearest == answers)
-        asked += len(v)
-    return Accuracy(
-        float(right[0] / asked), float(right[1] / asked), 1 / group.n_levels, int(asked)
+
+    def codes_of(levels: np.ndarray) -> np.ndarray:
+        return encode(space.indices(levels))
+
+    after = group.act(of_fitting, element, space)
+    stays = after[:, column] >= 0
+    matrix = _affine(codes_of(of_fitting[stays]), codes_of(after[stays]))
+    f_v = codes_of(v)
+    orbit = _orbit(group, v, column)
+    choices = codes_of(orbit.reshape(-1, space.n_factors)).reshape(len(v), group.n_levels, -1)
+    answer = group.act(v, element, space)[:, column]
+    guesses = (
+        parallelogram(codes_of(w), codes_of(group.act(w, element, space)), f_v),
+        np.concatenate([f_v, np.ones((len(v), 1))], axis=1) @ matrix,
     )
+    nearest = [((choices - g[:, None]) ** 2).sum(axis=2).argmin(axis=1) for g in guesses]
+    return np.stack(nearest, axis=1) == answer[:, None]
 
 
 def _where_it_acts(

@@ -128,8 +128,8 @@ def check_definition(
     Raises
     ------
     ValueError
-        If the data set declares no symmetries, or codes cannot be used, or rows are too few for
-        so many latents.
+        If the data set declares fewer than two symmetries, or codes cannot be used, or rows are too
+        few for so many latents.
 
     References
     ----------
@@ -137,15 +137,15 @@ def check_definition(
     https://arxiv.org/abs/2008.07922, for the independence score.
     """
     groups = dataset.symmetries
-    if not groups:
+    if len(groups) < 2:
         raise ValueError(
-            f"{dataset.name} declares no symmetries: no group acts on it that is known here"
+            f"{dataset.name} declares {len(groups)} symmetries: the definition is about two groups "
+            "or more that act on the same data"
         )
     n_rows = check_positive("n_rows", n_rows, minimum=100)
     n_draws = check_positive("n_draws", n_draws, minimum=3)
-    rng = np.random.default_rng([seed, 0])
-    rows = rng.integers(0, len(dataset), n_rows)
-    moves = _Moves(encode, dataset, groups, rows, rng)
+    rows = np.random.default_rng([seed, 0]).integers(0, len(dataset), n_rows)
+    moves = _Moves(encode, dataset, groups, rows)
     true = moves.errors()
     drawn = [moves.errors(np.random.default_rng([seed, 1, i])) for i in range(n_draws)]
     conditions = {}
@@ -178,10 +178,8 @@ class _Moves:
         dataset: FactorDataset,
         groups: Sequence[Symmetry],
         rows: np.ndarray,
-        rng: np.random.Generator,
     ) -> None:
         self.groups = groups
-        self.rng = rng
         codes = check_codes(encode(rows)).astype(np.float64)
         if len(codes) < _ROWS_A_LATENT * codes.shape[1]:
             raise ValueError(
@@ -212,7 +210,9 @@ class _Moves:
         action, equivariance = np.array(
             [self._linear_errors(g, m) for g, m in zip(self.groups, moved, strict=True)]
         ).T
-        differences = [self._differences(m) for m in moved]
+        differences = [
+            [(after - self.codes, stays) for after, stays in found.values()] for found in moved
+        ]
         leakage, dimensions = _leakage(differences, self.variance)
         others = ~np.eye(len(moved), dtype=bool) & (dimensions > 0)
         return {
@@ -248,11 +248,6 @@ class _Moves:
                 missed = held_out @ matrix @ matrix - whole
                 composing.append((missed**2).sum() / max((whole**2).sum(), 1e-300))
         return float(np.mean(composing)), float(np.mean(commuting))
-
-    def _differences(
-        self, moved: dict[int, tuple[np.ndarray, np.ndarray]]
-    ) -> list[tuple[np.ndarray, np.ndarray]]:
-        return [(after - self.codes, stays) for after, stays in moved.values()]
 
 
 def _doublings(group: Symmetry) -> list[int]:
@@ -326,10 +321,9 @@ def _independence(
         for j, second in enumerate(differences):
             if i == j or not (dimensions[i] and dimensions[j]):
                 continue
-            of_pair = np.stack([
-                _cosine(a, b, both) for a, s in first for b, t in second for both in (s & t,)
-            ])  # fmt: skip
-            cosines.append(np.nanmax(np.where(np.isnan(of_pair).all(axis=0), 0.0, of_pair), axis=0))
+            of_pair = np.stack([_cosine(a, b, s & t) for a, s in first for b, t in second])
+            known = ~np.isnan(of_pair).all(axis=0)
+            cosines.append(np.nanmax(of_pair[:, known], axis=0))
     return float(1 - np.concatenate(cosines).mean()) if cosines else 0.0
 
 
