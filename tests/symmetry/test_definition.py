@@ -66,6 +66,21 @@ def test_an_action_may_be_linear_and_entangled():
     assert verdict.leakage[0, 1:].max() < 1e-4
 
 
+def test_leakage_goes_from_the_group_of_the_row_to_that_of_the_column():
+    """x moves two planes of which y moves one: what lies in both is shared by halves, so that half
+    of what y moves is x's too, and of what x moves (1/4) / (1 + 1/4 + 1/4) is y's.
+    """  # noqa: D205
+
+    def encode(rows):
+        direction, x, y = 2 * np.pi * TORUS.space.levels(rows).T / 16
+        angles = np.stack([direction, x, x + 8 * y], axis=1)  # y moves less often, and farther
+        return np.concatenate([np.cos(angles), np.sin(angles)], axis=1)
+
+    leakage = check_definition(encode, TORUS, n_rows=1000, n_draws=3).leakage
+    assert leakage[1, 2] == pytest.approx(1 / 6, abs=0.01)
+    assert leakage[2, 1] == pytest.approx(1 / 2, abs=0.01)
+
+
 def test_noise_is_at_chance_in_every_condition():
     verdict = check_definition(noise, TORUS, n_rows=1000, n_draws=10)
     for condition in verdict.conditions:
