@@ -309,7 +309,6 @@ def test_data_show_draws_a_picture(cli, tmp_path):
 
 
 def test_data_show_turns_and_lights_an_object(cli, tmp_path):
-    pytest.importorskip("mujoco")
     code, _, err = cli("data", "show", "objects3d", "--out", tmp_path / "grid.png")
     if "rendering needs MuJoCo" in err and not os.environ.get("UNWEAVE_REQUIRE_RENDERER"):
         pytest.skip(err)

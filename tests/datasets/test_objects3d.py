@@ -1,6 +1,8 @@
 """Rendered objects, against the symmetries and the geometry that their scene has."""
 
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -177,6 +179,22 @@ def test_meshes_come_from_files(tmp_path):
     (tmp_path / "bad.ply").write_text("nothing")
     with pytest.raises(ValueError, match="cannot be read as a mesh"):
         load_mesh(tmp_path / "bad.ply")
+
+
+@pytest.mark.usefixtures("renderer")
+def test_mujoco_that_was_imported_for_a_screen_is_told_of():
+    code = (
+        "import mujoco\n"
+        "from unweave.datasets.meshes import pointer\n"
+        "from unweave.datasets.renderer import Renderer\n"
+        "try: Renderer(pointer())\n"
+        "except ImportError as error: print(error)"
+    )
+    environment = {k: v for k, v in os.environ.items() if k not in ("MUJOCO_GL", "DISPLAY")}
+    printed = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert "set MUJOCO_GL=osmesa in the environment" in printed.stdout
 
 
 def test_directions_that_are_none_are_refused(renderer):

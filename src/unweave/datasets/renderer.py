@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 import numpy as np
@@ -111,8 +112,14 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def _imported() -> Any:
-    # Read once, when the graphics library is first imported.
-    os.environ.setdefault("MUJOCO_GL", "osmesa" if not os.environ.get("DISPLAY") else "glfw")
+    # MuJoCo reads this once, when it is first imported.
+    if "MUJOCO_GL" not in os.environ and not os.environ.get("DISPLAY"):
+        if "mujoco" in sys.modules:
+            raise ImportError(
+                "mujoco was imported before, and chose to draw on a screen, and there is none: "
+                "set MUJOCO_GL=osmesa in the environment"
+            )
+        os.environ["MUJOCO_GL"] = "osmesa"
     try:
         import mujoco
 
