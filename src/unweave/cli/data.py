@@ -67,15 +67,17 @@ def data_prepare(name: str, /) -> None:
     Parameters
     ----------
     name
-        A dataset.
+        A dataset; of objects3d the 10,000 images of its study.
     """
-    from unweave.datasets import DSprites, load
+    from unweave.datasets import DSprites, Objects3D, load
 
-    found = load(name)
-    if isinstance(found, DSprites):
-        with progress_bar() as report:
-            found.prepare(lambda done, total: report("drawing", done, total))
+    found = Objects3D() if name == Objects3D.name else load(name)
+    with progress_bar() as report:
+        found.prepare(lambda done, total: report("drawing", done, total))
+    if isinstance(found, DSprites | Objects3D):
         console.print(f"cached: {found.cache_file}", markup=False, highlight=False, soft_wrap=True)
+    else:
+        console.print(f"{name} is drawn when it is asked for: there is nothing to cache")
 
 
 @data.command(name="export")

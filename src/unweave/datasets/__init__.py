@@ -1,11 +1,13 @@
 """Datasets whose factors of variation are known."""
 
 from unweave._check import check_choice
-from unweave.datasets.dataset import FactorDataset
+from unweave.datasets.dataset import FactorDataset, ImageDataset
 from unweave.datasets.dsprites import DSprites
 from unweave.datasets.factors import Factor, FactorSpace
 from unweave.datasets.objects3d import Objects3D
-from unweave.datasets.symmetries import CyclicShift, Symmetry, Translation
+from unweave.datasets.posed import PosedObjects
+from unweave.datasets.s3o4d import S3O4D
+from unweave.datasets.symmetries import CyclicShift, Rotations, Symmetry, Translation
 from unweave.datasets.torus import Torus
 
 __all__ = [
@@ -15,7 +17,11 @@ __all__ = [
     "Factor",
     "FactorDataset",
     "FactorSpace",
+    "ImageDataset",
     "Objects3D",
+    "PosedObjects",
+    "S3O4D",
+    "Rotations",
     "Symmetry",
     "Torus",
     "Translation",

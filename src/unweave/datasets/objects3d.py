@@ -11,6 +11,7 @@ import numpy as np
 from unweave._check import check_indices, check_positive
 from unweave.datasets.cache import cache_folder, written_whole
 from unweave.datasets.meshes import Mesh, bunny, load_mesh, pointer
+from unweave.datasets.posed import PosedObjects, normals, unit
 from unweave.datasets.renderer import Renderer
 
 __all__ = ["Objects3D"]
@@ -19,14 +20,15 @@ _MESHES = {"bunny": bunny, "pointer": pointer}
 _CHUNK = 256
 _STEP = 0.03  # of finite differences, as the generator has it
 
+Progress = Callable[[int, int], None]
 
-class Objects3D:
+
+class Objects3D(PosedObjects):
     r"""Images of an object at rotations and under lights that are uniform and independent.
 
     The scene of S3O4D (Pfau et al. 2020, https://arxiv.org/abs/2006.12982, section 5.2), rendered
-    here: see :class:`~unweave.datasets.renderer.Renderer` for what differs. There is no grid of
-    levels: factors are points of :math:`SO(3) \times S^2`. Images are rendered when they are asked
-    for, or all at once by :meth:`prepare`, which keeps them in the cache.
+    here: see :class:`~unweave.datasets.renderer.Renderer` for what differs. Images are rendered
+    when they are asked for, or all at once by :meth:`prepare`, which keeps them in the cache.
 
     Parameters
     ----------
@@ -65,44 +67,47 @@ class Objects3D:
         self.mesh: Mesh = _MESHES[str(mesh)]() if str(mesh) in _MESHES else load_mesh(Path(mesh))
         self.image_shape = (size, size, 1)
         rng = np.random.default_rng([seed, 0])
-        self.lights = _unit(rng.standard_normal((n, 3)))
-        """Directions (n, 3) of length 1; the opposite one is the same light."""
-        self.quaternions = _unit(rng.standard_normal((n, 4)))
-        """Rotations (n, 4) of length 1, real part first; the opposite one is the same rotation."""
+        self.lights = unit(rng.standard_normal((n, 3)))
+        self.quaternions = unit(rng.standard_normal((n, 4)))
         self._renderer: Renderer | None = None
-
-    def __len__(self) -> int:
-        return self.n
 
     def __repr__(self) -> str:
         return f"Objects3D({self.n} images of {self.image_shape}, {self.mesh.name})"
 
     @property
-    def rotations(self) -> np.ndarray:
-        """Rotation matrices (n, 3, 3)."""
-        from scipy.spatial.transform import Rotation
-
-        return Rotation.from_quat(self.quaternions[:, [1, 2, 3, 0]]).as_matrix()
-
-    @property
     def cache_file(self) -> Path:
         """Where :meth:`prepare` keeps the images."""
-        shape = hashlib.sha256(self.mesh.vertices.tobytes() + self.mesh.faces.tobytes())
-        key = f"{shape.hexdigest()[:8]}-{self.n}-{self.size}-{self.supersampling}-{self.seed}"
-        return cache_folder() / f"objects3d-{self.mesh.name}-{key}.npy"
+        return self._cache_file("")
 
-    def prepare(self, progress: Callable[[int, int], None] | None = None) -> Objects3D:
+    def prepare(self, progress: Progress | None = None) -> Objects3D:
         """Render all images into the cache, once; ``progress`` is told those done, and in all."""
-        if not self.cache_file.exists():
-            images = np.empty((self.n, *self.image_shape), dtype=np.uint8)
-            for start in range(0, self.n, _CHUNK):
-                rows = np.arange(start, min(start + _CHUNK, self.n))
-                images[rows] = self._rendered(rows)
-                if progress:
-                    progress(int(rows[-1]) + 1, self.n)
-            with written_whole(self.cache_file) as temporary, open(temporary, "wb") as file:
-                np.save(file, images)
+        self._kept(self.cache_file, self.quaternions[:, None], self.lights[:, None], progress)
         return self
+
+    def motions(self, angle: float = 0.1, progress: Progress | None = None) -> np.ndarray:
+        """Images (n, 5, size, size, 1) after five small motions from each, at right angles.
+
+        Each motion turns the object and moves the light, all of it together by ``angle`` radians.
+        Which way they go is drawn anew for each image: nothing tells factors apart.
+        """
+        rng = np.random.default_rng([self.seed, 1])
+        frames = np.linalg.qr(rng.standard_normal((self.n, 5, 5)))[0]
+        file = self._cache_file(f"-motions-{angle:g}")
+        return self._kept(file, *self._moved(angle * frames), progress)
+
+    def clips(
+        self, n_frames: int = 8, spacing: float = 0.15, progress: Progress | None = None
+    ) -> np.ndarray:
+        """Films (n, frames, size, size, 1) of uniform straight motion through each image's state.
+
+        Object and light move along a geodesic in a random direction, ``spacing`` radians from
+        frame to frame.
+        """
+        rng = np.random.default_rng([self.seed, 2])
+        directions = unit(rng.standard_normal((self.n, 5)))
+        times = spacing * (np.arange(n_frames) - n_frames // 2)
+        file = self._cache_file(f"-clips-{n_frames}-{spacing:g}")
+        return self._kept(file, *self._moved(times[:, None] * directions[:, None]), progress)
 
     def images(self, indices: object) -> np.ndarray:
         """Images (n, size, size, 1) uint8."""
@@ -126,7 +131,7 @@ class Objects3D:
         """
         rows = check_indices(indices, self.n)
         quaternions, lights = self.quaternions[rows], self.lights[rows]
-        turns, shifts = _normals(quaternions), _normals(lights)
+        turns, shifts = normals(quaternions), normals(lights)
         renderer = self._renderer_of()
         still = renderer.render(quaternions, lights)
         moved = [
@@ -143,16 +148,51 @@ class Objects3D:
     def _rendered(self, rows: np.ndarray) -> np.ndarray:
         return self.render(self.quaternions[rows], self.lights[rows])
 
+    def _moved(self, moves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Quaternions (n, m, 4) and lights (n, m, 3) after moves (n, m, 5) in radians.
+
+        Three numbers turn the object, about axes at right angles, and two move the light.
+        """
+        return (
+            _along(self.quaternions, normals(self.quaternions), moves[..., :3] / 2),
+            _along(self.lights, normals(self.lights), moves[..., 3:]),
+        )
+
+    def _cache_file(self, what: str) -> Path:
+        shape = hashlib.sha256(self.mesh.vertices.tobytes() + self.mesh.faces.tobytes())
+        key = f"{shape.hexdigest()[:8]}-{self.n}-{self.size}-{self.supersampling}-{self.seed}"
+        return cache_folder() / f"objects3d-{self.mesh.name}-{key}{what}.npy"
+
+    def _kept(
+        self, file: Path, quaternions: np.ndarray, lights: np.ndarray, progress: Progress | None
+    ) -> np.ndarray:
+        """Images (n, m, size, size, 1) at rotations (n, m, 4) and lights (n, m, 3), cached.
+
+        What is one a row, m = 1, is kept without that axis.
+        """
+        if not file.exists():
+            n, m, _ = quaternions.shape
+            shape = (n, *self.image_shape) if m == 1 else (n, m, *self.image_shape)
+            with written_whole(file) as temporary:
+                images = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
+                per_chunk = max(1, _CHUNK // m)
+                for start in range(0, n, per_chunk):
+                    rows = slice(start, min(start + per_chunk, n))
+                    poses = quaternions[rows].reshape(-1, 4), lights[rows].reshape(-1, 3)
+                    images[rows] = self.render(*poses).reshape(-1, *shape[1:])
+                    if progress:
+                        progress(rows.stop * m, n * m)
+                images.flush()
+        return np.load(file, mmap_mode="r")
+
     def _renderer_of(self) -> Renderer:
         if self._renderer is None:
             self._renderer = Renderer(self.mesh, size=self.size, supersampling=self.supersampling)
         return self._renderer
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-
-
-def _normals(vectors: np.ndarray) -> np.ndarray:
-    """Orthonormal directions (n, size, size - 1) at right angles to each vector."""
-    return np.linalg.svd(vectors[:, None])[2][:, 1:].transpose(0, 2, 1)
+def _along(points: np.ndarray, frames: np.ndarray, moves: np.ndarray) -> np.ndarray:
+    """Ends (n, m, size) of great circles from unit points (n, size) by moves (n, m, size - 1)."""
+    moved = np.einsum("nik,nmk->nmi", frames, moves)
+    angles = np.linalg.norm(moved, axis=2, keepdims=True)
+    return points[:, None] * np.cos(angles) + moved * np.sinc(angles / np.pi)

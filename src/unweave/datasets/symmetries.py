@@ -8,7 +8,7 @@ import numpy as np
 
 from unweave.datasets.factors import FactorSpace
 
-__all__ = ["CyclicShift", "Symmetry", "Translation"]
+__all__ = ["CyclicShift", "Rotations", "Symmetry", "Translation"]
 
 
 @dataclass(frozen=True)
@@ -72,3 +72,26 @@ class Translation(Symmetry):
     def _move(self, level: np.ndarray, element: int) -> np.ndarray:
         moved = level + element
         return np.where((moved >= 0) & (moved < self.n_levels), moved, -1)
+
+
+@dataclass(frozen=True)
+class Rotations:
+    """The group SO(3), turning one part of a scene and leaving the others alone."""
+
+    factor: str
+    """Name of the part: rotation, of the object; or light."""
+
+    def act(
+        self, quaternions: np.ndarray, lights: np.ndarray, element: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Quaternions (n, 4), real part first, and lights (n, 3) after the element has acted.
+
+        The element is a quaternion (4,), or one for each row (n, 4), of length 1.
+        """
+        from scipy.spatial.transform import Rotation
+
+        turn = Rotation.from_quat(np.roll(element, -1, axis=-1))
+        if self.factor == "light":
+            return quaternions, turn.apply(lights)
+        turned = turn * Rotation.from_quat(np.roll(quaternions, -1, axis=-1))
+        return np.roll(turned.as_quat(), 1, axis=-1), lights

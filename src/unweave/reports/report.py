@@ -7,11 +7,13 @@ from pathlib import Path
 from unweave.datasets.cache import written_whole
 from unweave.reports.encoders import encoders_page
 from unweave.reports.manifolds import manifolds_page
+from unweave.reports.objects import objects_page
 from unweave.reports.training import training_page
 from unweave.studies.encoders import EncoderStudy
 from unweave.studies.engine import study_runs
 from unweave.studies.loading import AnyStudy
 from unweave.studies.manifolds import ManifoldStudy
+from unweave.studies.objects import ObjectStudy
 
 __all__ = ["write_report"]
 
@@ -28,6 +30,8 @@ def write_report(study: AnyStudy, folder: Path) -> Path:
         raise ValueError(f"no run in {folder} is finished yet: there is nothing to report")
     if isinstance(study, ManifoldStudy):
         page = manifolds_page(study, folder)
+    elif isinstance(study, ObjectStudy):
+        page = objects_page(study, folder)
     elif isinstance(study, EncoderStudy):
         page = encoders_page(study, folder)
     else:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, field_validator
@@ -62,6 +62,9 @@ class BaseStudy(Frozen, ABC):
     @abstractmethod
     def size(self) -> str:
         """How much there is to do."""
+
+    def prepare(self, progress: Callable[[int, int], None]) -> None:
+        """Draw the data into the cache, once for all runs; ``progress`` is told images, and all."""
 
 
 _Run = TypeVar("_Run", bound=Description)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
+import polars as pl
 from pydantic import Field, field_validator
 
 from unweave._check import check_choice, constant_columns
@@ -19,6 +20,7 @@ from unweave.metrics import METRICS, Noise, evaluate
 from unweave.metrics.evaluation import scores_of_halves
 from unweave.models import Network
 from unweave.models.objectives import AnyObjective
+from unweave.studies.columns import SCORE_COLUMNS, score_cells
 from unweave.studies.description import BaseStudy, Description, Frozen, distinct
 from unweave.studies.run import Run, TrainingRun
 from unweave.studies.study import Evaluation, RunDescription
@@ -169,6 +171,10 @@ class EncoderStudy(BaseStudy):
         trained = f", {steps:,} training steps" if steps else ""
         return f"{len(runs)} encoders, {images:,} images{trained}"
 
+    def prepare(self, progress: Callable[[int, int], None]) -> None:
+        """Draw the data into the cache."""
+        load(self.dataset).prepare(progress)
+
     def _all_runs(self) -> Iterator[EncoderDescription]:
         shared: dict[str, Any] = {
             "dataset": self.dataset,
@@ -214,6 +220,44 @@ class EncoderRun(Run):
     """One encoder: its codes, and what they score in each protocol and on each readout."""
 
     description: EncoderDescription
+    schema: ClassVar = {
+        "run": pl.String,
+        "encoder": pl.String,
+        "seed": pl.Int64,
+        "parameters": pl.Int64,
+        "parameters_in_all": pl.Int64,
+        "protocol": pl.String,
+        "readout": pl.String,
+        "n_latents": pl.Int64,
+        "metric": pl.String,
+        **SCORE_COLUMNS,
+        "smooth_mean": pl.Float64,
+        "smooth_sd": pl.Float64,
+    }
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """A row for each protocol, readout and metric."""
+        result = self.result()
+        who = {
+            "run": self.description.key,
+            "encoder": result["label"],
+            "seed": result["description"]["seed"],
+            "parameters": result["card"]["parameters"],
+            "parameters_in_all": result["card"]["parameters_in_all"],
+        }
+        for protocol, found in result["protocols"].items():
+            for readout, read in found["readouts"].items():
+                for metric, score in read.get("scores", {}).items():
+                    yield {
+                        **who,
+                        "protocol": protocol,
+                        "readout": readout,
+                        "n_latents": read["n_latents"],
+                        "metric": metric,
+                        **score_cells(score),
+                        "smooth_mean": score["smooth"]["mean"],
+                        "smooth_sd": score["smooth"]["sd"],
+                    }
 
     def _execute(self, at_step: Callable[[int], None] | None) -> None:
         description = self.description

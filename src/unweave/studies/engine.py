@@ -15,11 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from unweave._parallel import keep_to, n_cores
-from unweave.datasets import DSprites, load
 from unweave.studies.description import Description
 from unweave.studies.encoders import EncoderDescription, EncoderRun
 from unweave.studies.loading import AnyStudy
-from unweave.studies.manifolds import ManifoldDescription, ManifoldRun, ManifoldStudy
+from unweave.studies.manifolds import ManifoldDescription, ManifoldRun
+from unweave.studies.objects import ObjectDescription, ObjectRun
 from unweave.studies.run import Run, RunIsBusyError, TrainingRun
 from unweave.training.checkpoint import write_json
 
@@ -37,6 +37,7 @@ def open_run(description: Description, folder: Path) -> Run:
     kinds: dict[type[Description], type[Run]] = {
         ManifoldDescription: ManifoldRun,
         EncoderDescription: EncoderRun,
+        ObjectDescription: ObjectRun,
     }
     return kinds.get(type(description), TrainingRun)(description, folder)
 
@@ -74,11 +75,7 @@ def run_study(
     pending = [run for run in runs if not run.is_finished]
     if not pending:
         return {}
-    dataset = None if isinstance(study, ManifoldStudy) else load(study.dataset)
-    if isinstance(dataset, DSprites):
-        dataset.prepare(
-            lambda n, total: progress("drawing the data", n, total) if progress else None
-        )
+    study.prepare(lambda n, total: progress("drawing the data", n, total) if progress else None)
     pool = _Pool(runs, pending, workers or n_cores())
     return pool.finish(progress)
 

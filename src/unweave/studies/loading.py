@@ -15,17 +15,23 @@ from unweave.models import Network
 from unweave.models.objectives import OBJECTIVES
 from unweave.studies.encoders import EncoderChoice, EncoderStudy, Reading, Trained
 from unweave.studies.manifolds import ManifoldStudy
+from unweave.studies.objects import ObjectStudy
+from unweave.studies.representations import Isometric, Latents, Model, Pixels
 from unweave.studies.study import Cells, Evaluation, Study, Training
 
 __all__ = ["AnyStudy", "checked_study", "load_study", "open_study", "shipped_studies", "validated"]
 
-AnyStudy = Study | ManifoldStudy | EncoderStudy
-"""Models to train, manifolds to split, or encoders to score."""
+AnyStudy = Study | ManifoldStudy | EncoderStudy | ObjectStudy
+"""Models to train, manifolds to split, encoders to score, or rendered objects to split."""
 
 
 def validated(content: dict[str, Any]) -> AnyStudy:
-    """A study from its content: of what it names, products of manifolds, encoders or neither."""
-    kinds: dict[str, type[AnyStudy]] = {"products": ManifoldStudy, "encoders": EncoderStudy}
+    """A study from its content, of the kind that has what it names; of models to train else."""
+    kinds: dict[str, type[AnyStudy]] = {
+        "products": ManifoldStudy,
+        "encoders": EncoderStudy,
+        "representations": ObjectStudy,
+    }
     kind = next((kinds[key] for key in kinds if key in content), Study)
     return kind.model_validate(content)
 
@@ -125,6 +131,6 @@ def _sentence(problem: Any) -> str:
 def _known_keys() -> set[str]:
     models: tuple[type[BaseModel], ...] = (
         Study, Cells, Evaluation, Training, Network, ManifoldStudy, EncoderStudy, EncoderChoice,
-        Reading, Trained, *OBJECTIVES.values(),
+        Reading, Trained, ObjectStudy, Latents, Pixels, Model, Isometric, *OBJECTIVES.values(),
     )  # fmt: skip
     return {key for model in models for key in model.model_fields}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import product
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
+import polars as pl
 from pydantic import Field, field_validator
 
 from unweave.datasets.manifolds import parse_manifold
@@ -89,6 +90,32 @@ class ManifoldRun(Run):
     """One sample split, and its error."""
 
     description: ManifoldDescription
+    schema: ClassVar = {
+        "run": pl.String,
+        "product": pl.String,
+        "points": pl.Int64,
+        "noise": pl.Float64,
+        "settings": pl.String,
+        "seed": pl.Int64,
+        "dims_true": pl.String,
+        "dims": pl.String,
+        "dims_match": pl.Boolean,
+        "mean": pl.Float64,
+        "median": pl.Float64,
+        "chance": pl.Float64,
+        "gap": pl.Float64,
+        "confidence": pl.Float64,
+        "dimension": pl.Float64,
+        "seconds": pl.Float64,
+    }
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """One row."""
+        result = self.result()
+        content = {**result, **result["description"], "run": self.description.key}
+        for key in ("dims_true", "dims"):
+            content[key] = "+".join(map(str, content[key]))
+        yield {key: content[key] for key in self.schema}
 
     def _execute(self, at_step: Callable[[int], None] | None) -> None:
         description = self.description

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+import polars as pl
 from filelock import FileLock, Timeout
 
 from unweave.datasets import load
 from unweave.datasets.cache import written_whole
 from unweave.models import VAE, build_vae, count_parameters
+from unweave.studies.columns import SCORE_COLUMNS, score_cells
 from unweave.studies.description import Description
 from unweave.studies.evaluation import pictures, score_model
 from unweave.studies.study import RunDescription
@@ -22,6 +24,9 @@ from unweave.training.compute import step_flops
 from unweave.training.loop import train
 
 __all__ = ["Run", "RunIsBusyError", "TrainingRun"]
+
+
+_ACTIVE_KL = 0.01  # nats; the threshold of disentanglement_lib's UDR
 
 
 class RunIsBusyError(OSError):
@@ -39,6 +44,11 @@ class Run(ABC):
         Where it lives.
     """
 
+    schema: ClassVar[dict[str, Any]]
+    """Columns of the study's table, and their types."""
+    order: ClassVar[tuple[Any, ...]] = ()
+    """Columns that the rows are sorted by; else they are in the order of the runs."""
+
     def __init__(self, description: Description, folder: Path) -> None:
         self.description = description
         self.folder = folder
@@ -51,6 +61,10 @@ class Run(ABC):
     def result(self) -> dict[str, Any]:
         """The finished run's content."""
         return json.loads((self.folder / "result.json").read_text())
+
+    @abstractmethod
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """The finished run's rows of the study's table."""
 
     def execute(self, at_step: Callable[[int], None] | None = None) -> None:
         """Do the work, going on where an earlier call was cut off.
@@ -86,6 +100,41 @@ class TrainingRun(Run):
     """
 
     description: RunDescription
+    schema: ClassVar = {
+        "run": pl.String,
+        "objective": pl.String,
+        "strength": pl.Float64,
+        "seed": pl.Int64,
+        "step": pl.Int64,
+        "flops": pl.Float64,
+        "parameters": pl.Int64,
+        "metric": pl.String,
+        **SCORE_COLUMNS,
+        "kl": pl.Float64,
+        "active_latents": pl.Int64,
+    }
+    order: ClassVar = ("metric", pl.col("strength").fill_null(-1), "objective", "seed", "step")
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """A row for each milestone and metric."""
+        result = self.result()
+        objective = self.description.objective
+        for step, milestone in result["milestones"].items():
+            kl = milestone["kl_per_latent"]
+            for metric, score in milestone["metrics"].items():
+                yield {
+                    "run": self.description.key,
+                    "objective": objective.name,
+                    "strength": objective.strength,
+                    "seed": self.description.training.seed,
+                    "step": int(step),
+                    "flops": float(int(step) * result["flops_per_step"]),
+                    "parameters": result["parameters"],
+                    "metric": metric,
+                    **score_cells(score),
+                    "kl": sum(kl),
+                    "active_latents": sum(k > _ACTIVE_KL for k in kl),
+                }
 
     def pictures(self) -> dict[str, np.ndarray]:
         """The finished run's pictures, as :func:`~unweave.studies.evaluation.pictures` makes."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from unweave._check import check_choice
-from unweave.datasets import DATASETS
+from unweave.datasets import DATASETS, load
 from unweave.metrics import METRICS
 from unweave.models import Network
 from unweave.models.objectives import AnyObjective
@@ -119,6 +119,10 @@ class Study(BaseStudy):
         """How much there is to do."""
         runs = self.runs()
         return f"{len(runs)} runs, {sum(run.work for run in runs):,} training steps"
+
+    def prepare(self, progress: Callable[[int, int], None]) -> None:
+        """Draw the data into the cache."""
+        load(self.dataset).prepare(progress)
 
     def _all_runs(self) -> Iterator[RunDescription]:
         for cells in self.cells:

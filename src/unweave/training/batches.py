@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unweave.datasets import FactorDataset
+from unweave.datasets import ImageDataset
 from unweave.models.objectives import Batch, Objective
 
 __all__ = ["Batches", "unpack"]
@@ -21,7 +21,7 @@ class Batches:
 
     def __init__(
         self,
-        dataset: FactorDataset,
+        dataset: ImageDataset,
         objective: Objective,
         *,
         batch_size: int,
@@ -44,7 +44,7 @@ class Batches:
     def __getitem__(self, step: int) -> Batch:
         """The batch of a step."""
         rng = np.random.default_rng([self.seed, step])
-        rows, own = self.objective.rows(self.dataset.space, self.batch_size, rng)
+        rows, own = self.objective.rows(self.dataset, self.batch_size, rng)
         stored = torch.from_numpy(self.dataset.stored(rows[self._own]))
         images = unpack(stored.to(self.device, non_blocking=True), self.dataset)
         self._generator.manual_seed((self.seed << 40) + step)
@@ -57,7 +57,7 @@ class Batches:
         return numbers[self._own].to(self.device, non_blocking=True)
 
 
-def unpack(stored: Tensor, dataset: FactorDataset) -> Tensor:
+def unpack(stored: Tensor, dataset: ImageDataset) -> Tensor:
     """Images (n, channels, height, width) float in [0, 1], channels last in memory."""
     height, width, channels = dataset.image_shape
     if dataset.binary:

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.func import functional_call, stack_module_state, vmap
 
 from unweave._parallel import keep_to, n_cores
-from unweave.datasets import FactorDataset
+from unweave.datasets import ImageDataset
 from unweave.models import VAE, Network, build_vae
 from unweave.models.objectives import Batch, Objective
 from unweave.training.batches import Batches
@@ -34,7 +34,7 @@ class Member(NamedTuple):
 def train_ensemble(
     network: Network,
     members: Sequence[Member],
-    dataset: FactorDataset,
+    dataset: ImageDataset,
     config: TrainingConfig,
     *,
     together: bool | None = None,
@@ -117,7 +117,7 @@ class _Functional:
 def _train_together(
     network: Network,
     members: Sequence[Member],
-    dataset: FactorDataset,
+    dataset: ImageDataset,
     config: TrainingConfig,
     device: torch.device,
     at_step: Callable[[int], None] | None,
@@ -182,7 +182,7 @@ def _check_finite(total: Tensor, members: Sequence[Member], step: int) -> None:
 def _train_in_processes(
     network: Network,
     members: Sequence[Member],
-    dataset: FactorDataset,
+    dataset: ImageDataset,
     config: TrainingConfig,
 ) -> list[VAE]:
     context = multiprocessing.get_context("spawn")
@@ -204,7 +204,7 @@ def _start_worker() -> None:
 
 
 def _train_one(
-    network: Network, member: Member, dataset: FactorDataset, config: TrainingConfig
+    network: Network, member: Member, dataset: ImageDataset, config: TrainingConfig
 ) -> dict[str, Any]:
     model = build_vae(network, dataset.image_shape, seed=member.seed)
     own = config.model_copy(update={"seed": member.seed})

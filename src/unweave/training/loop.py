@@ -10,7 +10,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
-from unweave.datasets import FactorDataset
+from unweave.datasets import ImageDataset
 from unweave.models import VAE, Network
 from unweave.models.objectives import Objective, Terms
 from unweave.training.batches import Batches
@@ -35,7 +35,7 @@ class DivergedError(ArithmeticError):
 def train(
     model: VAE,
     objective: Objective,
-    dataset: FactorDataset,
+    dataset: ImageDataset,
     config: TrainingConfig,
     *,
     folder: Path | None = None,

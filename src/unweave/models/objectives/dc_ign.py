@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 from torch import Tensor, nn
 
-from unweave.datasets import FactorSpace
+from unweave.datasets import FactorDataset, ImageDataset
 from unweave.models.likelihoods import negative_log_likelihood
 from unweave.models.objectives.terms import Batch, Objective, Terms
 from unweave.models.vae import VAE, Posterior
@@ -38,9 +38,21 @@ class DCIGN(Objective):
     the paper, whose faces differ in countless ways."""
 
     def rows(
-        self, space: FactorSpace, batch_size: int, rng: np.random.Generator
+        self, dataset: ImageDataset, batch_size: int, rng: np.random.Generator
     ) -> tuple[np.ndarray, slice]:
-        """Rows that differ in one ordered factor, or in the categorical ones; and its latents."""
+        """Rows that differ in one ordered factor, or in the categorical ones; and its latents.
+
+        Raises
+        ------
+        ValueError
+            If the data set has no levels of factors.
+        """
+        if not isinstance(dataset, FactorDataset):
+            raise ValueError(
+                f"dc_ign draws batches in which one factor varies, and {dataset.name} has no "
+                "levels of factors to choose from: take an objective that needs no labels"
+            )
+        space = dataset.space
         is_categorical = np.array(space.kinds) == "categorical"
         ordered, categorical = np.flatnonzero(~is_categorical), np.flatnonzero(is_categorical)
         weights = np.append(np.ones(len(ordered)), self.categorical_ratio * bool(len(categorical)))

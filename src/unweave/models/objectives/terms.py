@@ -10,7 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from unweave.datasets import FactorSpace
+from unweave.datasets import ImageDataset
 from unweave.models.likelihoods import Likelihood, negative_log_likelihood
 from unweave.models.networks import ImageShape, Network, initialise
 from unweave.models.vae import VAE, Posterior, VAEOutput
@@ -155,10 +155,10 @@ class Objective(BaseModel):
         return adversary
 
     def rows(
-        self, space: FactorSpace, batch_size: int, rng: np.random.Generator
+        self, dataset: ImageDataset, batch_size: int, rng: np.random.Generator
     ) -> tuple[np.ndarray, slice | None]:
         """Rows (batch_size,) of a batch, and the latents that may differ, if not all may."""
-        return rng.integers(0, len(space), batch_size), None
+        return rng.integers(0, len(dataset), batch_size), None
 
     def loss(self, seen: Pass) -> Loss:
         """The loss from the terms of a batch."""

@@ -1,0 +1,179 @@
+"""Studies of GEOMANCER on rendered objects: what tells rotation and light apart.
+
+The experiment of Pfau et al. (2020), https://arxiv.org/abs/2006.12982, section 5.2.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+
+from unweave.datasets import Objects3D
+from unweave.geometry import Geomancer
+from unweave.metrics.subspace_error import unaligned_subspace_error
+from unweave.studies.description import BaseStudy, Description, distinct
+from unweave.studies.representations import AnyRepresentation
+from unweave.studies.run import Run
+from unweave.training.checkpoint import write_json
+
+__all__ = ["ObjectDescription", "ObjectRun", "ObjectStudy"]
+
+_N_FACTORS = 2
+
+
+class ObjectDescription(Description):
+    """All that the result for one representation and seed depends on."""
+
+    mesh: str
+    points: int
+    side: int
+    images_seed: int
+    representation: AnyRepresentation
+    seed: int
+
+    @property
+    def work(self) -> int:
+        """Training steps, and one."""
+        return self.representation.work + 1
+
+    def dataset(self) -> Objects3D:
+        """The images."""
+        return Objects3D(self.points, mesh=self.mesh, size=self.side, seed=self.images_seed)
+
+
+class ObjectStudy(BaseStudy):
+    """Every representation with every seed, as a TOML file states them."""
+
+    representations: tuple[AnyRepresentation, ...] = Field(min_length=1)
+    """What GEOMANCER sees."""
+    seeds: tuple[int, ...] = Field(min_length=1)
+    """Of random maps, of training, of the eigensolver and of the clustering."""
+    mesh: str = "bunny"
+    """What is rendered; a file of a mesh will do."""
+    points: int = Field(default=10_000, ge=100)
+    """How many images."""
+    side: int = Field(default=64, ge=8)
+    """Pixels on a side."""
+    images_seed: int = Field(default=0, ge=0)
+    """Of rotations, lights and motions."""
+
+    def runs(self) -> list[ObjectDescription]:
+        """One description a run."""
+        return distinct(
+            ObjectDescription(
+                mesh=self.mesh,
+                points=self.points,
+                side=self.side,
+                images_seed=self.images_seed,
+                representation=representation,
+                seed=seed,
+            )
+            for seed in self.seeds
+            for representation in self.representations
+        )
+
+    @property
+    def size(self) -> str:
+        """How much there is to do."""
+        runs = self.runs()
+        steps = sum(run.representation.work for run in runs)
+        return f"{len(runs)} runs, {self.points:,} images, {steps:,} training steps"
+
+    def prepare(self, progress: Callable[[int, int], None]) -> None:
+        """Render the images, once for all runs."""
+        dataset = self.runs()[0].dataset()
+        for representation in self.representations:
+            representation.prepare(dataset, progress)
+
+
+class ObjectRun(Run):
+    """One representation split, with tangents fitted to it and with those of motions."""
+
+    description: ObjectDescription
+    schema: ClassVar = {
+        "run": pl.String,
+        "representation": pl.String,
+        "seed": pl.Int64,
+        "points": pl.Int64,
+        "features": pl.Int64,
+        "tangents": pl.String,
+        "dims_by_gap": pl.String,
+        "dims": pl.String,
+        "dims_match": pl.Boolean,
+        "mean": pl.Float64,
+        "median": pl.Float64,
+        "chance": pl.Float64,
+        "confidence": pl.Float64,
+        "dimension": pl.Float64,
+        "seconds": pl.Float64,
+    }
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """A row for each kind of tangents."""
+        result = self.result()
+        for tangents, found in result["tangents"].items():
+            yield {
+                "run": self.description.key,
+                "representation": self.description.representation.label,
+                "seed": self.description.seed,
+                "points": self.description.points,
+                "features": result["features"],
+                "tangents": tangents,
+                **{key: found[key] for key in self.schema if key in found},
+                "dims": "+".join(map(str, found["dims"])),
+                "dims_by_gap": "+".join(map(str, found["dims_by_gap"])),
+            }
+
+    def _execute(self, at_step: Callable[[int], None] | None) -> None:
+        description = self.description
+        dataset = description.dataset()
+        codes = description.representation.codes(dataset, description.seed, self.folder, at_step)
+        kinds: dict[str, np.ndarray | None] = {"fitted": None}
+        if codes.tangents is not None:
+            kinds["motions"] = codes.tangents
+        write_json(
+            self.folder / "result.json",
+            {
+                "description": description.model_dump(mode="json"),
+                "features": codes.points.shape[1],
+                "tangents": {
+                    name: _split(codes.points, tangents, dataset, description.seed)
+                    for name, tangents in kinds.items()
+                },
+            },
+        )
+
+
+def _split(
+    points: np.ndarray, tangents: np.ndarray | None, dataset: Objects3D, seed: int
+) -> dict[str, Any]:
+    """What GEOMANCER finds: by the gap, and when it is told that there are two factors."""
+    true = dataset.tangents
+    n_dims = sum(basis.shape[2] for basis in true)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        by_gap = Geomancer(n_dims, random_state=seed).fit(points, tangents=tangents)
+        start = time.perf_counter()
+        told = Geomancer(n_dims, n_factors=_N_FACTORS, random_state=seed)
+        told.fit(points, tangents=tangents)
+        seconds = time.perf_counter() - start
+    error = unaligned_subspace_error(told.subspaces_, points, true, dataset.points, seed=seed)
+    return {
+        "dims_by_gap": by_gap.dims_.tolist(),
+        "dims": told.dims_.tolist(),
+        "dims_match": error.dims_match,
+        "mean": error.mean,
+        "median": error.median,
+        "chance": error.chance_mean,
+        "eigenvalues": by_gap.eigenvalues_.tolist(),
+        "confidence": by_gap.confidence_,
+        "dimension": by_gap.dimension_,
+        "seconds": seconds,
+        "warnings": sorted({str(warning.message) for warning in caught}),
+    }

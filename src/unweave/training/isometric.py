@@ -1,0 +1,139 @@
+"""An encoder that keeps lengths: moments of a film are as far apart as their codes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from unweave.models import Network
+from unweave.models.networks import build_encoder, initialise
+from unweave.training.checkpoint import (
+    MODEL,
+    Trained,
+    latest_checkpoint,
+    load_checkpoint,
+    save_checkpoint,
+)
+from unweave.training.config import TrainingConfig
+from unweave.training.loop import DivergedError
+
+__all__ = ["encode_isometric", "length_loss", "spread_loss", "train_isometric"]
+
+_WARM_UP = 300  # steps until the learning rate is whole
+
+
+def length_loss(codes: Tensor, spacing: float) -> Tensor:
+    """Mean squared relative error of the distances between codes (n, frames, latents) of films.
+
+    Frames that are k apart are to be ``k * spacing`` apart: straight uniform motion, as long as a
+    film is short against the radius that the manifold curves with.
+    """
+    first, second = torch.triu_indices(codes.shape[1], codes.shape[1], 1, device=codes.device)
+    lengths = (codes[:, first] - codes[:, second]).norm(dim=2)
+    return (lengths / ((second - first) * spacing) - 1).square().mean()
+
+
+def spread_loss(codes: Tensor, margin: float) -> Tensor:
+    """What codes (n, frames, latents) of films that follow each other in the batch lack to the
+    ``margin`` between them, squared: without it the manifold may be folded onto itself.
+    """  # noqa: D205
+    apart = (codes - codes.roll(1, 0)).norm(dim=2)
+    return torch.relu(margin - apart).square().mean()
+
+
+def train_isometric(
+    network: Network,
+    clips: np.ndarray,
+    config: TrainingConfig,
+    *,
+    spacing: float,
+    margin: float = 1.0,
+    folder: Path | None = None,
+    at_step: Callable[[int], None] | None = None,
+) -> nn.Module:
+    r"""Train an encoder from images (n, channels, height, width) to codes (n, latents).
+
+    It sees short films of straight uniform motion, and is to keep their lengths. Then its codes lie
+    on a manifold with the metric of the world that was filmed: a product, where that is one, which
+    the distances between pixels are not. It is told no factor, and not which of them moved: what it
+    is told is that all motion has one speed.
+
+    Parameters
+    ----------
+    network
+        Which network; its ``n_latents`` must have room for the manifold without stretching.
+    clips
+        Films (n, frames, height, width, channels) uint8.
+    config
+        Budget and optimiser; a batch has ``batch_size`` films. The learning rate falls to zero as a
+        cosine does.
+    spacing
+        Length of the motion between two frames.
+    margin
+        Codes of different films are pushed apart up to this length.
+    folder
+        Where checkpoints go, from which a run that was cut off goes on.
+    at_step
+        Called with the number of steps done after each step.
+
+    Raises
+    ------
+    DivergedError
+        If the loss is no longer finite.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        encoder = build_encoder(network, clips.shape[2:], n_outputs=network.n_latents)
+        initialise(encoder)
+    device = Fabric(accelerator=config.accelerator, devices=1).device
+    encoder.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    adam = torch.optim.Adam(encoder.parameters(), lr=config.learning_rate, fused=True)
+    trained = {MODEL: Trained(encoder, adam)}
+    checkpoint = latest_checkpoint(folder) if folder else None
+    done = load_checkpoint(checkpoint, trained) if checkpoint else 0
+    for step in range(done, config.steps):
+        rate = 0.5 * (1 + math.cos(math.pi * step / config.steps)) * min(1, (step + 1) / _WARM_UP)
+        for group in adam.param_groups:
+            group["lr"] = config.learning_rate * rate
+        rng = np.random.default_rng([config.seed, step])
+        codes = _codes(encoder, clips[rng.integers(0, len(clips), config.batch_size)], device)
+        loss = length_loss(codes, spacing) + spread_loss(codes, margin)
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+
+        done = step + 1
+        if done % config.checkpoint_every == 0 or done == config.steps:
+            if not math.isfinite(loss.item()):
+                raise DivergedError(
+                    f"training diverged: the loss was {loss.item()} by step {done}; lower the "
+                    "learning rate"
+                )
+            if folder:
+                save_checkpoint(folder, done, trained, keep=set())
+        if at_step:
+            at_step(done)
+    return encoder.eval()
+
+
+@torch.no_grad()
+def encode_isometric(encoder: nn.Module, images: np.ndarray, *, batch: int = 512) -> np.ndarray:
+    """Codes (n, ..., latents) float64 of uint8 images (n, ..., height, width, channels)."""
+    device = next(encoder.parameters()).device
+    pieces = [
+        _codes(encoder, images[start : start + batch], device).cpu().numpy()
+        for start in range(0, len(images), batch)
+    ]
+    return np.concatenate(pieces).astype(np.float64)
+
+
+def _codes(encoder: nn.Module, images: np.ndarray, device: torch.device) -> Tensor:
+    shape = images.shape
+    flat = torch.from_numpy(np.ascontiguousarray(images).reshape(-1, *shape[-3:])).to(device)
+    return encoder(flat.permute(0, 3, 1, 2).float() / 255).reshape(*shape[:-3], -1)
