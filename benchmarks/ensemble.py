@@ -82,7 +82,7 @@ def main() -> None:
             )
 
 
-DATASET = DSprites()
+DATASET = DSprites().prepare()  # else drawing takes longer than training on a GPU
 
 if __name__ == "__main__":
     main()

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from unweave.datasets.meshes import pointer
+from unweave.datasets.renderer import Renderer
 from unweave.studies import load_study, run_study
 
 torch.set_num_threads(1)
@@ -88,3 +90,16 @@ def tiny(tmp_path_factory, _session_cache):
         patch.setenv("UNWEAVE_CACHE", str(_session_cache))
         assert run_study(study, folder) == {}
     return study, folder
+
+
+@pytest.fixture(scope="session")
+def renderer():
+    """One of 48 pixels; tests that need any are skipped where there is none."""
+    try:
+        found = Renderer(pointer(), size=48, supersampling=4)
+    except ImportError as error:
+        if os.environ.get("UNWEAVE_REQUIRE_RENDERER"):
+            pytest.fail(f"there is no renderer, and UNWEAVE_REQUIRE_RENDERER is set: {error}")
+        pytest.skip(f"there is no renderer: {error}")
+    yield found
+    found.close()

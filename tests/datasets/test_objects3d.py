@@ -15,18 +15,6 @@ from unweave.datasets.renderer import Renderer
 SIZE = 48
 
 
-@pytest.fixture(scope="module")
-def renderer():
-    try:
-        found = Renderer(pointer(), size=SIZE, supersampling=4)
-    except ImportError as error:
-        if os.environ.get("UNWEAVE_REQUIRE_RENDERER"):
-            pytest.fail(f"there is no renderer, and UNWEAVE_REQUIRE_RENDERER is set: {error}")
-        pytest.skip(f"there is no renderer: {error}")
-    yield found
-    found.close()
-
-
 def random(n=5, seed=0):
     rng = np.random.default_rng(seed)
     return rng.standard_normal((n, 4)), rng.standard_normal((n, 3))
@@ -202,3 +190,99 @@ def test_directions_that_are_none_are_refused(renderer):
         renderer.render(np.zeros((1, 4)), np.ones((1, 3)))
     with pytest.raises(ValueError, match="n must be a whole number of at least 1"):
         Objects3D(0)
+
+
+def distances(first, second):
+    """Angle of the rotation between poses, and angle between their lights."""
+    turns = [Rotation.from_quat(np.roll(q, -1, axis=-1)) for q in (first[0], second[0])]
+    lights = np.clip((first[1] * second[1]).sum(axis=-1), -1, 1)
+    return (turns[0].inv() * turns[1]).magnitude(), np.arccos(lights)
+
+
+def test_motions_are_of_the_length_asked_for_and_at_right_angles():
+    data = Objects3D(50, mesh="pointer")
+    steps = np.linalg.qr(np.random.default_rng(0).standard_normal((50, 5, 5)))[0]
+    quaternions, lights = data._moved(0.1 * steps)
+    for k in range(5):
+        still = (data.quaternions, data.lights)
+        turned, shifted = distances(still, (quaternions[:, k], lights[:, k]))
+        np.testing.assert_allclose(np.hypot(turned, shifted), 0.1, rtol=1e-9)
+        for j in range(k):
+            apart = distances((quaternions[:, j], lights[:, j]), (quaternions[:, k], lights[:, k]))
+            # At right angles, but for curvature.
+            np.testing.assert_allclose(np.hypot(*apart), 0.1 * np.sqrt(2), rtol=2e-3)
+
+
+@pytest.mark.usefixtures("renderer")
+def test_films_are_straight_uniform_and_kept():
+    data = Objects3D(6, mesh="pointer", size=16)
+    films = data.clips(n_frames=4, spacing=0.2)
+    assert films.shape == (6, 4, 16, 16, 1)
+    np.testing.assert_array_equal(films[:, 2], data.images(np.arange(6)))  # the middle is still
+    np.testing.assert_array_equal(data.clips(n_frames=4, spacing=0.2), films)
+    assert isinstance(films, np.memmap)
+    times = np.linspace(-0.4, 0.2, 4)
+    one = np.ones((6, 1, 5)) / np.sqrt(5)
+    poses = data._moved(times[:, None] * one)
+    ends = [(poses[0][:, k], poses[1][:, k]) for k in (0, 3)]
+    np.testing.assert_allclose(np.hypot(*distances(*ends)), 0.6, rtol=1e-9)
+    motions = data.motions(0.05)
+    assert motions.shape == (6, 5, 16, 16, 1)
+    assert (motions != data.images(np.arange(6))[:, None]).any(axis=(2, 3, 4)).mean() > 0.9
+
+
+def test_tangents_are_those_of_turning_and_shifting():
+    data = Objects3D(20, mesh="pointer")
+    step = 1e-6
+    turning, shifting = data.tangents
+    assert turning.shape == (20, 12, 3)
+    assert shifting.shape == (20, 12, 2)
+    moves = np.zeros((20, 5, 5))
+    moves[:] = step * np.eye(5)
+    quaternions, lights = data._moved(moves)
+    for k in range(5):
+        moved = Objects3D(20, mesh="pointer")
+        moved.quaternions, moved.lights = quaternions[:, k], lights[:, k]
+        way = (moved.points - data.points) / step
+        own, other = (turning, shifting) if k < 3 else (shifting, turning)
+        inside = np.einsum("nik,ni->nk", own, way)
+        np.testing.assert_allclose(
+            np.linalg.norm(inside, axis=1), np.linalg.norm(way, axis=1), rtol=1e-4
+        )
+        np.testing.assert_allclose(np.einsum("nik,ni->nk", other, way), 0, atol=1e-5)
+    for basis in (turning, shifting):
+        gram = basis.transpose(0, 2, 1) @ basis
+        np.testing.assert_allclose(gram, np.tile(np.eye(basis.shape[2]), (20, 1, 1)), atol=1e-12)
+
+
+def test_each_group_moves_its_own_factor_and_they_commute():
+    data = Objects3D(10, mesh="pointer")
+    turns = Rotation.random(3, random_state=1).as_quat()[:, [3, 0, 1, 2]]
+    rotation, light = data.symmetries
+    poses = data.quaternions, data.lights
+    turned, same = rotation.act(*poses, turns[0])
+    np.testing.assert_array_equal(same, data.lights)
+    kept, shifted = light.act(*poses, turns[1])
+    np.testing.assert_array_equal(kept, data.quaternions)
+    both, other = light.act(turned, same, turns[1]), rotation.act(kept, shifted, turns[0])
+    np.testing.assert_allclose(both[0], other[0])
+    np.testing.assert_allclose(both[1], other[1])
+    # Twice is once by the product.
+    product = (
+        Rotation.from_quat(np.roll(turns[2], -1)) * Rotation.from_quat(np.roll(turns[1], -1))
+    ).as_quat()
+    twice = light.act(*light.act(*poses, turns[1]), turns[2])
+    np.testing.assert_allclose(twice[1], light.act(*poses, np.roll(product, 1))[1], atol=1e-12)
+
+
+@pytest.mark.usefixtures("renderer")
+def test_the_groups_act_on_images_as_on_the_scene():
+    """Turned about the line of sight, object and light together, the image turns."""
+    data = Objects3D(4, mesh="pointer", size=SIZE, supersampling=4)
+    quarter = np.array([np.cos(np.pi / 4), 0, 0, np.sin(np.pi / 4)])
+    poses = data.quaternions, data.lights
+    for group in data.symmetries:
+        poses = group.act(*poses, quarter)
+    found = data.render(*poses)[..., 0].astype(float)
+    expected = np.rot90(data.images(np.arange(4))[..., 0].astype(float), axes=(1, 2))
+    assert np.abs(found - expected).mean() < 0.5

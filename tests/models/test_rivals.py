@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from pydantic import ValidationError
 from torch import nn
 
-from unweave.datasets import DSprites, Factor, FactorSpace
+from unweave.datasets import DSprites, Factor, FactorDataset, FactorSpace
 from unweave.models import Network, Posterior, build_vae, decompose_kl
 from unweave.models import objectives as package
 from unweave.models.adversaries import build_critic, build_discriminator, frozen
@@ -321,6 +321,17 @@ class TestInfoGAN:
         InfoGAN().check_inputs(gan.n_latents, gan.n_inputs)
 
 
+class Toy(FactorDataset):
+    name = "toy"
+    image_shape = (4, 4, 1)
+
+    def __init__(self, space):
+        self.space = space
+
+    def images(self, indices):
+        return np.zeros((len(indices), 4, 4, 1), dtype=np.uint8)
+
+
 class TestDCIGN:
     SPACE = FactorSpace(
         [
@@ -334,7 +345,7 @@ class TestDCIGN:
         rng = np.random.default_rng(0)
         seen = []
         for _ in range(300):
-            rows, own = DCIGN().rows(self.SPACE, 40, rng)
+            rows, own = DCIGN().rows(Toy(self.SPACE), 40, rng)
             varied = np.flatnonzero(np.ptp(self.SPACE.levels(rows), axis=0))
             assert len(varied) == 1
             seen.append((int(varied[0]), own.start, own.stop))
@@ -344,7 +355,9 @@ class TestDCIGN:
 
     def test_categorical_factors_vary_more_often_if_asked(self):
         rng = np.random.default_rng(0)
-        found = [DCIGN(categorical_ratio=10).rows(self.SPACE, 2, rng)[1].stop for _ in range(600)]
+        found = [
+            DCIGN(categorical_ratio=10).rows(Toy(self.SPACE), 2, rng)[1].stop for _ in range(600)
+        ]
         assert found.count(None) / 600 == pytest.approx(10 / 12, abs=0.05)
 
     def test_clamped_latents_are_their_means_and_get_their_distance_as_gradient(self):
@@ -442,7 +455,7 @@ def test_a_new_file_in_the_folder_is_a_new_objective(tmp_path, monkeypatch, mode
 
 
 def test_rows_of_other_objectives_are_uniform():
-    rows, own = VAE().rows(DSprites().space, 50_000, np.random.default_rng(0))
+    rows, own = VAE().rows(DSprites(), 50_000, np.random.default_rng(0))
     assert own is None
     assert np.corrcoef(rows, np.arange(50_000))[0, 1] == pytest.approx(0, abs=0.02)
     assert rows.mean() / len(DSprites()) == pytest.approx(0.5, abs=0.01)

@@ -54,7 +54,7 @@ def errors_figure(rows: list[dict[str, Any]]) -> str:
         axes.set_yticks(range(len(rows)), labels, fontsize=9)
         axes.invert_yaxis()
         axes.set_xlim(-0.04, 1.04 * np.pi / 2)
-        axes.set_xlabel("error in radians; dotted: chance; wrong dimensions count as π/2")
+        axes.set_xlabel("error (rad); dotted: chance")
         return svg(figure, tag)
 
 
@@ -96,7 +96,8 @@ def _headline(rows: list[dict[str, Any]]) -> str:
             f"chance is {chance:.2f} rad."
         )
     if lost:
-        sentences.append(f"They are not from {_listed(lost)}.")
+        subject = "They are not" if found else "Rotation and light are not told apart"
+        sentences.append(f"{subject} from {_listed(lost)}.")
     return " ".join(sentences)
 
 

@@ -166,11 +166,13 @@ class Isometric(_OfImages):
     """Codes of an encoder that keeps the lengths of motions in films."""
 
     kind: Literal["isometric"]
-    network: Network = Network(n_latents=32)
+    network: Network = Network(width=2, n_latents=32)
     """Which network; only its encoder is built."""
+    pooling: int = Field(default=2, ge=1)
+    """Pixels on a side that are averaged into one before the network sees them."""
     steps: int = Field(ge=1)
     """Training steps."""
-    films: int = Field(default=24, ge=2)
+    films: int = Field(default=32, ge=2)
     """In a step."""
     learning_rate: float = Field(default=1e-3, gt=0)
     """Of Adam, at its largest."""
@@ -196,7 +198,13 @@ class Isometric(_OfImages):
         )
         clips = dataset.clips(_FRAMES, _SPACING)
         encoder: nn.Module = train_isometric(
-            self.network, clips, config, spacing=_SPACING, folder=folder / "model", at_step=at_step
+            self.network,
+            clips,
+            config,
+            spacing=_SPACING,
+            pooling=self.pooling,
+            folder=folder / "model",
+            at_step=at_step,
         )
         return lambda images: encode_isometric(encoder, images)
 

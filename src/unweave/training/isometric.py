@@ -54,6 +54,7 @@ def train_isometric(
     *,
     spacing: float,
     margin: float = 1.0,
+    pooling: int = 1,
     folder: Path | None = None,
     at_step: Callable[[int], None] | None = None,
 ) -> nn.Module:
@@ -77,6 +78,8 @@ def train_isometric(
         Length of the motion between two frames.
     margin
         Codes of different films are pushed apart up to this length.
+    pooling
+        Pixels on a side that are averaged into one before the network sees them.
     folder
         Where checkpoints go, from which a run that was cut off goes on.
     at_step
@@ -89,8 +92,11 @@ def train_isometric(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        encoder = build_encoder(network, clips.shape[2:], n_outputs=network.n_latents)
-        initialise(encoder)
+        height, width, channels = clips.shape[2:]
+        pooled = (height // pooling, width // pooling, channels)
+        layers = build_encoder(network, pooled, n_outputs=network.n_latents)
+        initialise(layers)
+        encoder = nn.Sequential(nn.AvgPool2d(pooling), *layers)
     device = Fabric(accelerator=config.accelerator, devices=1).device
     encoder.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     adam = torch.optim.Adam(encoder.parameters(), lr=config.learning_rate, fused=True)
