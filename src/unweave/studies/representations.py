@@ -166,7 +166,7 @@ class Isometric(_OfImages):
     """Codes of an encoder that keeps the lengths of motions in films."""
 
     kind: Literal["isometric"]
-    network: Network = Network(width=2, n_latents=32)
+    network: Network = Network(n_latents=32)
     """Which network; only its encoder is built."""
     pooling: int = Field(default=2, ge=1)
     """Pixels on a side that are averaged into one before the network sees them."""

@@ -96,7 +96,7 @@ def train_isometric(
         pooled = (height // pooling, width // pooling, channels)
         layers = build_encoder(network, pooled, n_outputs=network.n_latents)
         initialise(layers)
-        encoder = nn.Sequential(nn.AvgPool2d(pooling), *layers)
+        encoder = nn.Sequential(nn.AvgPool2d(pooling), *map(_smooth, layers))
     device = Fabric(accelerator=config.accelerator, devices=1).device
     encoder.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     adam = torch.optim.Adam(encoder.parameters(), lr=config.learning_rate, fused=True)
@@ -137,6 +137,11 @@ def encode_isometric(encoder: nn.Module, images: np.ndarray, *, batch: int = 512
         for start in range(0, len(images), batch)
     ]
     return np.concatenate(pieces).astype(np.float64)
+
+
+def _smooth(layer: nn.Module) -> nn.Module:
+    """A unit without a kink in place of one with: lengths are derivatives, and those would jump."""
+    return nn.GELU() if isinstance(layer, nn.ReLU) else layer
 
 
 def _codes(encoder: nn.Module, images: np.ndarray, device: torch.device) -> Tensor:
