@@ -22,6 +22,8 @@ _SHOWN = (
     "projection_mean", "p_value", "n", "kl", "active_latents",
 )  # fmt: skip
 
+MOST_RUNS = 10_000
+
 study = App(name="study", help="Run a study and write its report.")
 
 
@@ -32,6 +34,8 @@ def study_run(
     *,
     out: Path | None = None,
     workers: int | None = None,
+    dry_run: Annotated[bool, Parameter(negative="")] = False,
+    yes: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
     """Run the study NAME, go on where it was cut off, and write its table and its report.
 
@@ -43,11 +47,43 @@ def study_run(
         Folder of the results; by default one in ./studies named after the study.
     workers
         Processes; by default one for each core, with one thread each.
+    dry_run
+        Only say what there is to do, and how long it will take by a short measured probe.
+    yes
+        Do not ask before a study of more than 10,000 runs.
     """
+    from unweave._parallel import n_cores
     from unweave.studies import load_study
 
-    chosen = load_study(name)
+    chosen = load_study(name, most_runs=None if yes else MOST_RUNS)
+    if dry_run:
+        print_plan(chosen, workers or n_cores())
+        return
     run_and_report(chosen, out or Path("studies") / chosen.name, workers)
+
+
+def print_plan(chosen: AnyStudy, workers: int) -> None:
+    """What a study will take."""
+    from unweave.studies.plan import plan
+    from unweave.studies.study import Study
+
+    if not isinstance(chosen, Study):
+        print_table(f"Plan of {chosen.name}", ["what", "how much"], [["size", chosen.size]])
+        return
+    with patience("timing a few steps of each kind of run"):
+        found = plan(chosen, workers=workers)
+    fewest, most = found.parameters
+    rows = [
+        ["runs", f"{found.n_runs:,}"],
+        ["training steps", f"{found.n_steps:,}"],
+        ["scorings", f"{found.n_scores:,}"],
+        ["parameters of a model", f"{fewest:,}" + (f" to {most:,}" if most > fewest else "")],
+        ["training", f"{found.flops / 1e12:,.3g} TFLOP"],
+        ["hours of training, one process", f"{found.training_hours:,.3g}"],
+        ["hours of scoring, one process", f"{found.scoring_hours:,.3g}"],
+        [f"hours with {workers} processes", f"{found.hours:,.3g}"],
+    ]
+    print_table(f"Plan of {chosen.name}, timed on this machine", ["what", "how much"], rows)
 
 
 def run_and_report(chosen: AnyStudy, folder: Path, workers: int | None) -> None:

@@ -63,6 +63,11 @@ class BaseStudy(Frozen, ABC):
     def size(self) -> str:
         """How much there is to do."""
 
+    @property
+    def n_runs(self) -> int:
+        """How many runs at most, without listing them where that would take long."""
+        return len(self.runs())
+
     def prepare(self, progress: Callable[[int, int], None]) -> None:
         """Draw the data into the cache, once for all runs; ``progress`` is told images, and all."""
 

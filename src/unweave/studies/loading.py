@@ -61,15 +61,17 @@ def shipped_studies() -> list[str]:
     )
 
 
-def load_study(name_or_file: str | Path) -> AnyStudy:
+def load_study(name_or_file: str | Path, *, most_runs: int | None = None) -> AnyStudy:
     """A study by the name of a shipped one, or from a TOML file.
+
+    One of more than ``most_runs`` is refused before they are written out one by one.
 
     Raises
     ------
     FileNotFoundError
         If there is neither a shipped study nor a file of that name.
     ValueError
-        If the file is no TOML, or holds an unknown key or a value of the wrong kind.
+        If the file is no TOML, holds an unknown key or a value of the wrong kind, or is too large.
     """
     if str(name_or_file) in shipped_studies():
         source = f"{name_or_file}.toml"
@@ -87,19 +89,26 @@ def load_study(name_or_file: str | Path) -> AnyStudy:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{source} is not valid TOML: {error}") from error
-    return checked_study(content, source)
+    return checked_study(content, source, most_runs=most_runs)
 
 
-def checked_study(content: dict[str, Any], source: str) -> AnyStudy:
+def checked_study(
+    content: dict[str, Any], source: str, *, most_runs: int | None = None
+) -> AnyStudy:
     """A study from its content; ``source`` says in messages where that is from.
 
     Raises
     ------
     ValueError
-        If it holds an unknown key or a value of the wrong kind.
+        If it holds an unknown key or a value of the wrong kind, or more than ``most_runs``.
     """
     try:
         study = validated(content)
+        if most_runs is not None and study.n_runs > most_runs:
+            raise ValueError(
+                f"{source} has {study.n_runs:,} runs: draw from its axes with sample = {{ method = "
+                "'sobol', n = 100 }, or say that you mean it with --yes"
+            )
         study.runs()  # what a single key allows, a run may not: a milestone of 0, say
         return study
     except ValidationError as error:

@@ -102,8 +102,16 @@ class TrainingRun(Run):
     description: RunDescription
     schema: ClassVar = {
         "run": pl.String,
+        "dataset": pl.String,
         "objective": pl.String,
         "strength": pl.Float64,
+        "network": pl.String,
+        "width": pl.Float64,
+        "depth": pl.Int64,
+        "n_latents": pl.Int64,
+        "n_images": pl.Int64,
+        "batch_size": pl.Int64,
+        "learning_rate": pl.Float64,
         "seed": pl.Int64,
         "step": pl.Int64,
         "flops": pl.Float64,
@@ -118,15 +126,28 @@ class TrainingRun(Run):
     def rows(self) -> Iterator[dict[str, Any]]:
         """A row for each milestone and metric."""
         result = self.result()
-        objective = self.description.objective
+        description = self.description
+        objective, network, training = (
+            description.objective,
+            description.network,
+            description.training,
+        )
         for step, milestone in result["milestones"].items():
             kl = milestone["kl_per_latent"]
             for metric, score in milestone["metrics"].items():
                 yield {
-                    "run": self.description.key,
+                    "run": description.key,
+                    "dataset": description.dataset,
                     "objective": objective.name,
                     "strength": objective.strength,
-                    "seed": self.description.training.seed,
+                    "network": network.name,
+                    "width": network.width,
+                    "depth": network.depth,
+                    "n_latents": network.n_latents,
+                    "n_images": result.get("n_images"),
+                    "batch_size": training.batch_size,
+                    "learning_rate": training.learning_rate,
+                    "seed": training.seed,
                     "step": int(step),
                     "flops": float(int(step) * result["flops_per_step"]),
                     "parameters": result["parameters"],
@@ -148,6 +169,7 @@ class TrainingRun(Run):
         model = build_vae(network, dataset.image_shape, seed=training.seed)
         cost = {
             "parameters": count_parameters(model),
+            "n_images": training.n_images or len(dataset),
             "flops_per_step": step_flops(
                 model, description.objective, batch_size=training.batch_size
             ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import product
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -12,6 +13,7 @@ from unweave.datasets import DATASETS, load
 from unweave.metrics import METRICS
 from unweave.models import Network
 from unweave.models.objectives import AnyObjective
+from unweave.studies.axes import Axis, Sample, changed, check_axes, n_points, points
 from unweave.studies.description import BaseStudy, Description, Frozen, distinct
 from unweave.training import TrainingConfig
 from unweave.training.loop import check_objective
@@ -50,6 +52,8 @@ class Training(Frozen):
     """Images in a step."""
     learning_rate: float = Field(default=5e-4, gt=0)
     """Of Adam."""
+    n_images: int | None = Field(default=None, ge=1, exclude_if=lambda n: n is None)
+    """Images that training sees, drawn by the seed; all if it is not given."""
     log_every: int = Field(default=50, ge=1)
     """Steps over which a point of the learning curve is the mean."""
     checkpoint_every: int = Field(default=1000, ge=1)
@@ -69,6 +73,20 @@ class Cells(Frozen):
     """A run for each."""
     milestones: tuple[int, ...] = Field(min_length=1)
     """Steps at which the models are scored; the last one ends the training."""
+    axes: dict[str, Axis] = {}
+    """What else varies, by its place in a run's description, as "network.width" or "dataset"."""
+    sample: Sample = Sample()
+    """Which combinations of the axes' values there are."""
+
+    @model_validator(mode="after")
+    def _visited(self) -> Cells:
+        check_axes(self.axes, self.sample)
+        return self
+
+    @property
+    def n_runs(self) -> int:
+        """How many runs, those that are the same counted each."""
+        return len(self.objectives) * len(self.seeds) * n_points(self.axes, self.sample)
 
 
 class RunDescription(Description):
@@ -79,6 +97,11 @@ class RunDescription(Description):
     objective: AnyObjective
     training: TrainingConfig
     evaluation: Evaluation
+
+    @field_validator("dataset")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        return check_choice("dataset", value, DATASETS)
 
     @model_validator(mode="after")
     def _fits(self) -> RunDescription:
@@ -120,24 +143,30 @@ class Study(BaseStudy):
         runs = self.runs()
         return f"{len(runs)} runs, {sum(run.work for run in runs):,} training steps"
 
+    @property
+    def n_runs(self) -> int:
+        """How many runs, those that two groups share counted twice."""
+        return sum(cells.n_runs for cells in self.cells)
+
     def prepare(self, progress: Callable[[int, int], None]) -> None:
         """Draw the data into the cache."""
-        load(self.dataset).prepare(progress)
+        for name in dict.fromkeys(run.dataset for run in self.runs()):
+            load(name).prepare(progress)
 
     def _all_runs(self) -> Iterator[RunDescription]:
         for cells in self.cells:
-            for seed in cells.seeds:
-                for objective in cells.objectives:
-                    training = TrainingConfig(
+            for seed, objective in product(cells.seeds, cells.objectives):
+                content = {
+                    "dataset": self.dataset,
+                    "network": self.network.model_dump(),
+                    "objective": objective.model_dump(),
+                    "training": {
                         **self.training.model_dump(),
-                        steps=max(cells.milestones),
-                        milestones=tuple(sorted(set(cells.milestones))),
-                        seed=seed,
-                    )
-                    yield RunDescription(
-                        dataset=self.dataset,
-                        network=self.network,
-                        objective=objective,
-                        training=training,
-                        evaluation=self.evaluation,
-                    )
+                        "steps": max(cells.milestones),
+                        "milestones": tuple(sorted(set(cells.milestones))),
+                        "seed": seed,
+                    },
+                    "evaluation": self.evaluation.model_dump(),
+                }
+                for point in points(cells.axes, cells.sample):
+                    yield RunDescription.model_validate(changed(content, point))

@@ -22,6 +22,8 @@ class TrainingConfig(BaseModel):
     """Images in a step, over all devices together, drawn with replacement."""
     learning_rate: float = Field(default=5e-4, gt=0)
     """Of Adam."""
+    n_images: int | None = Field(default=None, ge=1, exclude_if=lambda n: n is None)
+    """Images that training sees, drawn by the seed, fewer ones among the more; None for all."""
     seed: int = Field(default=0, ge=0)
     """Of the weights, the batches and the latent noise."""
     log_every: int = Field(default=50, ge=1)

@@ -11,6 +11,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from unweave.datasets import ImageDataset
+from unweave.datasets.subset import Subset
 from unweave.models import VAE, Network
 from unweave.models.objectives import Objective, Terms
 from unweave.training.batches import Batches
@@ -66,6 +67,8 @@ def train(
     ValueError
         If model, objective, data and batch do not go together.
     """
+    if config.n_images is not None:
+        dataset = Subset(dataset, config.n_images, seed=config.seed)
     check_images(model, dataset.image_shape)
     check_objective(objective, model, config)
     fabric = Fabric(

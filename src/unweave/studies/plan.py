@@ -1,0 +1,141 @@
+"""What a study of models will take, before it is run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+
+from unweave.datasets import load
+from unweave.models import build_vae, count_parameters
+from unweave.studies.evaluation import score_model
+from unweave.studies.study import RunDescription, Study
+from unweave.training import TrainingConfig, train
+from unweave.training.compute import step_flops
+
+__all__ = ["Plan", "plan"]
+
+_PROBED, _SKIPPED = 8, 3  # steps, of which the first are slower
+_MOST_PROBES = 12
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a study will take.
+
+    Attributes
+    ----------
+    n_runs, n_steps, n_scores
+        Models, training steps of all, and milestones at which they are scored.
+    flops
+        Of all training steps.
+    parameters
+        Fewest and most of a model.
+    training_hours, scoring_hours
+        Of one process with one thread on this machine, from a short probe.
+    workers
+        Processes that share the work.
+    """
+
+    n_runs: int
+    n_steps: int
+    n_scores: int
+    flops: float
+    parameters: tuple[int, int]
+    training_hours: float
+    scoring_hours: float
+    workers: int
+
+    @property
+    def hours(self) -> float:
+        """Until all is done, if the runs can be shared evenly."""
+        return (self.training_hours + self.scoring_hours) / min(self.workers, self.n_runs)
+
+
+def plan(study: Study, *, workers: int) -> Plan:
+    """Count a study's work, and time a few steps of each kind of run, and one scoring.
+
+    Where there are very many kinds, some are timed and the others go by their FLOPs.
+    """
+    runs = study.runs()
+    kinds: dict[str, list[RunDescription]] = {}
+    for run in runs:
+        kinds.setdefault(_kind(run), []).append(run)
+    flops = {kind: _flops_per_step(own[0]) for kind, own in kinds.items()}
+    parameters = [
+        count_parameters(build_vae(own[0].network, load(own[0].dataset).image_shape, seed=0))
+        for own in kinds.values()
+    ]
+    by_size = sorted(kinds, key=lambda kind: flops[kind])
+    every = max(1, -(-len(by_size) // _MOST_PROBES))
+    with _one_thread():
+        seconds = {kind: _step_seconds(kinds[kind][0]) for kind in by_size[::every]}
+        scoring = {key: _scoring_seconds(run) for key, run in _scorings(runs).items()}
+    rate = sum(seconds.values()) / sum(flops[kind] for kind in seconds)
+    steps = {kind: sum(run.work for run in own) for kind, own in kinds.items()}
+    milestones = [(run, len(run.training.all_milestones)) for run in runs]
+    return Plan(
+        n_runs=len(runs),
+        n_steps=sum(steps.values()),
+        n_scores=sum(n for _, n in milestones),
+        flops=sum(flops[kind] * steps[kind] for kind in kinds),
+        parameters=(min(parameters), max(parameters)),
+        training_hours=sum(seconds.get(kind, rate * flops[kind]) * steps[kind] for kind in kinds)
+        / 3600,
+        scoring_hours=sum(n * scoring[_scoring(run)] for run, n in milestones) / 3600,
+        workers=workers,
+    )
+
+
+def _kind(run: RunDescription) -> str:
+    """Runs of one kind take equally long for a step."""
+    batch = run.training.batch_size, run.training.precision, run.training.devices
+    return f"{run.dataset} {run.network!r} {run.objective.name} {batch}"
+
+
+def _scoring(run: RunDescription) -> str:
+    return f"{run.dataset} {run.network.n_latents} {run.evaluation!r}"
+
+
+def _scorings(runs: list[RunDescription]) -> dict[str, RunDescription]:
+    return {_scoring(run): run for run in runs}
+
+
+def _flops_per_step(run: RunDescription) -> int:
+    model = build_vae(run.network, load(run.dataset).image_shape, seed=0)
+    return step_flops(model, run.objective, batch_size=run.training.batch_size)
+
+
+def _step_seconds(run: RunDescription) -> float:
+    dataset = load(run.dataset)
+    marks: list[float] = []
+    config = TrainingConfig(
+        **run.training.model_dump(exclude={"steps", "milestones", "n_images"}), steps=_PROBED
+    )
+    model = build_vae(run.network, dataset.image_shape, seed=0)
+    train(
+        model, run.objective, dataset, config, at_step=lambda _: marks.append(time.perf_counter())
+    )
+    return (marks[-1] - marks[_SKIPPED - 1]) / (_PROBED - _SKIPPED)
+
+
+def _scoring_seconds(run: RunDescription) -> float:
+    dataset = load(run.dataset)
+    model = build_vae(run.network, dataset.image_shape, seed=0).eval()
+    start = time.process_time()  # of all threads: a worker of a study has one
+    score_model(model, dataset, run.evaluation)
+    return time.process_time() - start
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One thread for training, as the workers of a study have."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -1,0 +1,222 @@
+"""How a score goes with scale: which law fits best on seeds that it was not fitted to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["LAWS", "Law", "ScalingFit", "fit_law", "scaling_fit"]
+
+_LEVEL = 0.05
+_DRAWS = 2_000
+_SHAPES = 161  # values of the one parameter that a law is not linear in
+_POWERS = np.linspace(-2, 2, _SHAPES)
+
+
+@dataclass(frozen=True)
+class Law:
+    """A fitted law: ``offset + factor * shape(x)``.
+
+    Attributes
+    ----------
+    name
+        flat, power or saturating.
+    offset, factor
+        Coefficients.
+    parameter
+        Of the shape: the exponent of a power law, or the scale that a saturating one bends at.
+    """
+
+    name: str
+    offset: float
+    factor: float
+    parameter: float
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Values at x."""
+        shape = LAWS[self.name][1]
+        x = np.asarray(x, dtype=np.float64)
+        return self.offset + self.factor * shape(x, np.array([self.parameter]))[0]
+
+
+@dataclass(frozen=True)
+class ScalingFit:
+    """What a metric does over a scale.
+
+    Attributes
+    ----------
+    law
+        The simplest law that is as good as the best one, fitted to all seeds.
+    errors
+        Root mean squared error of each law on held-out seeds.
+    extrapolation
+        Absolute error of each law at the largest x, from the smaller ones, against the mean there;
+        empty with fewer than four levels.
+    exponent, low, high
+        Of the power law, and its 95 % interval from resampled seeds; where there is no trend the
+        interval says nothing.
+    p_value
+        Two-sided, of the rank correlation of x and score, from permuting each seed's scores.
+    n_seeds, n_levels
+        What it rests on.
+    """
+
+    law: Law
+    errors: dict[str, float]
+    extrapolation: dict[str, float]
+    exponent: float
+    low: float
+    high: float
+    p_value: float
+    n_seeds: int
+    n_levels: int
+
+    @property
+    def has_trend(self) -> bool:
+        """Whether a law that is not flat wins, and the order of the levels is not random."""
+        return self.law.name != "flat" and self.p_value < _LEVEL
+
+    def sentence(self, metric: str, scale: str) -> str:
+        """The finding in words."""
+        seeds = f"{self.n_seeds} seeds at {self.n_levels} levels"
+        if not self.has_trend:
+            return (
+                f"{metric} over {scale}: no trend can be told from noise ({seeds}, p = "
+                f"{self.p_value:.2g})."
+            )
+        rises = self.law.factor * (self.law.parameter if self.law.name == "power" else 1) > 0
+        verb = "rises" if rises else "falls"
+        how = (
+            f"as a power law with offset, exponent {self.exponent:.2f} [{self.low:.2f}, "
+            f"{self.high:.2f}]"
+            if self.law.name == "power"
+            else f"and levels off, at {self.law.offset + self.law.factor:.3f}"
+        )
+        return (
+            f"{metric} {verb} with {scale} {how} ({seeds}, p = {self.p_value:.2g}; error on "
+            f"held-out seeds {self.errors[self.law.name]:.3f}, of the flat law "
+            f"{self.errors['flat']:.3f})."
+        )
+
+
+def scaling_fit(x: np.ndarray, scores: np.ndarray, *, seed: int = 0) -> ScalingFit:
+    """Compare the laws on scores of several seeds at several scales.
+
+    A law is fitted to all seeds but one, and judged on that one. The simplest law of which the
+    error is within one standard error of the best is taken, in the order of :data:`LAWS`.
+
+    Parameters
+    ----------
+    x
+        Scales (levels,), above 0, as steps or parameters.
+    scores
+        Scores (seeds, levels).
+    seed
+        Of permutations and resampling.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two seeds or three levels, or an x is not above 0.
+    """
+    x, scores = np.asarray(x, dtype=np.float64), np.asarray(scores, dtype=np.float64)
+    if scores.ndim != 2 or scores.shape[0] < 2 or scores.shape[1] < 3 or len(x) != scores.shape[1]:
+        raise ValueError(
+            f"scores of shape {scores.shape} over {len(x)} levels: a law needs (seeds, levels) "
+            "with at least two seeds and three levels"
+        )
+    if not (x > 0).all() or not np.isfinite(scores).all():
+        raise ValueError("scales must be above 0, and scores finite")
+    order = np.argsort(x)
+    x, scores = x[order], scores[:, order]
+    n = len(scores)
+    squares = {name: _held_out(name, x, scores) for name in LAWS}
+    means = {name: float(own.mean()) for name, own in squares.items()}
+    best = min(means, key=lambda name: means[name])
+    close = squares[best].std(ddof=1) / np.sqrt(n)
+    chosen = next(name for name in LAWS if means[name] <= means[best] + close)
+    law = fit_law(chosen, x, scores.mean(axis=0))
+    rng = np.random.default_rng(seed)
+    resampled = scores[rng.integers(0, n, (200, n))].mean(axis=1)
+    exponents = [fit_law("power", x, mean).parameter for mean in resampled]
+    extrapolation = {}
+    if len(x) > 3:
+        last = float(scores[:, -1].mean())
+        for name in LAWS:
+            shorter = fit_law(name, x[:-1], scores[:, :-1].mean(axis=0))
+            extrapolation[name] = abs(float(shorter(x[-1:])[0]) - last)
+    return ScalingFit(
+        law=law,
+        errors={name: float(np.sqrt(value)) for name, value in means.items()},
+        extrapolation=extrapolation,
+        exponent=fit_law("power", x, scores.mean(axis=0)).parameter,
+        low=float(np.quantile(exponents, 0.025)),
+        high=float(np.quantile(exponents, 0.975)),
+        p_value=_order_p(scores, rng),
+        n_seeds=n,
+        n_levels=len(x),
+    )
+
+
+def fit_law(name: str, x: np.ndarray, y: np.ndarray) -> Law:
+    """Least squares: linear in two coefficients, and the third parameter tried one by one."""
+    parameters, shape = LAWS[name]
+    tried = parameters(x)
+    shapes = shape(x, tried)  # (parameters, levels)
+    centred = shapes - shapes.mean(axis=1, keepdims=True)
+    norms = (centred**2).sum(axis=1)
+    factors = np.where(norms > 0, centred @ (y - y.mean()) / np.where(norms > 0, norms, 1), 0.0)
+    errors = ((y - y.mean() - factors[:, None] * centred) ** 2).sum(axis=1)
+    i = int(errors.argmin())
+    offset = y.mean() - factors[i] * shapes[i].mean()
+    return Law(name, float(offset), float(factors[i]), float(tried[i]))
+
+
+def _flat(x: np.ndarray, parameters: np.ndarray) -> np.ndarray:
+    return np.zeros((len(parameters), len(x)))
+
+
+def _power(x: np.ndarray, parameters: np.ndarray) -> np.ndarray:
+    return x ** parameters[:, None]
+
+
+def _saturating(x: np.ndarray, parameters: np.ndarray) -> np.ndarray:
+    return 1 - np.exp(-x / parameters[:, None])
+
+
+def _exponents(x: np.ndarray) -> np.ndarray:
+    return _POWERS[np.abs(_POWERS) > 1e-9]
+
+
+def _bends(x: np.ndarray) -> np.ndarray:
+    return np.geomspace(x.min() / 3, 3 * x.max(), _SHAPES)
+
+
+LAWS: dict[str, tuple[Callable, Callable]] = {
+    "flat": (lambda x: np.zeros(1), _flat),
+    "saturating": (_bends, _saturating),
+    "power": (_exponents, _power),
+}
+"""By name, the values of the parameter that are tried and the shape; the simplest first."""
+
+
+def _held_out(name: str, x: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Mean squared error on each seed, of the law that was fitted to the others."""
+    others = (scores.sum(axis=0) - scores) / (len(scores) - 1)
+    laws = [fit_law(name, x, mean) for mean in others]
+    return np.array([((own - law(x)) ** 2).mean() for own, law in zip(scores, laws, strict=True)])
+
+
+def _order_p(scores: np.ndarray, rng: np.random.Generator) -> float:
+    """Share of permutations within seeds that correlate with the order of levels as strongly."""
+    from scipy.stats import rankdata
+
+    ranks = rankdata(scores, axis=1)
+    centred = ranks - ranks.mean(axis=1, keepdims=True)
+    levels = np.arange(scores.shape[1]) - (scores.shape[1] - 1) / 2
+    observed = abs(float((centred @ levels).sum()))
+    shuffled = rng.permuted(np.tile(centred, (_DRAWS, 1, 1)), axis=2)
+    found = np.abs((shuffled @ levels).sum(axis=1))
+    return float((1 + (found >= observed - 1e-9).sum()) / (_DRAWS + 1))

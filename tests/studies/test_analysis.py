@@ -1,0 +1,229 @@
+"""What explains scores, on tables of which the answer is known."""
+
+import itertools
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy import stats
+
+from unweave.studies.agreement import metric_agreement, relation
+from unweave.studies.explained import explained_variance
+from unweave.studies.scaling import fit_law, scaling_fit
+from unweave.studies.selection import selection_quality, transfer
+
+DEFAULTS = {
+    "dataset": "dsprites",
+    "network": "burgess",
+    "width": 1.0,
+    "depth": 1,
+    "n_latents": 10,
+    "n_images": 737280,
+    "batch_size": 64,
+    "learning_rate": 5e-4,
+    "metric": "mig",
+    "step": 100,
+}
+
+
+def table(rows):
+    made = [{**DEFAULTS, "run": str(i), **row} for i, row in enumerate(rows)]
+    return pl.DataFrame(made, infer_schema_length=None)
+
+
+def factorial(effect, n_seeds=8, noise=1.0, seed=0, objectives=3, strengths=4, widths=2):
+    rng = np.random.default_rng(seed)
+    cells = itertools.product(range(objectives), range(strengths), range(widths), range(n_seeds))
+    return table(
+        {
+            "objective": f"o{o}",
+            "strength": float(s),
+            "width": 1.0 + w,
+            "seed": k,
+            "value": effect(o, s, w) + noise * rng.standard_normal(),
+        }
+        for o, s, w, k in cells
+    )
+
+
+def by_source(found):
+    return {share.source: share for share in found}
+
+
+def test_shares_of_a_balanced_study_are_those_of_the_analysis_of_variance():
+    """Against sums of squares from cell means, written out."""
+    data = factorial(lambda o, s, w: 0.8 * o + 0.5 * s * (o == 1) + w)
+    found = by_source(explained_variance(data))
+    values = data["value"].to_numpy().reshape(3, 4, 2, 8)
+    total = ((values - values.mean()) ** 2).sum()
+    squares = {
+        "objective": 64 * ((values.mean(axis=(1, 2, 3)) - values.mean()) ** 2).sum(),
+        "hyper-parameters": 16
+        * ((values.mean(axis=(2, 3)) - values.mean(axis=(1, 2, 3))[:, None]) ** 2).sum(),
+        "scale": 96 * ((values.mean(axis=(0, 1, 3)) - values.mean()) ** 2).sum(),
+        "seed": ((values - values.mean(axis=3, keepdims=True)) ** 2).sum(),
+    }
+    squares["interactions"] = total - sum(squares.values())
+    dfs = {"objective": 2, "hyper-parameters": 9, "scale": 1, "interactions": 11, "seed": 168}
+    assert set(found) == set(squares)
+    noise = squares["seed"] / dfs["seed"]
+    for source, square in squares.items():
+        assert found[source].share == pytest.approx(square / total)
+        assert found[source].df == dfs[source]
+        if source != "seed":
+            expected = (square - dfs[source] * noise) / total
+            assert found[source].adjusted == pytest.approx(expected)
+    assert sum(share.share for share in found.values()) == pytest.approx(1)
+    assert sum(share.adjusted for share in found.values()) == pytest.approx(1)
+    p = stats.f_oneway(*values.reshape(3, -1)).pvalue
+    assert p < 0.01
+    assert found["objective"].low > 0
+
+
+def test_without_any_effect_adjusted_shares_are_nought_and_plain_ones_are_not():
+    plain, adjusted = [], []
+    for seed in range(60):
+        found = by_source(explained_variance(factorial(lambda o, s, w: 0, n_seeds=3, seed=seed)))
+        plain.append(found["hyper-parameters"].share)
+        adjusted.append(found["hyper-parameters"].adjusted)
+    assert np.mean(plain) == pytest.approx(9 / 71, abs=0.02)
+    assert abs(np.mean(adjusted)) < 3 * np.std(adjusted) / np.sqrt(60)
+
+
+def test_intervals_hold_the_truth_about_as_often_as_they_say():
+    """Share of an effect of known variance: 1 of 2 in all for objectives -1 and 1."""
+    inside = 0
+    for seed in range(60):
+        data = factorial(
+            lambda o, s, w: 2.0 * o - 1, objectives=2, strengths=1, widths=2, n_seeds=10, seed=seed
+        )
+        share = by_source(explained_variance(data))["objective"]
+        inside += share.low <= 0.5 <= share.high
+    assert inside >= 50
+
+
+def test_one_seed_tells_nothing():
+    with pytest.raises(ValueError, match="nothing tells the seed from the rest"):
+        explained_variance(factorial(lambda o, s, w: o, n_seeds=1))
+    two = factorial(lambda o, s, w: o, n_seeds=2)
+    assert np.isinf(by_source(explained_variance(two))["seed"].low)
+    mixed = two.with_columns(metric=pl.Series(["mig", "sap"] * (two.height // 2)))
+    with pytest.raises(ValueError, match="several metrics"):
+        explained_variance(mixed)
+
+
+def test_scores_that_do_not_vary_have_nothing_to_explain():
+    flat = factorial(lambda o, s, w: 1.0, noise=0.0)
+    assert all(share.share == 0 for share in explained_variance(flat))
+
+
+X = np.array([100.0, 300, 1000, 3000, 10_000])
+
+
+def scores(law, n_seeds=8, noise=0.02, seed=0):
+    rng = np.random.default_rng(seed)
+    return law(X) + noise * rng.standard_normal((n_seeds, len(X)))
+
+
+def test_a_power_law_is_found_with_its_exponent():
+    found = scaling_fit(X, scores(lambda x: 0.8 - 2 * x**-0.5, noise=0.005))
+    assert found.law.name == "power"
+    assert found.low <= -0.5 <= found.high
+    assert found.exponent == pytest.approx(-0.5, abs=0.15)
+    assert found.law.offset == pytest.approx(0.8, abs=0.03)
+    assert found.has_trend
+    assert found.extrapolation["power"] < found.extrapolation["flat"]
+    assert "MIG rises with steps as a power law" in found.sentence("MIG", "steps")
+
+
+def test_saturation_is_found_where_it_bends():
+    found = scaling_fit(X, scores(lambda x: 0.1 + 0.6 * (1 - np.exp(-x / 700)), noise=0.01))
+    assert found.law.name == "saturating"
+    assert found.law.parameter == pytest.approx(700, rel=0.2)
+    assert "levels off, at 0.7" in found.sentence("MIG", "images")
+
+
+def test_noise_has_no_trend_but_for_one_in_twenty():
+    told = [scaling_fit(X, scores(lambda x: 0 * x + 0.3, seed=s)).has_trend for s in range(60)]
+    assert sum(told) <= 6
+    quiet = scaling_fit(X, scores(lambda x: 0 * x + 0.3, seed=int(np.argmin(told))))
+    assert "no trend can be told from noise" in quiet.sentence("SAP", "parameters")
+
+
+def test_laws_are_fitted_by_least_squares():
+    y = np.array([0.1, 0.2, 0.15, 0.3, 0.28])
+    for name in ("saturating", "power"):
+        law = fit_law(name, X, y)
+        error = ((law(X) - y) ** 2).sum()
+        for step in (0.98, 1.02):  # no better nearby
+            other = type(law)(name, law.offset, law.factor * step, law.parameter)
+            assert ((other(X) - y) ** 2).sum() > error
+    flat = fit_law("flat", X, y)
+    np.testing.assert_allclose(flat(X), y.mean())
+
+
+def test_scales_that_make_no_sense_are_refused():
+    with pytest.raises(ValueError, match="at least two seeds and three levels"):
+        scaling_fit(X[:2], np.zeros((3, 2)))
+    with pytest.raises(ValueError, match="above 0"):
+        scaling_fit(np.array([0.0, 1, 2]), np.zeros((3, 3)))
+
+
+def metrics(columns):
+    return table(
+        {"run": str(i), "objective": "vae", "strength": None, "seed": i, "metric": name, "value": v}
+        for name, values in columns.items()
+        for i, v in enumerate(values)
+    )
+
+
+def test_metrics_that_agree_stand_beside_each_other(rng):
+    a, b = rng.standard_normal((2, 60))
+    columns = {"a1": a, "b1": b, "a2": a + 0.1 * b, "b2": np.exp(b), "still": np.ones(60)}
+    found = metric_agreement(metrics(columns))
+    assert found.n_models == 60
+    place = {name: i for i, name in enumerate(found.metrics)}
+    assert abs(place["a1"] - place["a2"]) == 1
+    assert abs(place["b1"] - place["b2"]) == 1
+    assert found.correlations[place["b1"], place["b2"]] == pytest.approx(1)
+    expected = stats.spearmanr(a, columns["a2"]).statistic
+    assert found.correlations[place["a1"], place["a2"]] == pytest.approx(expected)
+    assert np.isnan(found.correlations[place["still"], place["a1"]])
+    assert relation(metrics(columns), "a1", "a2").correlation == pytest.approx(expected)
+    assert metric_agreement(metrics({"a1": a})) is None
+
+
+def test_choosing_by_a_good_ranking_gains_and_by_noise_does_not(rng):
+    quality = rng.standard_normal(40)
+    scored = metrics({"mig": quality, "sap": rng.standard_normal(40)})
+    ranked = pl.DataFrame({"run": [str(i) for i in range(40)], "udr": np.exp(quality)})
+    mig, sap = selection_quality(scored, ranked)
+    assert (mig.metric, mig.correlation, mig.chosen) == ("mig", pytest.approx(1), mig.best)
+    assert mig.p_value < 0.01
+    assert abs(sap.correlation) < 0.5
+    assert sap.mean < sap.best
+    with pytest.raises(ValueError, match="a relation needs three"):
+        selection_quality(scored, ranked.head(2))
+
+
+def test_settings_transfer_where_data_sets_agree(rng):
+    def rows(same):
+        for dataset, strength, seed in itertools.product(["a", "b"], range(8), range(3)):
+            value = strength if dataset == "a" or same else -strength
+            yield {
+                "dataset": dataset,
+                "objective": "beta_vae",
+                "strength": float(strength),
+                "seed": seed,
+                "value": value + 0.1 * rng.standard_normal(),
+            }
+
+    forth, back = transfer(table(rows(same=True)))
+    assert (forth.source, forth.target, back.source) == ("a", "b", "b")
+    assert forth.correlation == pytest.approx(1)
+    assert forth.better_than_random == 1
+    assert forth.n_settings == 8
+    against, _ = transfer(table(rows(same=False)))
+    assert against.correlation == pytest.approx(-1)
+    assert against.better_than_random == 0
+    assert transfer(table(rows(same=True)).filter(pl.col("dataset") == "a")) == []
