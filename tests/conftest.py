@@ -1,11 +1,13 @@
 import os
 import runpy
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from unweave.cli import main
 from unweave.datasets.meshes import pointer
 from unweave.datasets.renderer import Renderer
 from unweave.studies import load_study, run_study
@@ -103,3 +105,20 @@ def renderer():
         pytest.skip(f"there is no renderer: {error}")
     yield found
     found.close()
+
+
+@pytest.fixture
+def cli(monkeypatch, capsys):
+    """Call the command line; its exit code, what it printed, and its errors on one line."""
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["unweave", *map(str, words)])
+        try:
+            main()
+            code = 0
+        except SystemExit as stop:
+            code = stop.code or 0
+        printed = capsys.readouterr()
+        return code, printed.out, " ".join(printed.err.split())
+
+    return call

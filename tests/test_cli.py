@@ -8,25 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unweave.cli import app, main
+from unweave.cli import app
 from unweave.metrics import METRICS
-
-
-@pytest.fixture
-def cli(monkeypatch, capsys):
-    """Call the command line; its exit code, what it printed, and its errors on one line."""
-
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["unweave", *map(str, words)])
-        try:
-            main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        printed = capsys.readouterr()
-        return code, printed.out, " ".join(printed.err.split())
-
-    return call
 
 
 @pytest.fixture

@@ -36,6 +36,7 @@ def study_run(
     workers: int | None = None,
     dry_run: Annotated[bool, Parameter(negative="")] = False,
     yes: Annotated[bool, Parameter(negative="")] = False,
+    shard: str = "0/1",
 ) -> None:
     """Run the study NAME, go on where it was cut off, and write its table and its report.
 
@@ -51,6 +52,8 @@ def study_run(
         Only say what there is to do, and how long it will take by a short measured probe.
     yes
         Do not ask before a study of more than 10,000 runs.
+    shard
+        i/n: do every n-th run only, from the i-th on, counted from 0: for the jobs of an array.
     """
     from unweave._parallel import n_cores
     from unweave.studies import load_study
@@ -59,7 +62,9 @@ def study_run(
     if dry_run:
         print_plan(chosen, workers or n_cores())
         return
-    run_and_report(chosen, out or Path("studies") / chosen.name, workers)
+    run_and_report(
+        chosen, out or Path("studies") / chosen.name, workers, shard=_parsed_shard(shard)
+    )
 
 
 def print_plan(chosen: AnyStudy, workers: int) -> None:
@@ -86,7 +91,9 @@ def print_plan(chosen: AnyStudy, workers: int) -> None:
     print_table(f"Plan of {chosen.name}, timed on this machine", ["what", "how much"], rows)
 
 
-def run_and_report(chosen: AnyStudy, folder: Path, workers: int | None) -> None:
+def run_and_report(
+    chosen: AnyStudy, folder: Path, workers: int | None, *, shard: tuple[int, int] = (0, 1)
+) -> None:
     """Run a study in its folder, write its table and its report, and say what failed.
 
     The program ends with code 1 if a run failed, and with 130 if it was interrupted.
@@ -96,7 +103,7 @@ def run_and_report(chosen: AnyStudy, folder: Path, workers: int | None) -> None:
 
     try:
         with progress_bar() as report:
-            failures = run_study(chosen, folder, workers=workers, progress=report)
+            failures = run_study(chosen, folder, workers=workers, progress=report, shard=shard)
     except KeyboardInterrupt:
         err.print(
             f"interrupted; nothing is lost: the same command goes on in {folder}", style="yellow"
@@ -148,6 +155,7 @@ def study_table(
     folder: Path,
     /,
     *,
+    sql: str | None = None,
     json: Annotated[bool, Parameter(name="--json", negative="")] = False,  # noqa: A002
 ) -> None:
     """Print a study's results: a row for each run, and what it was scored on and by.
@@ -156,14 +164,24 @@ def study_table(
     ----------
     folder
         Folder of the study.
+    sql
+        A question to the table, which is called scores, as DuckDB understands it:
+        "select objective, avg(value) from scores group by all". It needs the extra sql.
     json
         Print JSON instead of a table.
     """
     import polars as pl
 
     from unweave.studies import read_table
+    from unweave.studies.table import query
 
     table = read_table(folder)
+    if sql is not None:
+        table = query(table, sql)
+        if not json:
+            with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=200, float_precision=4):
+                print(table)
+            return
     if json:
         print_json({"rows": table.to_dicts()})
         return
@@ -221,6 +239,70 @@ def study_udr(
     print_table(f"UDR ({method}) of {folder}", columns, cells)
 
 
+@study.command(name="merge")
+def study_merge(*folders: Path, out: Path) -> None:
+    """Join the finished runs of one study from several machines, and report on all.
+
+    Parameters
+    ----------
+    folders
+        Folders of the study; its cells may differ.
+    out
+        Where the joined study goes.
+    """
+    from unweave.reports import write_report
+    from unweave.studies import build_table, open_study, write_table
+    from unweave.studies.merging import merge_studies
+
+    for folder, copied in merge_studies(folders, out).items():
+        console.print(f"{folder}: {copied} runs copied", markup=False, highlight=False)
+    chosen = open_study(out)
+    write_table(build_table(chosen, out), out)
+    console.print(f"report: {write_report(chosen, out)}", markup=False, soft_wrap=True)
+
+
+@study.command(name="slurm")
+def study_slurm(
+    name: str,
+    /,
+    *,
+    out: Path,
+    jobs: int,
+    cores: int = 1,
+    hours: int = 24,
+    gpus: int = 0,
+    partition: str | None = None,
+) -> None:
+    """Print a script for sbatch that runs a study as an array of jobs.
+
+    Parameters
+    ----------
+    name
+        A shipped study or a TOML file.
+    out
+        Folder of the results, which all nodes see.
+    jobs
+        Jobs in the array, each with its share of the runs.
+    cores
+        Of each job.
+    hours
+        Limit of a job.
+    gpus
+        Of each job.
+    partition
+        Where the jobs go.
+    """
+    from unweave.studies import load_study
+    from unweave.studies.slurm import slurm_script
+
+    chosen = load_study(name)
+    script = slurm_script(
+        name, chosen.name, out,
+        jobs=jobs, cores=cores, hours=hours, gpus=gpus, partition=partition,
+    )  # fmt: skip
+    print(script, end="")
+
+
 @study.command(name="report")
 def study_report(folder: Path, /) -> None:
     """Write a study's report anew from the runs that are finished.
@@ -236,3 +318,10 @@ def study_report(folder: Path, /) -> None:
     console.print(
         f"report: {write_report(open_study(folder), folder)}", markup=False, soft_wrap=True
     )
+
+
+def _parsed_shard(text: str) -> tuple[int, int]:
+    first, slash, second = text.partition("/")
+    if not (slash and first.isdigit() and second.isdigit() and int(first) < int(second)):
+        raise ValueError(f"--shard is i/n with i from 0 to n - 1, as 0/8 or 7/8, not {text!r}")
+    return int(first), int(second)

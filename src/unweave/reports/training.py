@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from unweave.datasets import FactorSpace, load
+from unweave.reports.analysis import DESIGN, analysis
 from unweave.reports.figures import (
     COLOURS,
     compute_figure,
@@ -23,7 +25,8 @@ from unweave.reports.model import model_pictures
 from unweave.reports.page import render
 from unweave.reports.published import PAPER_SCORES
 from unweave.studies.engine import study_runs
-from unweave.studies.run import TrainingRun
+from unweave.studies.explained import Share
+from unweave.studies.run import Run, TrainingRun
 from unweave.studies.study import Study
 from unweave.studies.table import build_table
 from unweave.studies.trends import mean_interval
@@ -31,27 +34,70 @@ from unweave.training.curves import read_curves
 
 __all__ = ["training_page"]
 
+_MOST_ROWS = 3_000  # in the page; the table holds all
+_MOST_CURVES = 60
+
 
 def training_page(study: Study, folder: Path) -> str:
     """The page of the finished runs in a study's folder."""
-    table = build_table(study, folder)
+    table = label_objectives(build_table(study, folder))
     runs = [run for run in study_runs(study, folder) if run.is_finished]
+    if any(table[column].n_unique() > 1 for column in DESIGN):
+        return render("design.html", _design_content(study, table, runs))
     return render("training.html", _content(study, table, cast(list[TrainingRun], runs)))
 
 
+def _shared_content(study: Study, table: pl.DataFrame, runs: Sequence[Run]) -> dict[str, Any]:
+    """What both pages show."""
+    return {
+        "study": study,
+        "n_finished": len(runs),
+        "n_runs": len(study.runs()),
+        **analysis(table),
+        "rows": table.head(_MOST_ROWS).to_dicts(),
+        "n_rows": table.height,
+        "study_json": json.dumps(study.model_dump(mode="json"), indent=1, ensure_ascii=False),
+    }
+
+
+def _design_content(study: Study, table: pl.DataFrame, runs: Sequence[Run]) -> dict[str, Any]:
+    """Of a study that varies more than objectives, seeds and steps."""
+    content = _shared_content(study, table, runs)
+    varied = [c for c in ("label", *DESIGN, "step") if table[c].n_unique() > 1]
+    told = [one.sentence for one in content["scalings"] if one.fit.has_trend]
+    n = len(content["scalings"])
+    headline = (
+        f"Of {n} courses of a score over a scale, {len(told)} are told from noise, where chance "
+        f"alone would make about {0.05 * n:.2g}."
+    )
+    return {
+        **content,
+        "headline": " ".join([headline, *told[:3]]) if n else _widest(content["shares"]),
+        "varied": varied,
+    }
+
+
+def _widest(shares: dict[str, list[Share]]) -> str:
+    """Which source explains most of each metric."""
+    if not shares:
+        return "There are too few seeds and levels to say what explains the scores."
+    parts = []
+    for metric, own in shares.items():
+        most = max(own, key=lambda share: share.adjusted)
+        name = METRIC_NAMES.get(metric, metric)
+        parts.append(f"{name}: {most.source}, {100 * most.adjusted:.0f} %")
+    return f"What explains most of the variance: {'; '.join(parts)}."
+
+
 def _content(study: Study, table: pl.DataFrame, runs: list[TrainingRun]) -> dict[str, Any]:
-    table = label_objectives(table)
     labels = table["label"].unique(maintain_order=True).to_list()
     colours = {label: COLOURS[i % len(COLOURS)] for i, label in enumerate(labels)}
     cells = scaled_cells(table)
     shown = _one_run_each(cells, runs)
     space = load(study.dataset).space
-    all_runs = study.runs()
     return {
-        "study": study,
+        **_shared_content(study, table, runs),
         "findings": find(table),
-        "n_finished": len(runs),
-        "n_runs": len(all_runs),
         "score_figures": _score_figures(cells, colours),
         "is_about_compute": cells["step"].n_unique() > 1,
         "comparison": _comparison(cells),
@@ -59,9 +105,6 @@ def _content(study: Study, table: pl.DataFrame, runs: list[TrainingRun]) -> dict
         "curves": _curves(cells, runs, colours),
         "models": [_model(label, run, space) for label, run in shown.items()],
         "settings": _settings(study, table),
-        "rows": table.to_dicts(),
-        "metric_names": METRIC_NAMES,
-        "study_json": json.dumps(study.model_dump(mode="json"), indent=1, ensure_ascii=False),
     }
 
 
@@ -127,7 +170,7 @@ def _comparison(cells: pl.DataFrame) -> list[dict[str, Any]]:
 def _curves(cells: pl.DataFrame, runs: list[TrainingRun], colours: dict[str, str]) -> list[str]:
     label_of = dict(cells.select("run", "label").unique().iter_rows())
     curves: dict[str, list] = {}
-    for run in runs:
+    for run in runs[:: max(1, len(runs) // _MOST_CURVES)]:
         label = label_of.get(run.description.key)
         rows = read_curves(run.folder)
         if label is not None and rows:

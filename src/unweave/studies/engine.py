@@ -11,13 +11,13 @@ import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from unweave._parallel import keep_to, n_cores
 from unweave.studies.description import Description
 from unweave.studies.encoders import EncoderDescription, EncoderRun
-from unweave.studies.loading import AnyStudy
+from unweave.studies.loading import AnyStudy, write_study
 from unweave.studies.manifolds import ManifoldDescription, ManifoldRun
 from unweave.studies.objects import ObjectDescription, ObjectRun
 from unweave.studies.run import Run, RunIsBusyError, TrainingRun
@@ -48,9 +48,18 @@ def study_runs(study: AnyStudy, folder: Path) -> list[Run]:
 
 
 def run_study(
-    study: AnyStudy, folder: Path, *, workers: int | None = None, progress: Progress | None = None
+    study: AnyStudy,
+    folder: Path,
+    *,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    shard: tuple[int, int] = (0, 1),
 ) -> dict[str, str]:
     """Finish every run of a study; finished ones are left as they are.
+
+    Several calls may share a folder, on a network as well: each run is done by one of them. With a
+    ``shard`` (i, n) only every n-th run is done, from the i-th on (counted from 0), as for the jobs
+    of an array.
 
     Returns
     -------
@@ -66,12 +75,13 @@ def run_study(
     """
     try:
         (folder / "runs").mkdir(parents=True, exist_ok=True)
-        write_json(folder / "study.json", study.model_dump(mode="json"))
+        write_study(study, folder)
     except OSError as error:
         raise type(error)(
             error.errno, f"cannot write into {folder} ({error.strerror}): choose another with --out"
         ) from error
     runs = study_runs(study, folder)
+    runs = runs[shard[0] :: shard[1]]
     pending = [run for run in runs if not run.is_finished]
     if not pending:
         return {}
@@ -153,8 +163,9 @@ class _Pool:
                 run = left.pop(index)
                 if reason is not None:
                     self.failures[run.description.key] = reason
-                    run.folder.mkdir(parents=True, exist_ok=True)
-                    write_json(run.folder / "failure.json", {"reason": reason})
+                    with suppress(OSError):  # a full disk may be what it failed of
+                        run.folder.mkdir(parents=True, exist_ok=True)
+                        write_json(run.folder / "failure.json", {"reason": reason})
                 else:
                     (run.folder / "failure.json").unlink(missing_ok=True)
 
@@ -243,7 +254,8 @@ def _work(index: int, description: Description, folder: Path) -> str | None:
     except _StoppedError:
         return "interrupted"
     except Exception as error:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "failure.txt").write_text(traceback.format_exc())
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "failure.txt").write_text(traceback.format_exc())
         return f"{type(error).__name__}: {error}"
     return None

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+import unweave
 from unweave._check import suggestion
 from unweave.models import Network
 from unweave.models.objectives import OBJECTIVES
@@ -18,8 +19,19 @@ from unweave.studies.manifolds import ManifoldStudy
 from unweave.studies.objects import ObjectStudy
 from unweave.studies.representations import Isometric, Latents, Model, Pixels
 from unweave.studies.study import Cells, Evaluation, Study, Training
+from unweave.training.checkpoint import write_json
 
-__all__ = ["AnyStudy", "checked_study", "load_study", "open_study", "shipped_studies", "validated"]
+__all__ = [
+    "AnyStudy",
+    "checked_study",
+    "load_study",
+    "open_study",
+    "shipped_studies",
+    "validated",
+    "write_study",
+]
+
+FORMAT = 1  # of the folder of a study
 
 AnyStudy = Study | ManifoldStudy | EncoderStudy | ObjectStudy
 """Models to train, manifolds to split, encoders to score, or rendered objects to split."""
@@ -43,6 +55,8 @@ def open_study(folder: Path) -> AnyStudy:
     ------
     FileNotFoundError
         If the folder holds no study.
+    ValueError
+        If another version of this library made it, and it cannot be read.
     """
     file = folder / "study.json"
     if not file.exists():
@@ -50,7 +64,26 @@ def open_study(folder: Path) -> AnyStudy:
             f"{folder} holds no study: it has no study.json; give the folder that "
             "`unweave study` wrote"
         )
-    return validated(json.loads(file.read_text()))
+    content = json.loads(file.read_text())
+    made_by = content.pop("unweave", "an older version")
+    if content.pop("format", FORMAT) != FORMAT:
+        raise ValueError(
+            f"{folder} was made by unweave {made_by}, and this is {unweave.__version__}, which "
+            "keeps studies in another way: use that version, or run the study anew elsewhere"
+        )
+    try:
+        return validated(content)
+    except ValidationError as error:
+        raise ValueError(
+            f"{folder} was made by unweave {made_by}, and this is {unweave.__version__}: "
+            f"{_sentences(error)}"
+        ) from error
+
+
+def write_study(study: AnyStudy, folder: Path) -> None:
+    """Keep a study's description in the folder of its results."""
+    versions = {"format": FORMAT, "unweave": unweave.__version__}
+    write_json(folder / "study.json", {**versions, **study.model_dump(mode="json")})
 
 
 def shipped_studies() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import polars as pl
@@ -10,7 +11,7 @@ from unweave.datasets.cache import written_whole
 from unweave.studies.engine import study_runs
 from unweave.studies.loading import AnyStudy, open_study
 
-__all__ = ["build_table", "read_table", "write_table"]
+__all__ = ["build_table", "query", "read_table", "write_table"]
 
 
 def build_table(study: AnyStudy, folder: Path) -> pl.DataFrame:
@@ -39,3 +40,33 @@ def read_table(folder: Path) -> pl.DataFrame:
         If the folder holds no study.
     """
     return build_table(open_study(folder), folder)
+
+
+def query(table: pl.DataFrame, sql: str) -> pl.DataFrame:
+    """What DuckDB answers to a question to the table, which is called ``scores``.
+
+    Raises
+    ------
+    ImportError
+        If DuckDB is not installed.
+    ValueError
+        If it does not understand the question.
+    """
+    try:
+        import duckdb
+    except ImportError as error:
+        raise ImportError(
+            "--sql needs DuckDB: pip install 'unweave[sql]', or ask polars: "
+            "unweave.studies.read_table(folder)"
+        ) from error
+    with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:
+        file = Path(folder) / "scores.parquet"
+        table.write_parquet(file)
+        connection.execute(f"create table scores as from read_parquet('{file}')")
+        try:
+            answer = connection.execute(sql)
+            columns = [column[0] for column in answer.description or []]
+            rows = answer.fetchall()
+        except duckdb.Error as error:
+            raise ValueError(f"DuckDB says: {error}") from error
+    return pl.DataFrame(rows, schema=columns, orient="row", infer_schema_length=None)

@@ -1,0 +1,70 @@
+"""Studies on a cluster that Slurm shares: the script of an array of jobs."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+__all__ = ["slurm_script"]
+
+_SCRIPT = """\
+#!/bin/bash
+#SBATCH --job-name=unweave-{name}
+#SBATCH --array=0-{last}
+#SBATCH --cpus-per-task={cores}
+#SBATCH --time={hours:02d}:00:00
+#SBATCH --output={log}
+{gpus}{partition}#SBATCH --requeue
+# A job that is cut off goes on where it was. When all are done:
+#     unweave study report {out}
+set -euo pipefail
+export OMP_NUM_THREADS=1
+exec unweave study {study} --out {out} --workers {workers} --shard "$SLURM_ARRAY_TASK_ID/{jobs}"
+"""
+
+
+def slurm_script(
+    study: str,
+    name: str,
+    out: Path,
+    *,
+    jobs: int,
+    cores: int = 1,
+    hours: int = 24,
+    gpus: int = 0,
+    partition: str | None = None,
+) -> str:
+    """A script for ``sbatch`` that runs a study as an array of jobs in one shared folder.
+
+    Parameters
+    ----------
+    study
+        Name of a shipped study, or its file, as the jobs see it.
+    name
+        Of the jobs.
+    out
+        Folder of the results, which all nodes see.
+    jobs
+        Jobs in the array; each does every ``jobs``-th run.
+    cores
+        Of each job. Runs side by side, a core each; on a GPU four of them share it.
+    hours
+        Limit of a job.
+    gpus
+        Of each job.
+    partition
+        Where the jobs go, if not where they go by default.
+    """
+    return _SCRIPT.format(
+        study=shlex.quote(study),
+        name=name,
+        last=jobs - 1,
+        jobs=jobs,
+        cores=cores,
+        hours=hours,
+        log=out / "slurm-%a.log",
+        gpus=f"#SBATCH --gpus={gpus}\n" if gpus else "",
+        partition=f"#SBATCH --partition={partition}\n" if partition else "",
+        out=shlex.quote(str(out)),
+        workers=min(cores, 4 * gpus) if gpus else cores,
+    )
