@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 from rich.table import Table
@@ -14,6 +14,7 @@ from unweave.cli.console import out as console
 
 if TYPE_CHECKING:
     from unweave.studies.loading import AnyStudy
+    from unweave.studies.ray_engine import Placement
 
 __all__ = ["run_and_report", "study"]
 
@@ -37,6 +38,10 @@ def study_run(
     dry_run: Annotated[bool, Parameter(negative="")] = False,
     yes: Annotated[bool, Parameter(negative="")] = False,
     shard: str = "0/1",
+    engine: Literal["local", "ray"] = "local",
+    address: str | None = None,
+    cpus: float = 1.0,
+    gpus: float = 0.0,
 ) -> None:
     """Run the study NAME, go on where it was cut off, and write its table and its report.
 
@@ -54,6 +59,14 @@ def study_run(
         Do not ask before a study of more than 10,000 runs.
     shard
         i/n: do every n-th run only, from the i-th on, counted from 0: for the jobs of an array.
+    engine
+        Processes of this machine, or tasks of a Ray cluster of which all nodes see the folder.
+    address
+        Of the Ray cluster, host:port; by default that of RAY_ADDRESS, or one on this machine.
+    cpus
+        Cores that a run takes of the cluster.
+    gpus
+        GPUs that a run takes of the cluster; 0.25 for four on one.
     """
     from unweave._parallel import n_cores
     from unweave.studies import load_study
@@ -62,9 +75,15 @@ def study_run(
     if dry_run:
         print_plan(chosen, workers or n_cores())
         return
-    run_and_report(
-        chosen, out or Path("studies") / chosen.name, workers, shard=_parsed_shard(shard)
-    )
+    place = None
+    if engine == "ray":
+        from unweave.studies.ray_engine import Placement
+
+        place = Placement(address=address, cpus=cpus, gpus=gpus)
+    elif address:
+        raise ValueError("--address is of a Ray cluster: add --engine ray")
+    folder = out or Path("studies") / chosen.name
+    run_and_report(chosen, folder, workers, shard=_parsed_shard(shard), ray=place)
 
 
 def print_plan(chosen: AnyStudy, workers: int) -> None:
@@ -92,7 +111,12 @@ def print_plan(chosen: AnyStudy, workers: int) -> None:
 
 
 def run_and_report(
-    chosen: AnyStudy, folder: Path, workers: int | None, *, shard: tuple[int, int] = (0, 1)
+    chosen: AnyStudy,
+    folder: Path,
+    workers: int | None,
+    *,
+    shard: tuple[int, int] = (0, 1),
+    ray: Placement | None = None,
 ) -> None:
     """Run a study in its folder, write its table and its report, and say what failed.
 
@@ -103,7 +127,9 @@ def run_and_report(
 
     try:
         with progress_bar() as report:
-            failures = run_study(chosen, folder, workers=workers, progress=report, shard=shard)
+            failures = run_study(
+                chosen, folder, workers=workers, progress=report, shard=shard, ray=ray
+            )
     except KeyboardInterrupt:
         err.print(
             f"interrupted; nothing is lost: the same command goes on in {folder}", style="yellow"

@@ -20,10 +20,11 @@ from unweave.studies.encoders import EncoderDescription, EncoderRun
 from unweave.studies.loading import AnyStudy, write_study
 from unweave.studies.manifolds import ManifoldDescription, ManifoldRun
 from unweave.studies.objects import ObjectDescription, ObjectRun
+from unweave.studies.ray_engine import Placement, finish_on_ray
 from unweave.studies.run import Run, RunIsBusyError, TrainingRun
 from unweave.training.checkpoint import write_json
 
-__all__ = ["Progress", "open_run", "run_study", "study_runs"]
+__all__ = ["Progress", "finish_run", "open_run", "run_study", "study_runs"]
 
 _ATTEMPTS = 2  # a run whose process died (out of memory, say) is tried once more
 _POLL_SECONDS = 0.25
@@ -54,12 +55,13 @@ def run_study(
     workers: int | None = None,
     progress: Progress | None = None,
     shard: tuple[int, int] = (0, 1),
+    ray: Placement | None = None,
 ) -> dict[str, str]:
     """Finish every run of a study; finished ones are left as they are.
 
     Several calls may share a folder, on a network as well: each run is done by one of them. With a
     ``shard`` (i, n) only every n-th run is done, from the i-th on (counted from 0), as for the jobs
-    of an array.
+    of an array. With a Ray cluster, runs are its tasks, and ``workers`` says nothing.
 
     Returns
     -------
@@ -71,7 +73,7 @@ def run_study(
     KeyboardInterrupt
         When interrupted, after the workers have stopped; the next call goes on.
     OSError
-        If the folder cannot be written.
+        If the folder cannot be written, or the Ray cluster does not answer.
     """
     try:
         (folder / "runs").mkdir(parents=True, exist_ok=True)
@@ -86,8 +88,64 @@ def run_study(
     if not pending:
         return {}
     study.prepare(lambda n, total: progress("drawing the data", n, total) if progress else None)
+    if ray is not None:
+        return _finish_on_ray(runs, pending, ray, progress)
     pool = _Pool(runs, pending, workers or n_cores())
     return pool.finish(progress)
+
+
+def finish_run(run: Run, at_step: Callable[[int], None] | None = None) -> str | None:
+    """Do a run's work; the reason if it failed.
+
+    Raises
+    ------
+    RunIsBusyError
+        If another process is at work on it.
+    """
+    try:
+        run.execute(at_step)
+    except (RunIsBusyError, _StoppedError):
+        raise
+    except Exception as error:
+        with suppress(OSError):  # a full disk may be what it failed of
+            run.folder.mkdir(parents=True, exist_ok=True)
+            (run.folder / "failure.txt").write_text(traceback.format_exc())
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def _note_end(run: Run, reason: str | None, failures: dict[str, str]) -> None:
+    """Keep why a run failed, or that it no longer does."""
+    with suppress(OSError):
+        if reason is None:
+            (run.folder / "failure.json").unlink(missing_ok=True)
+            return
+        failures[run.description.key] = reason
+        run.folder.mkdir(parents=True, exist_ok=True)
+        write_json(run.folder / "failure.json", {"reason": reason})
+
+
+def _finish_on_ray(
+    runs: list[Run], pending: list[Run], placement: Placement, progress: Progress | None
+) -> dict[str, str]:
+    failures: dict[str, str] = {}
+    ended: list[Run] = []
+    before = sum(run.description.work for run in runs) - sum(r.description.work for r in pending)
+
+    def finished(run: Run, reason: str | None) -> None:
+        ended.append(run)
+        _note_end(run, reason, failures)
+
+    def at_poll() -> None:
+        if progress:
+            progress(
+                f"{len(ended)} of {len(pending)} runs finished",
+                before + sum(run.description.work for run in ended),
+                sum(run.description.work for run in runs),
+            )
+
+    finish_on_ray(pending, placement, finished, at_poll)
+    return failures
 
 
 class _Pool:
@@ -161,13 +219,7 @@ class _Pool:
                         continue
                     reason = "its process died twice: killed, or out of memory"
                 run = left.pop(index)
-                if reason is not None:
-                    self.failures[run.description.key] = reason
-                    with suppress(OSError):  # a full disk may be what it failed of
-                        run.folder.mkdir(parents=True, exist_ok=True)
-                        write_json(run.folder / "failure.json", {"reason": reason})
-                else:
-                    (run.folder / "failure.json").unlink(missing_ok=True)
+                _note_end(run, reason, self.failures)
 
     def _started(self, left: dict[int, Run]) -> bool:
         return any(self.steps[i] > 0 for i in left)
@@ -246,16 +298,14 @@ def _work(index: int, description: Description, folder: Path) -> str | None:
     try:
         while not run.is_finished:
             try:
-                run.execute(at_step)
+                reason = finish_run(run, at_step)
             except RunIsBusyError:
                 at_step(0)
                 time.sleep(1.0)
+                continue
+            if reason is not None:
+                return reason
         steps[index] = description.work
     except _StoppedError:
         return "interrupted"
-    except Exception as error:
-        with suppress(OSError):
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / "failure.txt").write_text(traceback.format_exc())
-        return f"{type(error).__name__}: {error}"
     return None
