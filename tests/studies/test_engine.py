@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import polars as pl
 import pytest
 from filelock import FileLock
@@ -88,6 +89,31 @@ def test_a_killed_study_goes_on_and_ends_with_the_same_table(
     assert len(list(out.glob("runs/*/result.json"))) < 4
     assert run_study(load_study(tiny_file), out) == {}
     assert_frame_equal(table_of(out), table_of(tiny[1]))
+
+
+@pytest.mark.slow
+def test_a_study_killed_at_twenty_random_moments_loses_nothing(
+    tiny, tiny_file, start, tmp_path, shared_cache
+):
+    """No finished run is lost or done again, and the table is that of the study left alone."""
+    rng = np.random.default_rng(int(time.time()))
+    study, folder = tiny
+    out = tmp_path / "out"
+    finished: dict[str, int] = {}
+    for _ in range(20):
+        process = start()
+        time.sleep(rng.uniform(3, 16))
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        for result in out.glob("runs/*/result.json"):
+            written = result.stat().st_mtime_ns
+            assert finished.setdefault(result.parent.name, written) == written
+        assert set(finished) == {p.parent.name for p in out.glob("runs/*/result.json")}
+    assert run_study(study, out) == {}
+    for key, written in finished.items():
+        assert (out / "runs" / key / "result.json").stat().st_mtime_ns == written
+    assert_frame_equal(table_of(out), table_of(folder))
 
 
 def test_workers_of_a_killed_study_end_by_themselves(tiny_file, start, tmp_path, shared_cache):

@@ -1,10 +1,8 @@
 import json
-import sys
 
 import pytest
 
-from unweave.cli import main
-from unweave.studies import rank_models, run_study
+from unweave.studies import rank_models, read_table, run_study
 
 
 def test_runs_of_other_seeds_are_compared(tiny):
@@ -19,16 +17,19 @@ def test_runs_of_other_seeds_are_compared(tiny):
     assert ((ranked["udr"] >= 0) & (ranked["udr"] <= 1)).all()
 
 
-def test_the_command_prints_them(tiny, monkeypatch, capsys):
-    study, folder = tiny
-    monkeypatch.setattr(
-        sys, "argv", ["unweave", "study", "udr", str(folder), "--rows", "200", "--json"]
-    )
-    with pytest.raises(SystemExit) as stop:
-        main()
-    assert stop.value.code in (0, None)
-    rows = json.loads(capsys.readouterr().out)["rows"]
-    assert {row["seed"] for row in rows} == {0, 1}
+def test_the_command_prints_them_and_what_choosing_by_them_gains(tiny, cli):
+    _, folder = tiny
+    code, printed, _ = cli("study", "udr", folder, "--rows", "200", "--json")
+    assert code == 0
+    answer = json.loads(printed)
+    assert {row["seed"] for row in answer["rows"]} == {0, 1}
+    gains = {gain["metric"]: gain for gain in answer["selection"]}
+    assert set(gains) == {"mig", "sap"}
+    last = read_table(folder).filter(metric="mig", step=30)
+    assert gains["mig"]["best"] == last["value"].max()
+    chosen = max(answer["rows"], key=lambda row: row["udr"])["udr"]
+    best = [row["run"] for row in answer["rows"] if row["udr"] == chosen]
+    assert gains["mig"]["chosen"] in last.filter(last["run"].is_in(best))["value"].to_list()
 
 
 def test_a_study_of_single_seeds_cannot_be_ranked(tiny, tmp_path):

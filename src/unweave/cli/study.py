@@ -243,12 +243,17 @@ def study_udr(
     json
         Print JSON instead of a table.
     """
-    from unweave.studies import rank_models
+    from dataclasses import asdict
+
+    from unweave.studies import rank_models, read_table
+    from unweave.studies.selection import selection_quality
 
     with patience("encoding"):
         ranked = rank_models(folder, method=method, rows=rows, seed=seed)
+    gains = selection_quality(read_table(folder), ranked, seed=seed) if ranked.height > 2 else []
     if json:
-        print_json({"method": method, "rows": ranked.to_dicts()})
+        content = {"method": method, "rows": ranked.to_dicts()}
+        print_json({**content, "selection": [asdict(gain) for gain in gains]})
         return
     cells = [
         [
@@ -263,6 +268,22 @@ def study_udr(
     ]
     columns = ["run", "objective", "strength", "seed", "udr", "chance"]
     print_table(f"UDR ({method}) of {folder}", columns, cells)
+    if gains:
+        print_table(
+            "What choosing the model of the highest UDR gains",
+            ["metric", "rank correlation", "p", "of the chosen", "of all, mean", "of the best"],
+            [
+                [
+                    gain.metric,
+                    f"{gain.correlation:+.2f}",
+                    f"{gain.p_value:.2g}",
+                    f"{gain.chosen:.4f}",
+                    f"{gain.mean:.4f}",
+                    f"{gain.best:.4f}",
+                ]
+                for gain in gains
+            ],
+        )
 
 
 @study.command(name="merge")

@@ -220,6 +220,7 @@ class EncoderRun(Run):
     """One encoder: its codes, and what they score in each protocol and on each readout."""
 
     description: EncoderDescription
+    describes: ClassVar = EncoderDescription
     schema: ClassVar = {
         "run": pl.String,
         "encoder": pl.String,

@@ -16,12 +16,9 @@ from pathlib import Path
 
 from unweave._parallel import keep_to, n_cores
 from unweave.studies.description import Description
-from unweave.studies.encoders import EncoderDescription, EncoderRun
 from unweave.studies.loading import AnyStudy, write_study
-from unweave.studies.manifolds import ManifoldDescription, ManifoldRun
-from unweave.studies.objects import ObjectDescription, ObjectRun
 from unweave.studies.ray_engine import Placement, finish_on_ray
-from unweave.studies.run import Run, RunIsBusyError, TrainingRun
+from unweave.studies.run import RUNS, Run, RunIsBusyError
 from unweave.training.checkpoint import write_json
 
 __all__ = ["Progress", "finish_run", "open_run", "run_study", "study_runs"]
@@ -35,12 +32,7 @@ Progress = Callable[[str, int, int], None]
 
 def open_run(description: Description, folder: Path) -> Run:
     """The run that a description is of."""
-    kinds: dict[type[Description], type[Run]] = {
-        ManifoldDescription: ManifoldRun,
-        EncoderDescription: EncoderRun,
-        ObjectDescription: ObjectRun,
-    }
-    return kinds.get(type(description), TrainingRun)(description, folder)
+    return RUNS[type(description)](description, folder)
 
 
 def study_runs(study: AnyStudy, folder: Path) -> list[Run]:

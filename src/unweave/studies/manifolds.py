@@ -90,6 +90,7 @@ class ManifoldRun(Run):
     """One sample split, and its error."""
 
     description: ManifoldDescription
+    describes: ClassVar = ManifoldDescription
     schema: ClassVar = {
         "run": pl.String,
         "product": pl.String,

@@ -96,6 +96,7 @@ class ObjectRun(Run):
     """One representation split, with tangents fitted to it and with those of motions."""
 
     description: ObjectDescription
+    describes: ClassVar = ObjectDescription
     schema: ClassVar = {
         "run": pl.String,
         "representation": pl.String,

@@ -23,7 +23,7 @@ from unweave.training.checkpoint import write_json
 from unweave.training.compute import step_flops
 from unweave.training.loop import train
 
-__all__ = ["Run", "RunIsBusyError", "TrainingRun"]
+__all__ = ["RUNS", "Run", "RunIsBusyError", "TrainingRun"]
 
 
 _ACTIVE_KL = 0.01  # nats; the threshold of disentanglement_lib's UDR
@@ -31,6 +31,10 @@ _ACTIVE_KL = 0.01  # nats; the threshold of disentanglement_lib's UDR
 
 class RunIsBusyError(OSError):
     """Another living process is at work on this run."""
+
+
+RUNS: dict[type[Description], type[Run]] = {}
+"""The kinds of run, by what describes them; each enters itself."""
 
 
 class Run(ABC):
@@ -44,10 +48,15 @@ class Run(ABC):
         Where it lives.
     """
 
+    describes: ClassVar[type[Description]]
+    """The descriptions that it is the run of."""
     schema: ClassVar[dict[str, Any]]
     """Columns of the study's table, and their types."""
     order: ClassVar[tuple[Any, ...]] = ()
     """Columns that the rows are sorted by; else they are in the order of the runs."""
+
+    def __init_subclass__(cls) -> None:
+        RUNS[cls.describes] = cls
 
     def __init__(self, description: Description, folder: Path) -> None:
         self.description = description
@@ -100,6 +109,7 @@ class TrainingRun(Run):
     """
 
     description: RunDescription
+    describes: ClassVar = RunDescription
     schema: ClassVar = {
         "run": pl.String,
         "dataset": pl.String,

@@ -8,7 +8,6 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Any, NamedTuple
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 from torch.func import functional_call, stack_module_state, vmap
 
@@ -66,6 +65,8 @@ def train_ensemble(
     """
     if not members:
         raise ValueError("an ensemble needs members: give an objective and a seed for each")
+    from lightning_fabric import Fabric  # takes three seconds to import
+
     fabric = Fabric(accelerator=config.accelerator, devices=1, precision=config.precision)
     if together is None:
         together = fabric.device.type != "cpu" and stacks([m.objective for m in members])

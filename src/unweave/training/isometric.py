@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from unweave.models import Network
@@ -90,6 +89,8 @@ def train_isometric(
     DivergedError
         If the loss is no longer finite.
     """
+    from lightning_fabric import Fabric  # takes three seconds to import
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         height, width, channels = clips.shape[2:]

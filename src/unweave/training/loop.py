@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 
 from unweave.datasets import ImageDataset
@@ -67,6 +66,8 @@ def train(
     ValueError
         If model, objective, data and batch do not go together.
     """
+    from lightning_fabric import Fabric  # takes three seconds to import
+
     if config.n_images is not None:
         dataset = Subset(dataset, config.n_images, seed=config.seed)
     check_images(model, dataset.image_shape)
