@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from unweave._memory import keep_freed_memory
 from unweave.datasets import DSprites
 from unweave.encoders import encode_rows, load_encoder
-from unweave.training.memory import keep_freed_memory
 
 BATCH = 64
 

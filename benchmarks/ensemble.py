@@ -13,11 +13,11 @@ import time
 
 import torch
 
+from unweave._memory import keep_freed_memory
 from unweave.datasets import DSprites
 from unweave.models import Network, build_vae
 from unweave.models.objectives import BetaVAE
 from unweave.training import Member, TrainingConfig, train, train_ensemble
-from unweave.training.memory import keep_freed_memory
 
 STEPS, SKIPPED = 12, 4
 SIZES = {"a quarter of the width": 0.25, "full width": 1.0}

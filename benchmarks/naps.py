@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, ClassVar
 
 import polars as pl
 
+from unweave.datasets.cache import written_whole
 from unweave.studies.description import BaseStudy, Description
 from unweave.studies.run import Run
-from unweave.training.checkpoint import write_json
 
 
 class Nap(Description):
@@ -19,10 +20,12 @@ class Nap(Description):
     def work(self) -> int:
         return 1
 
+    def run(self, folder: Path) -> "NapRun":
+        return NapRun(self, folder)
+
 
 class NapRun(Run):
     description: Nap
-    describes: ClassVar = Nap
     schema: ClassVar = {"run": pl.String}
 
     def rows(self) -> Iterator[dict[str, Any]]:
@@ -30,7 +33,8 @@ class NapRun(Run):
 
     def _execute(self, at_step) -> None:
         time.sleep(self.description.seconds)
-        write_json(self.folder / "result.json", {})
+        with written_whole(self.folder / "result.json") as temporary:
+            temporary.write_text("{}")
 
 
 class Naps(BaseStudy):

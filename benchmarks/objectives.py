@@ -19,6 +19,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from unweave._memory import keep_freed_memory
 from unweave.datasets import DSprites
 from unweave.metrics import latent_dependence
 from unweave.models import VAE, Network, build_vae, initialise
@@ -30,7 +31,6 @@ from unweave.studies import run_study
 from unweave.studies.engine import study_runs
 from unweave.studies.study import Cells, Evaluation, Study, Training
 from unweave.training import TrainingConfig, load_model, train
-from unweave.training.memory import keep_freed_memory
 
 STEPS, SEEDS, ROWS = 3000, (0, 1), 10_000
 WIDTH = 0.5

@@ -20,12 +20,12 @@ import torch.nn.functional as F
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.data import DataLoader, Dataset
 
+from unweave._memory import keep_freed_memory
 from unweave.datasets import DSprites
 from unweave.models import Network, build_vae
 from unweave.models.objectives import VAE
 from unweave.training import TrainingConfig, train
 from unweave.training.compute import step_flops
-from unweave.training.memory import keep_freed_memory
 
 BATCH, STEPS = 64, 12
 ROWS = 20_000

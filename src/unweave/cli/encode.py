@@ -74,10 +74,10 @@ def encode(
     out
         The .npz to write; by default named after the encoder.
     """
+    from unweave._memory import keep_freed_memory
     from unweave.datasets import load
     from unweave.encoders import chosen_protocol, encode_rows, load_encoder, save_codes
     from unweave.encoders.network import NetworkEncoder
-    from unweave.training.memory import keep_freed_memory
 
     keep_freed_memory()
     images = load(dataset)

@@ -76,14 +76,14 @@ def train(
     from pydantic import TypeAdapter, ValidationError
 
     from unweave._check import check_choice
+    from unweave._memory import keep_freed_memory
     from unweave.datasets import load
     from unweave.encoders import save_codes
     from unweave.models import Network
     from unweave.models.objectives import OBJECTIVES, AnyObjective
-    from unweave.studies.run import TrainingRun
     from unweave.studies.study import Evaluation, RunDescription
+    from unweave.studies.training_run import TrainingRun
     from unweave.training import TrainingConfig, load_model
-    from unweave.training.memory import keep_freed_memory
     from unweave.training.presets import PRESETS
 
     keep_freed_memory()

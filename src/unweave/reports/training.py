@@ -26,9 +26,10 @@ from unweave.reports.page import render
 from unweave.reports.published import PAPER_SCORES
 from unweave.studies.engine import study_runs
 from unweave.studies.explained import Share
-from unweave.studies.run import Run, TrainingRun
+from unweave.studies.run import Run
 from unweave.studies.study import Study
 from unweave.studies.table import build_table
+from unweave.studies.training_run import TrainingRun
 from unweave.studies.trends import mean_interval
 from unweave.training.curves import read_curves
 

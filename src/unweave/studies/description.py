@@ -7,9 +7,13 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ConfigDict, field_validator
+
+if TYPE_CHECKING:
+    from unweave.studies.run import Run
 
 __all__ = ["Description", "Frozen", "BaseStudy", "distinct"]
 
@@ -33,6 +37,10 @@ class Description(Frozen, ABC):
     @abstractmethod
     def work(self) -> int:
         """Units of the progress bar."""
+
+    @abstractmethod
+    def run(self, folder: Path) -> Run:
+        """The run that it describes, in a folder."""
 
 
 class BaseStudy(Frozen, ABC):

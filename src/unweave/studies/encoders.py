@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -22,8 +23,9 @@ from unweave.models import Network
 from unweave.models.objectives import AnyObjective
 from unweave.studies.columns import SCORE_COLUMNS, score_cells
 from unweave.studies.description import BaseStudy, Description, Frozen, distinct
-from unweave.studies.run import Run, TrainingRun
+from unweave.studies.run import Run
 from unweave.studies.study import Evaluation, RunDescription
+from unweave.studies.training_run import TrainingRun
 from unweave.training import TrainingConfig
 from unweave.training.checkpoint import write_json
 
@@ -120,6 +122,10 @@ class EncoderDescription(Description):
     def rows_of(self, protocol: Protocol) -> int:
         """How many rows are encoded."""
         return protocol.n_rows if protocol.first else self.reading.rows
+
+    def run(self, folder: Path) -> EncoderRun:
+        """The run that it describes, in a folder."""
+        return EncoderRun(self, folder)
 
     @property
     def work(self) -> int:
@@ -220,7 +226,6 @@ class EncoderRun(Run):
     """One encoder: its codes, and what they score in each protocol and on each readout."""
 
     description: EncoderDescription
-    describes: ClassVar = EncoderDescription
     schema: ClassVar = {
         "run": pl.String,
         "encoder": pl.String,

@@ -6,22 +6,20 @@ import multiprocessing
 import os
 import signal
 import threading
-import time
-import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from unweave._parallel import keep_to, n_cores
-from unweave.studies.description import Description
+from unweave._parallel import n_cores
 from unweave.studies.loading import AnyStudy, write_study
 from unweave.studies.ray_engine import Placement, finish_on_ray
-from unweave.studies.run import RUNS, Run, RunIsBusyError
+from unweave.studies.run import Run
+from unweave.studies.worker import start_worker, work
 from unweave.training.checkpoint import write_json
 
-__all__ = ["Progress", "finish_run", "open_run", "run_study", "study_runs"]
+__all__ = ["Progress", "run_study", "study_runs"]
 
 _ATTEMPTS = 2  # a run whose process died (out of memory, say) is tried once more
 _POLL_SECONDS = 0.25
@@ -30,14 +28,9 @@ Progress = Callable[[str, int, int], None]
 """Told what is going on, the units of it that are done, and the units in all."""
 
 
-def open_run(description: Description, folder: Path) -> Run:
-    """The run that a description is of."""
-    return RUNS[type(description)](description, folder)
-
-
 def study_runs(study: AnyStudy, folder: Path) -> list[Run]:
     """The runs of a study whose results are kept in ``folder``."""
-    return [open_run(d, folder / "runs" / d.key) for d in study.runs()]
+    return [d.run(folder / "runs" / d.key) for d in study.runs()]
 
 
 def run_study(
@@ -84,26 +77,6 @@ def run_study(
         return _finish_on_ray(runs, pending, ray, progress)
     pool = _Pool(runs, pending, workers or n_cores())
     return pool.finish(progress)
-
-
-def finish_run(run: Run, at_step: Callable[[int], None] | None = None) -> str | None:
-    """Do a run's work; the reason if it failed.
-
-    Raises
-    ------
-    RunIsBusyError
-        If another process is at work on it.
-    """
-    try:
-        run.execute(at_step)
-    except (RunIsBusyError, _StoppedError):
-        raise
-    except Exception as error:
-        with suppress(OSError):  # a full disk may be what it failed of
-            run.folder.mkdir(parents=True, exist_ok=True)
-            (run.folder / "failure.txt").write_text(traceback.format_exc())
-        return f"{type(error).__name__}: {error}"
-    return None
 
 
 def _note_end(run: Run, reason: str | None, failures: dict[str, str]) -> None:
@@ -164,12 +137,12 @@ class _Pool:
             with ProcessPoolExecutor(
                 self.workers,
                 self.context,
-                _start_worker,
+                start_worker,
                 (self.steps, self.stop, os.getpid()),
             ) as executor:
                 with _interrupts_ignored():
                     futures = {
-                        executor.submit(_work, i, run.description, run.folder): i
+                        executor.submit(work, i, run.description, run.folder): i
                         for i, run in left.items()
                     }
                 try:
@@ -254,50 +227,3 @@ def _interrupts_noted() -> Iterator[threading.Event]:
         yield noted
     finally:
         signal.signal(signal.SIGINT, handler)
-
-
-_shared: tuple = ()
-
-
-def _start_worker(steps, stop, parent: int) -> None:
-    global _shared
-    import torch
-
-    from unweave.training.memory import keep_freed_memory
-
-    keep_freed_memory()
-    torch.set_num_threads(1)
-    keep_to(1)
-    _shared = steps, stop, parent
-
-
-class _StoppedError(Exception):
-    """The study was interrupted."""
-
-
-def _work(index: int, description: Description, folder: Path) -> str | None:
-    """Finish one run; the reason if it failed."""
-    steps, stop, parent = _shared
-
-    def at_step(step: int) -> None:
-        steps[index] = step
-        if stop.value:
-            raise _StoppedError
-        if os.getppid() != parent:  # the study was killed: leave the run to the next call
-            os._exit(1)
-
-    run = open_run(description, folder)
-    try:
-        while not run.is_finished:
-            try:
-                reason = finish_run(run, at_step)
-            except RunIsBusyError:
-                at_step(0)
-                time.sleep(1.0)
-                continue
-            if reason is not None:
-                return reason
-        steps[index] = description.work
-    except _StoppedError:
-        return "interrupted"
-    return None

@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from itertools import product
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import polars as pl
@@ -31,6 +32,10 @@ class ManifoldDescription(Description):
     noise: float
     settings: Settings
     seed: int
+
+    def run(self, folder: Path) -> ManifoldRun:
+        """The run that it describes, in a folder."""
+        return ManifoldRun(self, folder)
 
     @property
     def work(self) -> int:
@@ -90,7 +95,6 @@ class ManifoldRun(Run):
     """One sample split, and its error."""
 
     description: ManifoldDescription
-    describes: ClassVar = ManifoldDescription
     schema: ClassVar = {
         "run": pl.String,
         "product": pl.String,

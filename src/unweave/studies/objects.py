@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -36,6 +37,10 @@ class ObjectDescription(Description):
     images_seed: int
     representation: AnyRepresentation
     seed: int
+
+    def run(self, folder: Path) -> ObjectRun:
+        """The run that it describes, in a folder."""
+        return ObjectRun(self, folder)
 
     @property
     def work(self) -> int:
@@ -96,7 +101,6 @@ class ObjectRun(Run):
     """One representation split, with tangents fitted to it and with those of motions."""
 
     description: ObjectDescription
-    describes: ClassVar = ObjectDescription
     schema: ClassVar = {
         "run": pl.String,
         "representation": pl.String,

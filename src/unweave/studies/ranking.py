@@ -12,7 +12,7 @@ from unweave.metrics import Score, unsupervised_disentanglement_ranking
 from unweave.studies.engine import study_runs
 from unweave.studies.evaluation import mean_divergence
 from unweave.studies.loading import open_study
-from unweave.studies.run import TrainingRun
+from unweave.studies.training_run import TrainingRun
 from unweave.training.checkpoint import load_model
 
 __all__ = ["rank_models"]

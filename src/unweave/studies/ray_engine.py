@@ -7,12 +7,15 @@ import os
 import socket
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
+from unweave._memory import keep_freed_memory
 from unweave.studies.description import Description, Frozen
-from unweave.studies.run import Run, RunIsBusyError
+from unweave.studies.run import Run, RunIsBusyError, finish_run
+from unweave.studies.worker import keep_to_one_thread
 
 __all__ = ["Placement", "finish_on_ray"]
 
@@ -84,16 +87,9 @@ def finish_on_ray(
 
 def _work(description: Description, folder: str) -> str | None:
     """Finish one run on some node; the reason if it failed."""
-    from pathlib import Path
-
-    import torch
-
-    from unweave._parallel import keep_to
-    from unweave.studies.engine import finish_run, open_run
-
-    torch.set_num_threads(1)
-    keep_to(1)
-    run = open_run(description, Path(folder))
+    keep_freed_memory()
+    keep_to_one_thread()
+    run = description.run(Path(folder))
     while not run.is_finished:
         try:
             return finish_run(run)
@@ -110,14 +106,11 @@ def _connected(placement: Placement) -> Any:
     address = placement.address or os.environ.get("RAY_ADDRESS")
     if address:
         _check_answers(address)
-    # Ray replaces a worker's environment: what runs know from it comes along.
-    kept = {k: v for k, v in os.environ.items() if k.startswith(("UNWEAVE_", "MUJOCO_"))}
     ray.init(
         address=address,
         logging_level=logging.ERROR,
         log_to_driver=False,
         include_dashboard=None if address else False,
-        runtime_env={"env_vars": {**kept, "OMP_NUM_THREADS": "1"}},
     )
     return ray
 

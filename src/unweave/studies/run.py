@@ -3,38 +3,22 @@
 from __future__ import annotations
 
 import json
+import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-import polars as pl
 from filelock import FileLock, Timeout
 
-from unweave.datasets import load
-from unweave.datasets.cache import written_whole
-from unweave.models import VAE, build_vae, count_parameters
-from unweave.studies.columns import SCORE_COLUMNS, score_cells
 from unweave.studies.description import Description
-from unweave.studies.evaluation import pictures, score_model
-from unweave.studies.study import RunDescription
-from unweave.training.checkpoint import write_json
-from unweave.training.compute import step_flops
-from unweave.training.loop import train
 
-__all__ = ["RUNS", "Run", "RunIsBusyError", "TrainingRun"]
-
-
-_ACTIVE_KL = 0.01  # nats; the threshold of disentanglement_lib's UDR
+__all__ = ["Run", "RunIsBusyError", "finish_run"]
 
 
 class RunIsBusyError(OSError):
     """Another living process is at work on this run."""
-
-
-RUNS: dict[type[Description], type[Run]] = {}
-"""The kinds of run, by what describes them; each enters itself."""
 
 
 class Run(ABC):
@@ -48,15 +32,10 @@ class Run(ABC):
         Where it lives.
     """
 
-    describes: ClassVar[type[Description]]
-    """The descriptions that it is the run of."""
     schema: ClassVar[dict[str, Any]]
     """Columns of the study's table, and their types."""
     order: ClassVar[tuple[Any, ...]] = ()
     """Columns that the rows are sorted by; else they are in the order of the runs."""
-
-    def __init_subclass__(cls) -> None:
-        RUNS[cls.describes] = cls
 
     def __init__(self, description: Description, folder: Path) -> None:
         self.description = description
@@ -101,118 +80,23 @@ class Run(ABC):
         """Do the work and write ``result.json``."""
 
 
-class TrainingRun(Run):
-    """A model trained and scored.
+def finish_run(run: Run, at_step: Callable[[int], None] | None = None) -> str | None:
+    """Do a run's work; the reason if it failed.
 
-    The folder holds ``config.json``, ``checkpoints/``, ``curves.csv``, ``tensorboard/``, a
-    ``scores-STEP.json`` for each milestone, ``pictures.npz``, and at the end ``result.json``.
+    Raises
+    ------
+    RunIsBusyError
+        If another process is at work on it.
+    InterruptedError
+        If ``at_step`` raised it, to stop the work here.
     """
-
-    description: RunDescription
-    describes: ClassVar = RunDescription
-    schema: ClassVar = {
-        "run": pl.String,
-        "dataset": pl.String,
-        "objective": pl.String,
-        "strength": pl.Float64,
-        "network": pl.String,
-        "width": pl.Float64,
-        "depth": pl.Int64,
-        "n_latents": pl.Int64,
-        "n_images": pl.Int64,
-        "batch_size": pl.Int64,
-        "learning_rate": pl.Float64,
-        "seed": pl.Int64,
-        "step": pl.Int64,
-        "flops": pl.Float64,
-        "parameters": pl.Int64,
-        "metric": pl.String,
-        **SCORE_COLUMNS,
-        "kl": pl.Float64,
-        "active_latents": pl.Int64,
-    }
-    order: ClassVar = ("metric", pl.col("strength").fill_null(-1), "objective", "seed", "step")
-
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """A row for each milestone and metric."""
-        result = self.result()
-        description = self.description
-        objective, network, training = (
-            description.objective,
-            description.network,
-            description.training,
-        )
-        for step, milestone in result["milestones"].items():
-            kl = milestone["kl_per_latent"]
-            for metric, score in milestone["metrics"].items():
-                yield {
-                    "run": description.key,
-                    "dataset": description.dataset,
-                    "objective": objective.name,
-                    "strength": objective.strength,
-                    "network": network.name,
-                    "width": network.width,
-                    "depth": network.depth,
-                    "n_latents": network.n_latents,
-                    "n_images": result.get("n_images"),
-                    "batch_size": training.batch_size,
-                    "learning_rate": training.learning_rate,
-                    "seed": training.seed,
-                    "step": int(step),
-                    "flops": float(int(step) * result["flops_per_step"]),
-                    "parameters": result["parameters"],
-                    "metric": metric,
-                    **score_cells(score),
-                    "kl": sum(kl),
-                    "active_latents": sum(k > _ACTIVE_KL for k in kl),
-                }
-
-    def pictures(self) -> dict[str, np.ndarray]:
-        """The finished run's pictures, as :func:`~unweave.studies.evaluation.pictures` makes."""
-        with np.load(self.folder / "pictures.npz") as file:
-            return dict(file)
-
-    def _execute(self, at_step: Callable[[int], None] | None) -> None:
-        description = self.description
-        dataset = load(description.dataset)
-        network, training = description.network, description.training
-        model = build_vae(network, dataset.image_shape, seed=training.seed)
-        cost = {
-            "parameters": count_parameters(model),
-            "n_images": training.n_images or len(dataset),
-            "flops_per_step": step_flops(
-                model, description.objective, batch_size=training.batch_size
-            ),
-        }
-        config = {**description.model_dump(mode="json"), "image_shape": list(dataset.image_shape)}
-        write_json(self.folder / "config.json", config)
-
-        def at_milestone(step: int, model: VAE) -> None:
-            scores = score_model(model, dataset, description.evaluation)
-            write_json(self._scores_file(step), scores)
-
-        model = train(
-            model,
-            description.objective,
-            dataset,
-            training,
-            folder=self.folder,
-            at_milestone=at_milestone,
-            at_step=at_step,
-        )
-        with (
-            written_whole(self.folder / "pictures.npz") as temporary,
-            open(temporary, "wb") as file,
-        ):
-            images: Any = pictures(model, dataset, seed=description.evaluation.seed)
-            np.savez_compressed(file, **images)
-        milestones = {
-            str(step): json.loads(self._scores_file(step).read_text())
-            for step in training.all_milestones
-        }
-        write_json(
-            self.folder / "result.json", {"description": config, **cost, "milestones": milestones}
-        )
-
-    def _scores_file(self, step: int) -> Path:
-        return self.folder / f"scores-{step:08d}.json"
+    try:
+        run.execute(at_step)
+    except (RunIsBusyError, InterruptedError):
+        raise
+    except Exception as error:
+        with suppress(OSError):  # a full disk may be what it failed of
+            run.folder.mkdir(parents=True, exist_ok=True)
+            (run.folder / "failure.txt").write_text(traceback.format_exc())
+        return f"{type(error).__name__}: {error}"
+    return None

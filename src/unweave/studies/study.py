@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import product
-from typing import Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -17,6 +18,9 @@ from unweave.studies.axes import Axis, Sample, changed, check_axes, n_points, po
 from unweave.studies.description import BaseStudy, Description, Frozen, distinct
 from unweave.training import TrainingConfig
 from unweave.training.loop import check_objective
+
+if TYPE_CHECKING:
+    from unweave.studies.training_run import TrainingRun
 
 __all__ = ["Cells", "Evaluation", "RunDescription", "Study", "Training"]
 
@@ -107,6 +111,12 @@ class RunDescription(Description):
     def _fits(self) -> RunDescription:
         check_objective(self.objective, self.network, self.training)
         return self
+
+    def run(self, folder: Path) -> TrainingRun:
+        """The run that it describes, in a folder."""
+        from unweave.studies.training_run import TrainingRun
+
+        return TrainingRun(self, folder)
 
     @property
     def work(self) -> int:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, stack_module_state, vmap
 
+from unweave._memory import keep_freed_memory
 from unweave._parallel import keep_to, n_cores
 from unweave.datasets import ImageDataset
 from unweave.models import VAE, Network, build_vae
@@ -18,7 +19,6 @@ from unweave.models.objectives import Batch, Objective
 from unweave.training.batches import Batches
 from unweave.training.config import TrainingConfig
 from unweave.training.loop import DivergedError, check_objective, train
-from unweave.training.memory import keep_freed_memory
 
 __all__ = ["Member", "stacks", "train_ensemble"]
 

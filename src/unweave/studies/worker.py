@@ -1,0 +1,59 @@
+"""What a worker process of a study does. It imports little: each run brings what it needs."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from unweave._memory import keep_freed_memory
+from unweave._parallel import keep_to
+from unweave.studies.description import Description
+from unweave.studies.run import RunIsBusyError, finish_run
+
+__all__ = ["keep_to_one_thread", "start_worker", "work"]
+
+_shared: tuple = ()
+
+
+def start_worker(steps, stop, parent: int) -> None:
+    """Once in each process: where steps are counted, whether to stop, and who started it."""
+    global _shared
+    keep_freed_memory()
+    keep_to_one_thread()
+    _shared = steps, stop, parent
+
+
+def keep_to_one_thread() -> None:
+    """One thread, also for libraries that are not imported yet."""
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = "1"
+    keep_to(1)
+
+
+def work(index: int, description: Description, folder: Path) -> str | None:
+    """Finish one run; the reason if it failed."""
+    steps, stop, parent = _shared
+
+    def at_step(step: int) -> None:
+        steps[index] = step
+        if stop.value:
+            raise InterruptedError
+        if os.getppid() != parent:  # the study was killed: leave the run to the next call
+            os._exit(1)
+
+    run = description.run(folder)
+    try:
+        while not run.is_finished:
+            try:
+                reason = finish_run(run, at_step)
+            except RunIsBusyError:
+                at_step(0)
+                time.sleep(1.0)
+                continue
+            if reason is not None:
+                return reason
+        steps[index] = description.work
+    except InterruptedError:
+        return "interrupted"
+    return None
