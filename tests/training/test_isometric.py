@@ -80,6 +80,17 @@ def test_a_run_that_was_cut_off_goes_on_to_the_same_weights(films, tmp_path):
     assert encode_isometric(whole, images).shape == (3, 6, 4)
 
 
+def test_films_are_rolled_whole(films):
+    from unweave.training.isometric import _rolled
+
+    rolled = _rolled(films[:40], np.random.default_rng(0))
+    seen = set()
+    for film, own in zip(rolled, films[:40], strict=True):
+        (k,) = [k for k in range(4) if (film == np.rot90(own, k, axes=(1, 2))).all()]
+        seen.add(k)
+    assert seen == {0, 1, 2, 3}
+
+
 def test_divergence_is_told(films):
     from unweave.training import DivergedError
 

@@ -163,7 +163,7 @@ class Model(_OfImages):
 
 
 class Isometric(_OfImages):
-    """Codes of an encoder that keeps the lengths of motions in films."""
+    """Codes of an encoder that keeps the lengths of motions in films, turned by quarters too."""
 
     kind: Literal["isometric"]
     network: Network = Network(n_latents=32)
@@ -203,6 +203,7 @@ class Isometric(_OfImages):
             config,
             spacing=_SPACING,
             pooling=self.pooling,
+            rolls=True,
             folder=folder / "model",
             at_step=at_step,
         )

@@ -54,6 +54,7 @@ def train_isometric(
     spacing: float,
     margin: float = 1.0,
     pooling: int = 1,
+    rolls: bool = False,
     folder: Path | None = None,
     at_step: Callable[[int], None] | None = None,
 ) -> nn.Module:
@@ -79,6 +80,9 @@ def train_isometric(
         Codes of different films are pushed apart up to this length.
     pooling
         Pixels on a side that are averaged into one before the network sees them.
+    rolls
+        Whether films are turned by quarters at random, as by a camera that rolls: lengths are none
+        the less the same, and there are four times as many films.
     folder
         Where checkpoints go, from which a run that was cut off goes on.
     at_step
@@ -109,7 +113,10 @@ def train_isometric(
         for group in adam.param_groups:
             group["lr"] = config.learning_rate * rate
         rng = np.random.default_rng([config.seed, step])
-        codes = _codes(encoder, clips[rng.integers(0, len(clips), config.batch_size)], device)
+        chosen = clips[rng.integers(0, len(clips), config.batch_size)]
+        if rolls:
+            chosen = _rolled(chosen, rng)
+        codes = _codes(encoder, chosen, device)
         loss = length_loss(codes, spacing) + spread_loss(codes, margin)
         adam.zero_grad()
         loss.backward()
@@ -140,6 +147,14 @@ def encode_isometric(encoder: nn.Module, images: np.ndarray, *, batch: int = 512
     return np.concatenate(pieces).astype(np.float64)
 
 
+def _rolled(clips: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Each film (frames, height, width, channels) turned by a random number of quarters."""
+    quarters = rng.integers(0, 4, len(clips))
+    return np.stack(
+        [np.rot90(film, k, axes=(1, 2)) for film, k in zip(clips, quarters, strict=True)]
+    )
+
+
 def _smooth(layer: nn.Module) -> nn.Module:
     """A unit without a kink in place of one with: lengths are derivatives, and those would jump."""
     return nn.GELU() if isinstance(layer, nn.ReLU) else layer
@@ -147,5 +162,5 @@ def _smooth(layer: nn.Module) -> nn.Module:
 
 def _codes(encoder: nn.Module, images: np.ndarray, device: torch.device) -> Tensor:
     shape = images.shape
-    flat = torch.from_numpy(np.ascontiguousarray(images).reshape(-1, *shape[-3:])).to(device)
+    flat = torch.from_numpy(np.array(images).reshape(-1, *shape[-3:])).to(device)
     return encoder(flat.permute(0, 3, 1, 2).float() / 255).reshape(*shape[:-3], -1)
