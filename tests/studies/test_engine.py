@@ -190,7 +190,9 @@ def test_a_failed_run_is_recorded_with_its_reason(tiny_file, tmp_path, shared_ca
     text = tiny_file.read_text().replace("log_every", "learning_rate = 1e30\nlog_every")
     tiny_file.write_text(text.replace("seeds = [0, 1]", "seeds = [0]"))
     study = load_study(tiny_file)
-    failures = run_study(study, tmp_path / "out")
+    told = []
+    failures = run_study(study, tmp_path / "out", progress=lambda what, *_: told.append(what))
+    assert any("1 of 2 runs finished" in what and "1 failed" in what for what in told)
     assert set(failures) == {run.key for run in study.runs()}
     for key, reason in failures.items():
         assert "training diverged" in reason

@@ -137,7 +137,10 @@ for text, folder in zip(sys.argv[1:3], sys.argv[3:5]):
                      or line[:3] == "[[]"]  # fmt: skip
     assert len(first[0]) == 4
     assert all("n_images=1,000,000,000 is more than torus has" in reason for reason in first[0])
-    assert second == [[], ["1 of 1 runs finished", 120, 120]]
+    failures, (what, done, total) = second
+    assert (failures, done, total) == ([], 120, 120)
+    assert what.startswith("1 of 1 runs finished | S^2 x S^2, 120 points: ")
+    assert "4 of 4 runs finished, 4 failed" in first[1][0]
     kept = list((tmp_path / "wrong" / "runs").glob("*/failure.json"))
     assert len(kept) == 4
 

@@ -46,6 +46,16 @@ def test_shards_together_are_the_whole(whole, tmp_path):
     assert scores(tmp_path).equals(scores(folder))
 
 
+def test_progress_says_what_came_out_last(tmp_path):
+    told = []
+    study = checked_study({**STUDY, "points": [120, 130, 140]}, "here")
+    assert run_study(study, tmp_path, workers=1, progress=lambda *what: told.append(what)) == {}
+    assert all(total == 780 for _, _, total in told)
+    assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
+    last = [what.partition(" | ")[2] for what, _, _ in told if " | " in what]
+    assert any(words.startswith("S^2 x S^2, 1") and words.endswith(" rad") for words in last)
+
+
 def test_a_slurm_script_does_what_the_study_does(whole, tmp_path, monkeypatch):
     _, folder = whole
     file = tmp_path / "my study.toml"

@@ -67,7 +67,7 @@ def _row(own: pl.DataFrame) -> dict[str, Any]:
         "seeds": own.height,
         "errors": errors.tolist(),
         "mean": float(errors.mean()),
-        "interval": mean_interval(errors) if len(errors) > 1 else None,
+        "interval": np.clip(mean_interval(errors), 0, np.pi / 2) if len(errors) > 1 else None,
         "chance": float(own["chance"].to_numpy().mean()),
         "right": int(own["dims_match"].sum()),
         "by_gap": int((own["dims_by_gap"] == "2+3").sum()),

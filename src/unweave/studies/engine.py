@@ -90,21 +90,37 @@ def _note_end(run: Run, reason: str | None, failures: dict[str, str]) -> None:
         write_json(run.folder / "failure.json", {"reason": reason})
 
 
+def _state(
+    pending: list[Run], n_left: int, n_under_way: int | None, n_failed: int, last: str
+) -> str:
+    """For the progress bar: how many runs are in which state, and what came out last."""
+    parts = [f"{len(pending) - n_left} of {len(pending)} runs finished"]
+    if n_under_way is not None:
+        parts.append(f"{n_under_way} under way")
+    if n_failed:
+        parts.append(f"{n_failed} failed")
+    return ", ".join(parts) + (f" | {last}" if last else "")
+
+
 def _finish_on_ray(
     runs: list[Run], pending: list[Run], placement: Placement, progress: Progress | None
 ) -> dict[str, str]:
     failures: dict[str, str] = {}
     ended: list[Run] = []
+    last = ""
     before = sum(run.description.work for run in runs) - sum(r.description.work for r in pending)
 
     def finished(run: Run, reason: str | None) -> None:
+        nonlocal last
         ended.append(run)
         _note_end(run, reason, failures)
+        if reason is None:
+            last = run.summary()
 
     def at_poll() -> None:
         if progress:
             progress(
-                f"{len(ended)} of {len(pending)} runs finished",
+                _state(pending, len(pending) - len(ended), None, len(failures), last),
                 before + sum(run.description.work for run in ended),
                 sum(run.description.work for run in runs),
             )
@@ -127,6 +143,7 @@ class _Pool:
         self.steps_before = sum(run.description.work for run in finished)
         self.steps_in_all = sum(run.description.work for run in runs)
         self.failures: dict[str, str] = {}
+        self.last = ""
 
     def finish(self, progress: Progress | None) -> dict[str, str]:
         left = dict(enumerate(self.pending))
@@ -169,8 +186,8 @@ class _Pool:
                 raise KeyboardInterrupt
             if progress:
                 steps = self.steps_before + sum(self.steps)
-                finished = len(self.pending) - len(left)
-                what = f"{finished} of {len(self.pending)} runs finished"
+                under_way = sum(self.steps[i] > 0 for i in left)
+                what = _state(self.pending, len(left), under_way, len(self.failures), self.last)
                 progress(what, steps, self.steps_in_all)
             for future in done:
                 index = futures[future]
@@ -185,6 +202,8 @@ class _Pool:
                     reason = "its process died twice: killed, or out of memory"
                 run = left.pop(index)
                 _note_end(run, reason, self.failures)
+                if reason is None:
+                    self.last = run.summary()
 
     def _started(self, left: dict[int, Run]) -> bool:
         return any(self.steps[i] > 0 for i in left)

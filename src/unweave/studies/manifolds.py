@@ -122,6 +122,11 @@ class ManifoldRun(Run):
             content[key] = "+".join(map(str, content[key]))
         yield {key: content[key] for key in self.schema}
 
+    def summary(self) -> str:
+        """The product, and the error."""
+        description, result = self.description, self.result()
+        return f"{description.product}, {description.points:,} points: {result['mean']:.3f} rad"
+
     def _execute(self, at_step: Callable[[int], None] | None) -> None:
         description = self.description
         manifold = parse_manifold(description.product)

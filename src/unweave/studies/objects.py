@@ -135,6 +135,11 @@ class ObjectRun(Run):
                 "dims_by_gap": "+".join(map(str, found["dims_by_gap"])),
             }
 
+    def summary(self) -> str:
+        """The representation, and the least error."""
+        least = min(found["mean"] for found in self.result()["tangents"].values())
+        return f"{self.description.representation.label}: {least:.3f} rad"
+
     def _execute(self, at_step: Callable[[int], None] | None) -> None:
         description = self.description
         dataset = description.dataset()

@@ -54,6 +54,10 @@ class Run(ABC):
     def rows(self) -> Iterator[dict[str, Any]]:
         """The finished run's rows of the study's table."""
 
+    def summary(self) -> str:
+        """What came out, in a few words."""
+        return ""
+
     def execute(self, at_step: Callable[[int], None] | None = None) -> None:
         """Do the work, going on where an earlier call was cut off.
 

@@ -91,6 +91,13 @@ class TrainingRun(Run):
                     "active_latents": sum(k > _ACTIVE_KL for k in kl),
                 }
 
+    def summary(self) -> str:
+        """The model, and its scores at the last milestone."""
+        last = max(self.result()["milestones"].items(), key=lambda item: int(item[0]))[1]
+        scores = (f"{name} {score['value']:.3f}" for name, score in last["metrics"].items())
+        who = f"{self.description.objective.label}, seed {self.description.training.seed}"
+        return f"{who}: {', '.join(scores)}"
+
     def pictures(self) -> dict[str, np.ndarray]:
         """The finished run's pictures, as :func:`~unweave.studies.evaluation.pictures` makes."""
         with np.load(self.folder / "pictures.npz") as file:
