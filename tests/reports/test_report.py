@@ -31,13 +31,13 @@ def test_the_page_opens_in_a_browser(report, browser, width, scheme):
     assert problems == []
     assert [r for r in requests if not r.startswith(("file:", "data:"))] == []
     page.eval_on_selector_all("details", "all => all.forEach(d => d.open = true)")
-    # Four panels of compute, the relation of the metrics, two curves; and for each of two models
-    # its matrix, its KL, and its latents against factors.
+    # Four panels of compute, shares of the variance, the relation of the metrics, two curves; and
+    # for each of two models its matrix, its KL, and its latents against factors.
     boxes = page.eval_on_selector_all(
         "svg.figure",
         "all => all.map(s => [s.getBoundingClientRect().width, s.querySelectorAll('path').length])",
     )
-    assert len(boxes) == 7 + 2 * 3
+    assert len(boxes) == 8 + 2 * 3
     assert all(drawn_width > 150 and paths > 5 for drawn_width, paths in boxes)
     loaded = page.eval_on_selector_all(
         "img", "all => all.map(i => i.complete && i.naturalWidth > 0)"
@@ -160,8 +160,8 @@ def test_objectives_at_one_milestone_are_set_beside_each_other(tmp_path):
     assert "β-TCVAE (β = 4)" in text
     assert "against training compute" not in text
     assert "Do MIG and SAP agree?" not in text
-    # One figure of scores, two curves; of each model its KL and its latents against factors.
-    assert text.count('<svg class="figure"') == 1 + 2 + 4 * 2
+    # Scores, shares of the variance, two curves; of each model its KL, its latents against factors.
+    assert text.count('<svg class="figure"') == 2 + 2 + 4 * 2
 
 
 def test_of_very_many_objectives_the_middle_strength_of_each_kind_is_shown():

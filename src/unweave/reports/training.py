@@ -98,6 +98,7 @@ def _content(study: Study, table: pl.DataFrame, runs: list[TrainingRun]) -> dict
     space = load(study.dataset).space
     return {
         **_shared_content(study, table, runs),
+        "scaling_figures": [],  # the page has figures of its own over steps
         "findings": find(table),
         "score_figures": _score_figures(cells, colours),
         "is_about_compute": cells["step"].n_unique() > 1,
