@@ -41,8 +41,8 @@ def test_a_runs_key_is_its_description(tiny_file):
         ('name = "tiny"', 'name = "a/b"', "made of letters, digits"),
         ('title = "A', 'dataset = "dsprite"\ntitle = "A', "did you mean 'dsprites'"),
         ("[network]", "[network", "is not valid TOML"),
-        ("[10, 20, 30]", "[0]", "'steps': .*greater than or equal to 1.*it is 0"),
-        ("seeds = [0, 1]", "seeds = [-1]", "'seed': .*greater than or equal to 0.*it is -1"),
+        ("[10, 20, 30]", "[0]", "'steps'.*greater than or equal to 1.*it is 0"),
+        ("seeds = [0, 1]", "seeds = [-1]", "'seed'.*greater than or equal to 0.*it is -1"),
         ("batch_size = 8", "accelerator = 'gpu'", "'accelerator' in training: .*'cpu'"),
     ],
 )
