@@ -74,8 +74,8 @@ def test_a_run_that_was_cut_off_goes_on_to_the_same_weights(films, tmp_path):
     for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(a, b)
     images = films[:3]
-    np.testing.assert_array_equal(
-        encode_isometric(whole, images), encode_isometric(resumed, images, batch=1)
+    np.testing.assert_allclose(
+        encode_isometric(whole, images), encode_isometric(resumed, images, batch=1), atol=1e-6
     )
     assert encode_isometric(whole, images).shape == (3, 6, 4)
 
