@@ -144,8 +144,11 @@ def test_saturation_is_found_where_it_bends():
 
 
 def test_noise_has_no_trend_but_for_one_in_twenty():
-    told = [scaling_fit(X, scores(lambda x: 0 * x + 0.3, seed=s)).has_trend for s in range(60)]
+    found = [scaling_fit(X, scores(lambda x: 0 * x + 0.3, seed=s)) for s in range(60)]
+    told = [fit.has_trend for fit in found]
     assert sum(told) <= 6
+    # Without held-out seeds a law that bends would always win, and by the least error one in four.
+    assert sum(fit.law.name == "flat" for fit in found) >= 57
     quiet = scaling_fit(X, scores(lambda x: 0 * x + 0.3, seed=int(np.argmin(told))))
     assert "no trend can be told from noise" in quiet.sentence("SAP", "parameters")
 
