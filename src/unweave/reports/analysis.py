@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from unweave.reports.figures import COLOURS, drawing, svg
+from unweave.reports.figures import COLOURS, INK, drawing, svg
 from unweave.reports.findings import METRIC_NAMES
 from unweave.studies.agreement import Agreement, metric_agreement, relation
 from unweave.studies.explained import SOURCES, Share, explained_variance
@@ -27,8 +27,14 @@ _AXES = {
     "n_images": ("training images", ("n_images",)),
     "parameters": ("parameters", ("network", "width", "depth")),
 }
-_WORDS = {"n_images": "images", "n_latents": "latents", "learning_rate": "learning rate"}
-_WORDS |= {"batch_size": "batch size", "dataset": "data", "step": "steps"}
+_WORDS = {
+    "n_images": "images",
+    "n_latents": "latents",
+    "learning_rate": "learning rate",
+    "batch_size": "batch size",
+    "dataset": "data",
+    "step": "steps",
+}
 _DOWNSTREAM = ("downstream_accuracy", "statistical_efficiency")
 _MOST_FIGURES = 24
 _LEAST_LEVELS = 3
@@ -141,7 +147,7 @@ def scaling_figure(scaling: Scaling) -> str:
         x = np.geomspace(scaling.x.min(), scaling.x.max(), 200)
         law = scaling.fit.law
         axes.plot(x, law(x), color=COLOURS[1], lw=2, label=f"{law.name} law")
-        axes.axhline(scaling.chance, color="#010101", ls=":", lw=1.2, label="chance")
+        axes.axhline(scaling.chance, color=INK, ls=":", lw=1.2, label="chance")
         axes.set_xscale("log")
         axes.set_ylim(bottom=0)
         axes.set_xlabel(_AXES[scaling.axis][0])

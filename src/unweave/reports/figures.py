@@ -20,6 +20,8 @@ from unweave.reports.published import PAPER_SCORES
 from unweave.studies.trends import mean_interval
 
 __all__ = [
+    "COLOURS",
+    "INK",
     "as_image",
     "compute_figure",
     "curve_figure",
@@ -36,18 +38,18 @@ __all__ = [
 ]
 
 # Placeholders that become colours of the page, so that a figure is right in light and dark.
-_INK, _LINE = "#010101", "#020202"
+INK, _LINE = "#010101", "#020202"
 COLOURS = ("#2a7fd4", "#e0762b", "#3aa26a", "#b55fc0", "#c9a227", "#d8506f")
 _STYLE = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.size": 11,
     "axes.edgecolor": _LINE,
-    "axes.labelcolor": _INK,
-    "axes.titlecolor": _INK,
-    "text.color": _INK,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
     "grid.color": _LINE,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -86,14 +88,14 @@ def compute_figure(rows: pl.DataFrame, colour: str, flops_per_step: float, top: 
             )
         axes.axhline(
             float(np.mean(rows["projection_mean"].to_numpy())),
-            color=_INK,
+            color=INK,
             ls="--",
             lw=1,
             label="random mixture of factors",
         )
         axes.axhline(
             float(np.mean(rows["chance_mean"].to_numpy())),
-            color=_INK,
+            color=INK,
             ls=":",
             lw=1.2,
             label="chance (permuted)",
@@ -101,7 +103,7 @@ def compute_figure(rows: pl.DataFrame, colour: str, flops_per_step: float, top: 
         published = PAPER_SCORES.get((key, metric), {})
         if published:
             axes.plot(
-                list(published), list(published.values()), "x", color=_INK, ms=7, mew=1.6,
+                list(published), list(published.values()), "x", color=INK, ms=7, mew=1.6,
                 label="the paper, one seed",
             )  # fmt: skip
         axes.set_xscale("log")
@@ -125,8 +127,8 @@ def objectives_figure(rows: pl.DataFrame, colours: dict[str, str]) -> str:
             axes.plot(values, np.full(len(values), i), "o", color=colours[label], alpha=0.7, ms=5)
             axes.plot([values.mean()] * 2, [i - 0.3, i + 0.3], color=colours[label], lw=2.5)
         floor, chance = (float(rows[c].to_numpy().mean()) for c in _FLOORS)
-        axes.axvline(floor, color=_INK, ls="--", lw=1, label="random mixture of factors")
-        axes.axvline(chance, color=_INK, ls=":", lw=1.2, label="chance (permuted)")
+        axes.axvline(floor, color=INK, ls="--", lw=1, label="random mixture of factors")
+        axes.axvline(chance, color=INK, ls=":", lw=1.2, label="chance (permuted)")
         axes.set_yticks(range(len(labels)), labels, fontsize=9)
         axes.set_ylim(len(labels) - 0.4, -2.2)  # the first on top, with room for the legend
         axes.set_xlim(left=0)
@@ -192,7 +194,7 @@ def error_figure(rows: pl.DataFrame, colours: dict[str, str]) -> str:
             mean = own.group_by("points", maintain_order=True).agg(pl.col("mean").mean())
             axes.plot(mean["points"], mean["mean"], color=colour, lw=2.5, label=settings)
         axes.axhline(
-            float(rows["chance"].to_numpy().mean()), color=_INK, ls=":", lw=1.2, label="chance"
+            float(rows["chance"].to_numpy().mean()), color=INK, ls=":", lw=1.2, label="chance"
         )
         axes.set_xscale("log")
         axes.set_yscale("log")
@@ -236,11 +238,11 @@ def scale_figure(
                 label="random smooth features, two sd",
             )  # fmt: skip
             chance = float(wide["chance_mean"].to_numpy().mean())
-            axes.axhline(chance, color=_INK, ls=":", lw=1.2, label="chance (permuted)")
+            axes.axhline(chance, color=INK, ls=":", lw=1.2, label="chance (permuted)")
         marked = [(own["parameters"][0], published[e]) for (e,), own in rows.group_by("encoder")
                   if e in published]  # fmt: skip
         if marked:
-            axes.plot(*zip(*marked, strict=True), "x", color=_INK, ms=7, mew=1.6, label="the paper")
+            axes.plot(*zip(*marked, strict=True), "x", color=INK, ms=7, mew=1.6, label="the paper")
         axes.set_xscale("log")
         axes.set_ylim(bottom=0)
         axes.set_xlabel("parameters that see the images")
@@ -318,7 +320,7 @@ def svg(figure: Figure, tag: str) -> str:
     figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
-    for placeholder, colour in ((_INK, "var(--ink)"), (_LINE, "var(--line)")):
+    for placeholder, colour in ((INK, "var(--ink)"), (_LINE, "var(--line)")):
         text = text.replace(placeholder, colour)
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     # One page holds many figures: their names must differ, and the page sets the size.

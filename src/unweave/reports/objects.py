@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from unweave.reports.figures import COLOURS, drawing, png_address, svg
+from unweave.reports.figures import COLOURS, INK, drawing, png_address, svg
 from unweave.reports.page import render
 from unweave.studies.objects import ObjectStudy
 from unweave.studies.table import build_table
@@ -49,7 +49,7 @@ def errors_figure(rows: list[dict[str, Any]]) -> str:
         for i, row in enumerate(rows):
             colour = COLOURS[list(_WORDS).index(row["tangents"])]
             axes.plot(row["errors"], [i] * row["seeds"], "o", color=colour, alpha=0.6, ms=6)
-            axes.plot([row["chance"]] * 2, [i - 0.4, i + 0.4], color="#010101", ls=":", lw=1.4)
+            axes.plot([row["chance"]] * 2, [i - 0.4, i + 0.4], color=INK, ls=":", lw=1.4)
         labels = [f"{row['representation']} ({row['tangents']})" for row in rows]
         axes.set_yticks(range(len(rows)), labels, fontsize=9)
         axes.invert_yaxis()

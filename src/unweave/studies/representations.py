@@ -20,7 +20,7 @@ from unweave.training.isometric import encode_isometric, train_isometric
 
 __all__ = ["AnyRepresentation", "Codes", "Isometric", "Latents", "Model", "Pixels"]
 
-ANGLE = 0.1  # radians of the motions that tangents are measured by
+_ANGLE = 0.1  # radians of the motions that tangents are measured by
 _FRAMES, _SPACING = 8, 0.15  # of films
 
 AtStep = Callable[[int], None] | None
@@ -94,15 +94,15 @@ class _OfImages(Representation):
     def prepare(self, dataset: Objects3D, progress: Callable[[int, int], None]) -> None:
         """Render stills and motions."""
         dataset.prepare(progress)
-        dataset.motions(ANGLE, progress)
+        dataset.motions(_ANGLE, progress)
 
     def codes(self, dataset: Objects3D, seed: int, folder: Path, at_step: AtStep) -> Codes:
         """Of the images, and the differences that small motions make."""
         encode = self._encoder(dataset, seed, folder, at_step)
         points = encode(dataset.images(np.arange(len(dataset))))
-        motions = dataset.motions(ANGLE)
+        motions = dataset.motions(_ANGLE)
         moved = np.stack([encode(motions[:, k]) for k in range(motions.shape[1])], axis=2)
-        return Codes(points, (moved - points[:, :, None]) / ANGLE)
+        return Codes(points, (moved - points[:, :, None]) / _ANGLE)
 
     @abstractmethod
     def _encoder(
