@@ -11,6 +11,7 @@ from rich.table import Table
 
 from unweave.cli.console import err, patience, print_json, print_table, progress_bar
 from unweave.cli.console import out as console
+from unweave.cli.loggers import LoggerNames, set_loggers
 
 if TYPE_CHECKING:
     from unweave.studies.loading import AnyStudy
@@ -42,6 +43,7 @@ def study_run(
     address: str | None = None,
     cpus: float = 1.0,
     gpus: float = 0.0,
+    log: LoggerNames = None,
 ) -> None:
     """Run the study NAME, go on where it was cut off, and write its table and its report.
 
@@ -67,9 +69,14 @@ def study_run(
         Cores that a run takes of the cluster.
     gpus
         GPUs that a run takes of the cluster; 0.25 for four on one.
+    log
+        Who shows the learning curves and scores of all runs while they grow; by default
+        tensorboard.
     """
     from unweave._parallel import n_cores
     from unweave.studies import load_study
+
+    set_loggers(log)
 
     chosen = load_study(name, most_runs=None if yes else MOST_RUNS)
     if dry_run:

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from unweave.cli.console import out as console
 from unweave.cli.console import patience, print_table, progress_bar
+from unweave.cli.loggers import LoggerNames, set_loggers
 
 __all__ = ["objectives", "train"]
 
@@ -31,6 +32,7 @@ def train(
     milestones: Annotated[list[int] | None, Parameter(consume_multiple=True, negative="")] = None,
     dataset: str = "dsprites",
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+    log: LoggerNames = None,
     out: Path | None = None,
     **options: str,
 ) -> None:
@@ -68,6 +70,8 @@ def train(
         Which data.
     accelerator
         Which device.
+    log
+        Who shows learning curves and scores while they grow; by default tensorboard.
     out
         Folder of the run; by default one in ./runs named after its description.
     options
@@ -87,6 +91,7 @@ def train(
     from unweave.training.presets import PRESETS
 
     keep_freed_memory()
+    set_loggers(log)
     check_choice("objective", objective, OBJECTIVES)
     published = PRESETS[preset] if preset else None
     asked = {"steps": steps, "batch_size": batch_size, "learning_rate": learning_rate}

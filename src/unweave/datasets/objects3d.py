@@ -64,12 +64,23 @@ class Objects3D(PosedObjects):
         self.size = check_positive("size", size)
         self.supersampling = check_positive("supersampling", supersampling)
         self.seed = seed
+        self._mesh = mesh
         self.mesh: Mesh = _MESHES[str(mesh)]() if str(mesh) in _MESHES else load_mesh(Path(mesh))
         self.image_shape = (size, size, 1)
         rng = np.random.default_rng([seed, 0])
         self.lights = unit(rng.standard_normal((n, 3)))
         self.quaternions = unit(rng.standard_normal((n, 4)))
         self._renderer: Renderer | None = None
+
+    def others(self, n: int) -> Objects3D:
+        """As many images of the same object in states of the next seed: not those of this one."""
+        return Objects3D(
+            n,
+            mesh=self._mesh,
+            size=self.size,
+            supersampling=self.supersampling,
+            seed=self.seed + 1,
+        )
 
     def __repr__(self) -> str:
         return f"Objects3D({self.n} images of {self.image_shape}, {self.mesh.name})"

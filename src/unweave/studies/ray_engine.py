@@ -106,11 +106,15 @@ def _connected(placement: Placement) -> Any:
     address = placement.address or os.environ.get("RAY_ADDRESS")
     if address:
         _check_answers(address)
+    from unweave.training.loggers import VARIABLE  # only here: it imports torch
+
+    loggers = os.environ.get(VARIABLE)
     ray.init(
         address=address,
         logging_level=logging.ERROR,
         log_to_driver=False,
         include_dashboard=None if address else False,
+        runtime_env={"env_vars": {VARIABLE: loggers}} if loggers else None,
     )
     return ray
 

@@ -163,17 +163,19 @@ class Model(_OfImages):
 
 
 class Isometric(_OfImages):
-    """Codes of an encoder that keeps the lengths of motions in films, turned by quarters too."""
+    """Codes of an encoder that keeps the lengths of motions in films, which a camera rolls."""
 
     kind: Literal["isometric"]
-    network: Network = Network(n_latents=32)
+    network: Network = Network(width=2, n_latents=32)
     """Which network; only its encoder is built."""
-    pooling: int = Field(default=2, ge=1)
+    pooling: int = Field(default=1, ge=1)
     """Pixels on a side that are averaged into one before the network sees them."""
+    films: int = Field(default=30_000, ge=2)
+    """How many there are; none goes through the state of an image by more than chance."""
     steps: int = Field(ge=1)
     """Training steps."""
-    films: int = Field(default=32, ge=2)
-    """In a step."""
+    batch_size: int = Field(default=192, ge=2)
+    """Films in a step."""
     learning_rate: float = Field(default=1e-3, gt=0)
     """Of Adam, at its largest."""
 
@@ -190,16 +192,18 @@ class Isometric(_OfImages):
     def prepare(self, dataset: Objects3D, progress: Callable[[int, int], None]) -> None:
         """Render stills, motions and films."""
         super().prepare(dataset, progress)
-        dataset.clips(_FRAMES, _SPACING, progress)
+        self._clips(dataset, progress)
 
     def _encoder(self, dataset, seed, folder, at_step):
         config = TrainingConfig(
-            steps=self.steps, batch_size=self.films, learning_rate=self.learning_rate, seed=seed
+            steps=self.steps,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            seed=seed,
         )
-        clips = dataset.clips(_FRAMES, _SPACING)
         encoder: nn.Module = train_isometric(
             self.network,
-            clips,
+            self._clips(dataset),
             config,
             spacing=_SPACING,
             pooling=self.pooling,
@@ -208,6 +212,12 @@ class Isometric(_OfImages):
             at_step=at_step,
         )
         return lambda images: encode_isometric(encoder, images)
+
+    def _clips(
+        self, dataset: Objects3D, progress: Callable[[int, int], None] | None = None
+    ) -> np.ndarray:
+        """Films of the same object from states of their own."""
+        return dataset.others(self.films).clips(_FRAMES, _SPACING, progress)
 
 
 def _flat(images: np.ndarray) -> np.ndarray:

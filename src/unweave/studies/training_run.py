@@ -118,9 +118,10 @@ class TrainingRun(Run):
         config = {**description.model_dump(mode="json"), "image_shape": list(dataset.image_shape)}
         write_json(self.folder / "config.json", config)
 
-        def at_milestone(step: int, model: VAE) -> None:
+        def at_milestone(step: int, model: VAE) -> dict[str, float]:
             scores = score_model(model, dataset, description.evaluation)
             write_json(self._scores_file(step), scores)
+            return {name: score["value"] for name, score in scores["metrics"].items()}
 
         model = train(
             model,

@@ -1,4 +1,4 @@
-"""Learning curves, as CSV and for TensorBoard."""
+"""Learning curves, as CSV and for those who watch."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tensorboardX import SummaryWriter
+from unweave.training.loggers import open_loggers
 
 __all__ = ["Curves", "read_curves"]
 
 
 class Curves:
-    """Points of a learning curve, added to a folder's ``curves.csv`` and ``tensorboard/``.
+    """Points of a learning curve, added to a folder's ``curves.csv`` and shown by loggers.
 
     Parameters
     ----------
@@ -48,9 +48,7 @@ class Curves:
         os.replace(temporary, self.path)
         self._file = open(self.path, "a", newline="")  # noqa: SIM115 - closed by close()
         self._writer = csv.DictWriter(self._file, self.columns)
-        self._tensorboard = SummaryWriter(
-            str(folder / "tensorboard"), purge_step=resumed_at + 1 if resumed_at else None
-        )
+        self._loggers = open_loggers(folder, resumed_at=resumed_at)
 
     def add(self, step: int, terms: Mapping[str, float], kl: list[float]) -> None:
         """One point: means over the steps since the last one, in nats per image."""
@@ -58,14 +56,23 @@ class Curves:
         values |= {f"kl_{j}": value for j, value in enumerate(kl)}
         self._writer.writerow({"step": step, **values})
         self._file.flush()
-        for name, value in values.items():
-            group = "kl_per_latent/" if name.startswith("kl_") else "terms/"
-            self._tensorboard.add_scalar(group + name, value, step)
+        grouped = {
+            f"{'kl_per_latent' if name.startswith('kl_') else 'terms'}/{name}": value
+            for name, value in values.items()
+        }
+        for logger in self._loggers:
+            logger.add(step, grouped)
+
+    def show(self, step: int, scores: Mapping[str, float]) -> None:
+        """Scores at a milestone, to loggers alone."""
+        for logger in self._loggers:
+            logger.add(step, {f"scores/{name}": value for name, value in scores.items()})
 
     def close(self) -> None:
         """Write out what is left."""
         self._file.close()
-        self._tensorboard.close()
+        for logger in self._loggers:
+            logger.close()
 
 
 def read_curves(folder: Path) -> list[dict[str, float]]:

@@ -81,8 +81,9 @@ def train_isometric(
     pooling
         Pixels on a side that are averaged into one before the network sees them.
     rolls
-        Whether films are turned by quarters at random, as by a camera that rolls: lengths are none
-        the less the same, and there are four times as many films.
+        Whether each film is turned by a random angle about the middle of the image, as by a camera
+        that rolls: lengths are none the less the same, and no film is seen twice. What leaves the
+        circle in the image is lost.
     folder
         Where checkpoints go, from which a run that was cut off goes on.
     at_step
@@ -108,15 +109,16 @@ def train_isometric(
     trained = {MODEL: Trained(encoder, adam)}
     checkpoint = latest_checkpoint(folder) if folder else None
     done = load_checkpoint(checkpoint, trained) if checkpoint else 0
+    films = _resident(clips, device)
     for step in range(done, config.steps):
         rate = 0.5 * (1 + math.cos(math.pi * step / config.steps)) * min(1, (step + 1) / _WARM_UP)
         for group in adam.param_groups:
             group["lr"] = config.learning_rate * rate
         rng = np.random.default_rng([config.seed, step])
-        chosen = clips[rng.integers(0, len(clips), config.batch_size)]
+        images = _images(films[rng.integers(0, len(clips), config.batch_size)], device)
         if rolls:
-            chosen = _rolled(chosen, rng)
-        codes = _codes(encoder, chosen, device)
+            images = _rolled(images, 2 * np.pi * rng.random(config.batch_size))
+        codes = _codes(encoder, images)
         loss = length_loss(codes, spacing) + spread_loss(codes, margin)
         adam.zero_grad()
         loss.backward()
@@ -141,18 +143,38 @@ def encode_isometric(encoder: nn.Module, images: np.ndarray, *, batch: int = 512
     """Codes (n, ..., latents) float64 of uint8 images (n, ..., height, width, channels)."""
     device = next(encoder.parameters()).device
     pieces = [
-        _codes(encoder, images[start : start + batch], device).cpu().numpy()
+        _codes(encoder, _images(images[start : start + batch], device)).cpu().numpy()
         for start in range(0, len(images), batch)
     ]
     return np.concatenate(pieces).astype(np.float64)
 
 
-def _rolled(clips: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Each film (frames, height, width, channels) turned by a random number of quarters."""
-    quarters = rng.integers(0, 4, len(clips))
-    return np.stack(
-        [np.rot90(film, k, axes=(1, 2)) for film, k in zip(clips, quarters, strict=True)]
-    )
+def _resident(clips: np.ndarray, device: torch.device) -> np.ndarray | Tensor:
+    """The films on a GPU that has room for them twice, or where they are."""
+    if device.type != "cuda" or 2 * clips.nbytes > torch.cuda.mem_get_info(device)[0]:
+        return clips
+    return torch.from_numpy(np.array(clips)).to(device)
+
+
+def _images(stored: np.ndarray | Tensor, device: torch.device) -> Tensor:
+    """Pixels (..., channels, height, width) in [0, 1] of uint8 (..., height, width, channels)."""
+    pixels = torch.from_numpy(np.array(stored)) if isinstance(stored, np.ndarray) else stored
+    return pixels.to(device).movedim(-1, -3).float() / 255
+
+
+def _rolled(films: Tensor, angles: np.ndarray) -> Tensor:
+    """Films (n, frames, channels, height, width), each turned by its angle, with cubic weights.
+
+    Linear ones blur: the encoder would learn from images that are not like those that it is for.
+    """
+    cosines, sines = np.cos(angles), np.sin(angles)
+    zeros = np.zeros_like(angles)
+    matrices = np.array([[cosines, -sines, zeros], [sines, cosines, zeros]]).transpose(2, 0, 1)
+    flat = films.flatten(1, 2)
+    theta = torch.from_numpy(matrices.astype(np.float32)).to(films.device)
+    grid = nn.functional.affine_grid(theta, list(flat.shape), align_corners=False)
+    turned = nn.functional.grid_sample(flat, grid, mode="bicubic", align_corners=False)
+    return turned.clamp(0, 1).reshape(films.shape)  # cubic weights overshoot
 
 
 def _smooth(layer: nn.Module) -> nn.Module:
@@ -160,7 +182,7 @@ def _smooth(layer: nn.Module) -> nn.Module:
     return nn.GELU() if isinstance(layer, nn.ReLU) else layer
 
 
-def _codes(encoder: nn.Module, images: np.ndarray, device: torch.device) -> Tensor:
-    shape = images.shape
-    flat = torch.from_numpy(np.array(images).reshape(-1, *shape[-3:])).to(device)
-    return encoder(flat.permute(0, 3, 1, 2).float() / 255).reshape(*shape[:-3], -1)
+def _codes(encoder: nn.Module, images: Tensor) -> Tensor:
+    """Codes (..., latents) of images (..., channels, height, width)."""
+    flat = images.reshape(-1, *images.shape[-3:]).contiguous(memory_format=torch.channels_last)
+    return encoder(flat).reshape(*images.shape[:-3], -1)

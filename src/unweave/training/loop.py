@@ -39,7 +39,7 @@ def train(
     config: TrainingConfig,
     *,
     folder: Path | None = None,
-    at_milestone: Callable[[int, VAE], None] | None = None,
+    at_milestone: Callable[[int, VAE], Mapping[str, float] | None] | None = None,
     at_step: Callable[[int], None] | None = None,
 ) -> VAE:
     """Train ``model`` and return it.
@@ -53,9 +53,11 @@ def train(
     model, objective, dataset, config
         What is trained, to minimise what, on what, and how.
     folder
-        Where curves and checkpoints go; None keeps nothing.
+        Where curves and checkpoints go; None keeps nothing. Curves are shown by TensorBoard, or by
+        the loggers that the environment variable ``UNWEAVE_LOGGERS`` names.
     at_milestone
-        Called with the step and the model at each milestone, before its checkpoint is written.
+        Called with the step and the model at each milestone, before its checkpoint is written. If
+        it returns scores by name, loggers show them.
     at_step
         Called with the number of steps done after each step.
 
@@ -123,8 +125,10 @@ def train(
                     curves.add(done, values, kl)
             if at_milestone and done in milestones and fabric.is_global_zero:
                 model.eval()
-                at_milestone(done, model)
+                scores = at_milestone(done, model)
                 model.train()
+                if curves and scores:
+                    curves.show(done, scores)
             if folder and writes and stops:
                 save_checkpoint(folder, done, trained, keep=milestones)
             if at_step:

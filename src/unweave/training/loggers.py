@@ -1,0 +1,219 @@
+"""Where learning curves are shown while they grow: TensorBoard, Weights & Biases, MLflow."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from unweave._check import check_choice
+from unweave.training.checkpoint import write_json
+
+__all__ = ["LOGGERS", "VARIABLE", "Logger", "check_loggers", "open_loggers"]
+
+VARIABLE = "UNWEAVE_LOGGERS"
+"""Environment variable that names loggers, comma between them, for a process and its workers."""
+_PROJECT = "unweave"
+
+
+class Logger(ABC):
+    """Takes the points of one run's curves.
+
+    Parameters
+    ----------
+    folder
+        The run's, where a name under which the run goes on is kept.
+    resumed_at
+        Step of the checkpoint that the run goes on from.
+    """
+
+    @abstractmethod
+    def __init__(self, folder: Path, *, resumed_at: int = 0) -> None: ...
+
+    @abstractmethod
+    def add(self, step: int, values: Mapping[str, float]) -> None:
+        """One point of each curve, by names of the form ``group/name``."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Write out what is left."""
+
+
+class TensorBoard(Logger):
+    """Event files in the run's ``tensorboard/``."""
+
+    def __init__(self, folder: Path, *, resumed_at: int = 0) -> None:
+        from tensorboardX import SummaryWriter
+
+        self._writer = SummaryWriter(
+            str(folder / "tensorboard"), purge_step=resumed_at + 1 if resumed_at else None
+        )
+
+    def add(self, step: int, values: Mapping[str, float]) -> None:
+        """As scalars."""
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        """Write out what is left."""
+        self._writer.close()
+
+
+class WeightsAndBiases(Logger):
+    """A run of Weights & Biases, which its own environment variables steer.
+
+    ``WANDB_MODE=offline`` keeps it in the run's folder, to be sent by ``wandb sync``.
+    ``WANDB_PROJECT`` names the project, which is unweave otherwise.
+    """
+
+    def __init__(self, folder: Path, *, resumed_at: int = 0) -> None:
+        import wandb
+
+        self._run = wandb.init(
+            project=os.environ.get("WANDB_PROJECT", _PROJECT),
+            id=_known_as(folder, "wandb", lambda: uuid4().hex),
+            name=_name(folder),
+            config=_description(folder),
+            dir=str(folder),
+            resume="allow",
+            settings=wandb.Settings(silent=True, console="off"),
+        )
+        # Points after the checkpoint come again, with the same values: they are placed by their
+        # own step, as Weights & Biases drops those whose step is not above its last one.
+        self._run.define_metric("step", hidden=True)
+        self._run.define_metric("*", step_metric="step")
+
+    def add(self, step: int, values: Mapping[str, float]) -> None:
+        """As one row of the run's history."""
+        self._run.log({"step": step, **values})
+
+    def close(self) -> None:
+        """Send or write what is left."""
+        self._run.finish()
+
+
+class MLflow(Logger):
+    """A run of MLflow, where ``MLFLOW_TRACKING_URI`` says.
+
+    ``MLFLOW_EXPERIMENT_NAME`` names the experiment, which is unweave otherwise.
+    """
+
+    def __init__(self, folder: Path, *, resumed_at: int = 0) -> None:
+        from mlflow.tracking import MlflowClient
+
+        self._client = MlflowClient()
+
+        def new() -> str:
+            name = os.environ.get("MLFLOW_EXPERIMENT_NAME", _PROJECT)
+            run = self._client.create_run(self._experiment(name), run_name=_name(folder))
+            for key, value in _flat(_description(folder)).items():
+                self._client.log_param(run.info.run_id, key, value)
+            return run.info.run_id
+
+        self._id = _known_as(folder, "mlflow", new)
+        self._client.update_run(self._id, status="RUNNING")
+
+    def add(self, step: int, values: Mapping[str, float]) -> None:
+        """As one batch of metrics."""
+        from mlflow.entities import Metric
+
+        now = int(1000 * time.time())
+        metrics = [Metric(name, value, now, step) for name, value in values.items()]
+        self._client.log_batch(self._id, metrics=metrics)
+
+    def close(self) -> None:
+        """Say that the run has ended."""
+        self._client.set_terminated(self._id)
+
+    def _experiment(self, name: str) -> str:
+        from mlflow.exceptions import MlflowException
+
+        found = self._client.get_experiment_by_name(name)
+        if found:
+            return found.experiment_id
+        try:
+            return self._client.create_experiment(name)
+        except MlflowException:  # another worker was first
+            found = self._client.get_experiment_by_name(name)
+            if not found:
+                raise
+            return found.experiment_id
+
+
+LOGGERS: dict[str, type[Logger]] = {
+    "tensorboard": TensorBoard,
+    "wandb": WeightsAndBiases,
+    "mlflow": MLflow,
+}
+_MODULES = {"wandb": "wandb", "mlflow": "mlflow-skinny"}
+
+
+def check_loggers(names: Sequence[str]) -> tuple[str, ...]:
+    """The names, if there are such loggers and their packages are installed.
+
+    Raises
+    ------
+    ValueError
+        If there is no logger of that name.
+    ImportError
+        If its package is not installed.
+    """
+    for name in names:
+        check_choice("logger", name, LOGGERS)
+        if name in _MODULES:
+            try:
+                __import__(name)
+            except ImportError:
+                raise ImportError(
+                    f"the logger {name} needs the package {_MODULES[name]}: "
+                    f'pip install "unweave[{name}]"'
+                ) from None
+    return tuple(names)
+
+
+def open_loggers(folder: Path, *, resumed_at: int = 0) -> list[Logger]:
+    """Those that the environment variable names; TensorBoard alone without it.
+
+    Raises
+    ------
+    ValueError, ImportError
+        As :func:`check_loggers` does.
+    """
+    names = [name.strip() for name in os.environ.get(VARIABLE, "tensorboard").split(",")]
+    chosen = check_loggers([name for name in names if name])
+    return [LOGGERS[name](folder, resumed_at=resumed_at) for name in chosen]
+
+
+def _known_as(folder: Path, logger: str, new: Any) -> str:
+    """The name that a logger knows this run by, now and when it goes on."""
+    file = folder / f"{logger}.json"
+    if not file.exists():
+        write_json(file, {"id": new()})
+    return json.loads(file.read_text())["id"]
+
+
+def _description(folder: Path) -> dict[str, Any]:
+    file = folder / "config.json"
+    return json.loads(file.read_text()) if file.exists() else {}
+
+
+def _name(folder: Path) -> str:
+    """Objective and seed, if the run is described, and its folder's name."""
+    found = _description(folder)
+    if not found:
+        return folder.name
+    return f"{found['objective']['name']}-{found['training']['seed']}-{folder.name[:6]}"
+
+
+def _flat(description: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Values by the dotted path to each."""
+    found: dict[str, Any] = {}
+    for key, value in description.items():
+        name = f"{prefix}{key}"
+        found |= _flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
+    return found
