@@ -1,5 +1,6 @@
 import contextlib
 import json
+import multiprocessing
 import os
 import shutil
 import signal
@@ -14,7 +15,7 @@ from filelock import FileLock
 from polars.testing import assert_frame_equal
 
 from unweave.studies import build_table, load_study, open_study, read_table, run_study, write_table
-from unweave.studies.engine import study_runs
+from unweave.studies.engine import _Pool, study_runs
 from unweave.studies.run import RunIsBusyError
 
 COMMAND = [sys.executable, "-m", "unweave.cli", "study"]
@@ -198,6 +199,44 @@ def test_a_failed_run_is_recorded_with_its_reason(tiny_file, tmp_path, shared_ca
         assert "training diverged" in reason
         kept = json.loads((tmp_path / "out/runs" / key / "failure.json").read_text())
         assert kept == {"reason": reason}
+
+
+def killed_while(condition, study, folder):
+    """Failures of a study on two workers, all of which are killed whenever the condition holds."""
+    runs = study_runs(study, folder)
+    pool = _Pool(runs, runs, 2)
+    n_kills = 0
+
+    def progress(what, steps, total):
+        nonlocal n_kills
+        workers = multiprocessing.active_children()
+        if workers and condition(pool, n_kills):
+            n_kills += 1
+            for worker in workers:
+                worker.kill()
+
+    return pool.finish(progress), n_kills
+
+
+def test_runs_whose_processes_are_killed_once_go_on(tiny, tmp_path, shared_cache):
+    study, folder = tiny
+    failures, n_kills = killed_while(
+        lambda pool, n: n == 0 and sum(pool.steps) > 0, study, tmp_path / "out"
+    )
+    assert n_kills == 1
+    assert failures == {}
+    assert_frame_equal(build_table(study, tmp_path / "out"), build_table(study, folder))
+
+
+def test_only_the_run_that_kills_its_process_fails(tiny, tmp_path, shared_cache):
+    study, _ = tiny
+    failures, n_kills = killed_while(
+        lambda pool, n: pool.steps[1] > 0 and not pool.failures, study, tmp_path / "out"
+    )
+    assert list(failures) == [study.runs()[1].key]
+    assert "its process died twice" in failures[study.runs()[1].key]
+    assert n_kills >= 2
+    assert sum(run.is_finished for run in study_runs(study, tmp_path / "out")) == 3
 
 
 def test_a_folder_that_cannot_be_written_is_named(tiny, tmp_path):

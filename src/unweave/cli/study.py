@@ -54,7 +54,7 @@ def study_run(
     out
         Folder of the results; by default one in ./studies named after the study.
     workers
-        Processes; by default one for each core, with one thread each.
+        Processes, with one thread each; by default one for each core, if memory and GPUs will do.
     dry_run
         Only say what there is to do, and how long it will take by a short measured probe.
     yes
@@ -73,14 +73,13 @@ def study_run(
         Who shows the learning curves and scores of all runs while they grow; by default
         tensorboard.
     """
-    from unweave._parallel import n_cores
     from unweave.studies import load_study
 
     set_loggers(log)
 
     chosen = load_study(name, most_runs=None if yes else MOST_RUNS)
     if dry_run:
-        print_plan(chosen, workers or n_cores())
+        print_plan(chosen, workers)
         return
     place = None
     if engine == "ray":
@@ -93,14 +92,16 @@ def study_run(
     run_and_report(chosen, folder, workers, shard=_parsed_shard(shard), ray=place)
 
 
-def print_plan(chosen: AnyStudy, workers: int) -> None:
+def print_plan(chosen: AnyStudy, workers: int | None) -> None:
     """What a study will take."""
     from unweave.studies.plan import plan
+    from unweave.studies.resources import n_workers
     from unweave.studies.study import Study
 
     if not isinstance(chosen, Study):
         print_table(f"Plan of {chosen.name}", ["what", "how much"], [["size", chosen.size]])
         return
+    workers = workers or n_workers(chosen.runs())
     with patience("timing a few steps of each kind of run"):
         found = plan(chosen, workers=workers)
     fewest, most = found.parameters

@@ -38,6 +38,11 @@ class Description(Frozen, ABC):
     def work(self) -> int:
         """Units of the progress bar."""
 
+    @property
+    def may_use_gpu(self) -> bool:
+        """Whether its run computes on a GPU, where there is one."""
+        return False
+
     @abstractmethod
     def run(self, folder: Path) -> Run:
         """The run that it describes, in a folder."""

@@ -109,6 +109,11 @@ class EncoderDescription(Description):
     reading: Reading
 
     @property
+    def may_use_gpu(self) -> bool:
+        """It encodes on a GPU, where there is one."""
+        return True
+
+    @property
     def label(self) -> str:
         """Name of the encoder, whatever its seed."""
         if self.trained is None:

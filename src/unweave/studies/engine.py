@@ -12,16 +12,15 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from unweave._parallel import n_cores
 from unweave.studies.loading import AnyStudy, write_study
 from unweave.studies.ray_engine import Placement, finish_on_ray
+from unweave.studies.resources import gpus, n_workers
 from unweave.studies.run import Run
 from unweave.studies.worker import start_worker, work
 from unweave.training.checkpoint import write_json
 
 __all__ = ["Progress", "run_study", "study_runs"]
 
-_ATTEMPTS = 2  # a run whose process died (out of memory, say) is tried once more
 _POLL_SECONDS = 0.25
 
 Progress = Callable[[str, int, int], None]
@@ -43,6 +42,9 @@ def run_study(
     ray: Placement | None = None,
 ) -> dict[str, str]:
     """Finish every run of a study; finished ones are left as they are.
+
+    Runs go side by side, as many as there are cores, if memory and GPUs will do; each worker has
+    one of the GPUs. When a process dies, which may be for want of memory, half as many go on.
 
     Several calls may share a folder, on a network as well: each run is done by one of them. With a
     ``shard`` (i, n) only every n-th run is done, from the i-th on (counted from 0), as for the jobs
@@ -75,7 +77,7 @@ def run_study(
     study.prepare(lambda n, total: progress("drawing the data", n, total) if progress else None)
     if ray is not None:
         return _finish_on_ray(runs, pending, ray, progress)
-    pool = _Pool(runs, pending, workers or n_cores())
+    pool = _Pool(runs, pending, workers or n_workers([run.description for run in pending]))
     return pool.finish(progress)
 
 
@@ -142,71 +144,85 @@ class _Pool:
         finished = [run for run in runs if run.is_finished]
         self.steps_before = sum(run.description.work for run in finished)
         self.steps_in_all = sum(run.description.work for run in runs)
+        self.gpus = gpus()
         self.failures: dict[str, str] = {}
         self.last = ""
 
     def finish(self, progress: Progress | None) -> dict[str, str]:
         left = dict(enumerate(self.pending))
-        attempts = dict.fromkeys(left, 0)
+        deaths = dict.fromkeys(left, 0)
+        suspects: set[int] = set()
+        workers = self.workers
         while left:
-            for index in left:
-                self.steps[index] = 0  # says which runs were under way if this pool breaks
-            with ProcessPoolExecutor(
-                self.workers,
-                self.context,
-                start_worker,
-                (self.steps, self.stop, os.getpid()),
-            ) as executor:
-                with _interrupts_ignored():
-                    futures = {
-                        executor.submit(work, i, run.description, run.folder): i
-                        for i, run in left.items()
-                    }
-                try:
-                    with _interrupts_noted() as noted:
-                        self._collect(futures, left, attempts, progress, noted)
-                except KeyboardInterrupt:
-                    self.stop.value = 1
-                    executor.shutdown(wait=True, cancel_futures=True)
-                    raise
+            # Runs under way when a process died go first, fewer at a time, until either all of them
+            # are finished, and it was memory that was short, or one of them dies again, and alone.
+            todo = {i: run for i, run in left.items() if i in suspects or not suspects}
+            for index in todo:
+                self.steps[index] = 0
+            suspects = self._pooled(todo, left, min(workers, len(todo)), progress)
+            for index in suspects:
+                deaths[index] += 1
+            if len(suspects) == 1 and deaths[min(suspects)] > 1:
+                self._end(left, suspects.pop(), "its process died twice: killed, or out of memory")
+                workers = self.workers
+            elif suspects:
+                workers = max(1, workers // 2)
         return self.failures
+
+    def _pooled(
+        self, todo: dict[int, Run], left: dict[int, Run], workers: int, progress: Progress | None
+    ) -> set[int]:
+        """Do some of the runs left; those under way when a process died, if one did."""
+        initial = self.steps, self.stop, os.getpid(), self.gpus
+        with ProcessPoolExecutor(workers, self.context, start_worker, initial) as executor:
+            with _interrupts_ignored():
+                futures = {
+                    executor.submit(work, i, run.description, run.folder): i
+                    for i, run in todo.items()
+                }
+            try:
+                with _interrupts_noted() as noted:
+                    return self._collect(futures, left, progress, noted)
+            except KeyboardInterrupt:
+                self.stop.value = 1
+                executor.shutdown(wait=True, cancel_futures=True)
+                raise
 
     def _collect(
         self,
         futures: dict[Future, int],
         left: dict[int, Run],
-        attempts: dict[int, int],
         progress: Progress | None,
         noted: threading.Event,
-    ) -> None:
+    ) -> set[int]:
         waiting = set(futures)
+        broken: set[int] = set()
         while waiting:
             done, waiting = wait(waiting, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
             if noted.is_set():
                 raise KeyboardInterrupt
             if progress:
                 steps = self.steps_before + sum(self.steps)
-                under_way = sum(self.steps[i] > 0 for i in left)
-                what = _state(self.pending, len(left), under_way, len(self.failures), self.last)
+                n_under_way = sum(self.steps[i] > 0 for i in left)
+                what = _state(self.pending, len(left), n_under_way, len(self.failures), self.last)
                 progress(what, steps, self.steps_in_all)
             for future in done:
                 index = futures[future]
                 try:
-                    reason = future.result()
+                    self._end(left, index, future.result())
                 except BrokenProcessPool:
-                    # Any of the runs under way may have been the one whose process died.
-                    if self.steps[index] > 0 or not self._started(left):
-                        attempts[index] += 1
-                    if attempts[index] < _ATTEMPTS:
-                        continue
-                    reason = "its process died twice: killed, or out of memory"
-                run = left.pop(index)
-                _note_end(run, reason, self.failures)
-                if reason is None:
-                    self.last = run.summary()
+                    broken.add(index)
+        under_way = {index for index in broken if self.steps[index] > 0}
+        if broken and not under_way:
+            for index in broken:
+                self._end(left, index, "worker processes die when they start: out of memory, say")
+        return under_way
 
-    def _started(self, left: dict[int, Run]) -> bool:
-        return any(self.steps[i] > 0 for i in left)
+    def _end(self, left: dict[int, Run], index: int, reason: str | None) -> None:
+        run = left.pop(index)
+        _note_end(run, reason, self.failures)
+        if reason is None:
+            self.last = run.summary()
 
 
 @contextmanager

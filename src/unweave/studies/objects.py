@@ -47,6 +47,11 @@ class ObjectDescription(Description):
         """Training steps, and one."""
         return self.representation.work + 1
 
+    @property
+    def may_use_gpu(self) -> bool:
+        """Whether its representation is trained, on a GPU where there is one."""
+        return self.representation.work > 0
+
     def dataset(self) -> Objects3D:
         """The images."""
         return Objects3D(self.points, mesh=self.mesh, size=self.side, seed=self.images_seed)

@@ -112,6 +112,11 @@ class RunDescription(Description):
         check_objective(self.objective, self.network, self.training)
         return self
 
+    @property
+    def may_use_gpu(self) -> bool:
+        """Whether it is trained on a GPU, where there is one."""
+        return self.training.accelerator != "cpu"
+
     def run(self, folder: Path) -> TrainingRun:
         """The run that it describes, in a folder."""
         from unweave.studies.training_run import TrainingRun

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from unweave._memory import keep_freed_memory
@@ -16,11 +18,14 @@ __all__ = ["keep_to_one_thread", "start_worker", "work"]
 _shared: tuple = ()
 
 
-def start_worker(steps, stop, parent: int) -> None:
-    """Once in each process: where steps are counted, whether to stop, and who started it."""
+def start_worker(steps, stop, parent: int, gpus: Sequence[str]) -> None:
+    """Once in each process: where steps are counted, whether to stop, who started it, on what."""
     global _shared
     keep_freed_memory()
     keep_to_one_thread()
+    if gpus:  # in turn; processes are numbered as they are started
+        number = int(multiprocessing.current_process().name.rpartition("-")[2])
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpus[number % len(gpus)]
     _shared = steps, stop, parent
 
 
@@ -42,13 +47,14 @@ def work(index: int, description: Description, folder: Path) -> str | None:
         if os.getppid() != parent:  # the study was killed: leave the run to the next call
             os._exit(1)
 
+    steps[index] = 1  # under way
     run = description.run(folder)
     try:
         while not run.is_finished:
             try:
                 reason = finish_run(run, at_step)
             except RunIsBusyError:
-                at_step(0)
+                at_step(1)
                 time.sleep(1.0)
                 continue
             if reason is not None:
