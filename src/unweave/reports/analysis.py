@@ -9,13 +9,13 @@ import numpy as np
 import polars as pl
 
 from unweave.reports.figures import COLOURS, INK, drawing, svg
-from unweave.reports.findings import METRIC_NAMES
+from unweave.reports.findings import metric_name
 from unweave.studies.agreement import Agreement, metric_agreement, relation
 from unweave.studies.explained import SOURCES, Share, explained_variance
 from unweave.studies.scaling import ScalingFit, scaling_fit
 from unweave.studies.selection import transfer
 
-__all__ = ["DESIGN", "Scaling", "analysis", "scalings"]
+__all__ = ["DESIGN", "Scaling", "analysis", "scalings", "seed_sentence"]
 
 DESIGN = (
     "dataset", "network", "width", "depth", "n_latents", "n_images", "batch_size", "learning_rate",
@@ -56,7 +56,7 @@ class Scaling:
     @property
     def sentence(self) -> str:
         """The finding in words."""
-        name = METRIC_NAMES.get(self.metric, self.metric)
+        name = metric_name(self.metric)
         return self.fit.sentence(f"{name} of {self.group}", _AXES[self.axis][0])
 
 
@@ -78,8 +78,23 @@ def analysis(table: pl.DataFrame) -> dict[str, Any]:
         else "",
         "downstream": _downstream(table),
         "transfers": transfer(table) if table["dataset"].n_unique() > 1 else [],
-        "metric_names": METRIC_NAMES,
     }
+
+
+def seed_sentence(shares: dict[str, list[Share]]) -> str:
+    """Whether the seed or the choice of objective and strength explains more, in the metrics."""
+    more, parts = [], []
+    for metric, own in shares.items():
+        by_source = {share.source: max(0.0, share.adjusted) for share in own}
+        chosen = by_source.get("objective", 0.0) + by_source.get("hyper-parameters", 0.0)
+        seed = min(1.0, by_source["seed"])
+        if seed > chosen:
+            more.append(metric)
+        parts.append(f"{metric_name(metric)} {100 * seed:.0f} % against {100 * chosen:.0f} %")
+    return (
+        f"The seed explains more of the variance than objective and hyper-parameters together in "
+        f"{len(more)} of {len(shares)} metrics ({'; '.join(parts)})."
+    )
 
 
 def scalings(table: pl.DataFrame) -> list[Scaling]:
@@ -129,7 +144,7 @@ def shares_figure(shares: dict[str, list[Share]]) -> str:
         for k, source in enumerate(SOURCES):
             if source in shown:
                 axes.barh(0, 0, color=COLOURS[k % len(COLOURS)], label=source)
-        axes.set_yticks(range(len(shares)), [METRIC_NAMES.get(m, m) for m in shares], fontsize=9)
+        axes.set_yticks(range(len(shares)), [metric_name(m) for m in shares], fontsize=9)
         axes.invert_yaxis()
         axes.set_xlim(0, 1)
         axes.set_xlabel("share of the variance, adjusted")
@@ -151,7 +166,7 @@ def scaling_figure(scaling: Scaling) -> str:
         axes.set_xscale("log")
         axes.set_ylim(bottom=0)
         axes.set_xlabel(_AXES[scaling.axis][0])
-        name = METRIC_NAMES.get(scaling.metric, scaling.metric)
+        name = metric_name(scaling.metric)
         axes.set_title(f"{name}: {scaling.group}", loc="left", fontsize=10)
         axes.legend(loc="best")
         return svg(figure, tag)
@@ -160,7 +175,7 @@ def scaling_figure(scaling: Scaling) -> str:
 def agreement_figure(agreement: Agreement) -> str:
     """Rank correlations of the metrics, those that agree beside each other."""
     tag = "agreement"
-    names = [METRIC_NAMES.get(m, m) for m in agreement.metrics]
+    names = [metric_name(m) for m in agreement.metrics]
     side = 1.8 + 0.42 * len(names)
     with drawing(tag, size=(side + 1.2, side)) as (figure, axes):
         axes.grid(False)
@@ -202,7 +217,7 @@ def _downstream(table: pl.DataFrame) -> list[str]:
                 else f"no relation that can be told from noise ({found.correlation:+.2f}, "
                 f"p = {found.p_value:.2g})"
             )
-            name, other = (METRIC_NAMES.get(m, m) for m in (metric, use))
+            name, other = (metric_name(m) for m in (metric, use))
             sentences.append(f"{name} and {other}: {verdict}, {found.n_models} models.")
     return sentences
 

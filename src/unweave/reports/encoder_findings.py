@@ -10,7 +10,7 @@ import polars as pl
 
 from unweave.metrics.comparison import Difference
 from unweave.metrics.evaluation import difference
-from unweave.reports.findings import METRIC_NAMES
+from unweave.reports.findings import metric_name
 from unweave.studies.trends import RankOrder, rank_order
 
 __all__ = ["Pair", "compare_pairs", "encoder_kind", "headline", "scale_sentences"]
@@ -67,7 +67,7 @@ def scale_sentences(rows: pl.DataFrame) -> list[str]:
             for family, cells in _families(own, kind).items():
                 order = rank_order(cells["parameters"].to_numpy(), cells["value"].to_numpy())
                 if order is not None:
-                    name = METRIC_NAMES.get(str(metric), str(metric))
+                    name = metric_name(metric)
                     what = f"In {_PROTOCOLS[str(protocol)]}, {name} of {family}{words}"
                     sentences.append(_order_sentence(what, order))
     return sentences
@@ -76,7 +76,7 @@ def scale_sentences(rows: pl.DataFrame) -> list[str]:
 def headline(rows: pl.DataFrame, pairs: list[Pair], metric: str) -> list[str]:
     """The answer, for each protocol a sentence or two."""
     sentences = []
-    name = METRIC_NAMES.get(metric, metric)
+    name = metric_name(metric)
     chosen = rows.filter(pl.col("metric") == metric)
     for (protocol,), own in chosen.group_by("protocol", maintain_order=True):
         pretrained = own.filter(pl.col("kind") == "pretrained")

@@ -17,7 +17,7 @@ from unweave.reports.encoder_findings import (
     scale_sentences,
 )
 from unweave.reports.figures import scale_figure
-from unweave.reports.findings import METRIC_NAMES
+from unweave.reports.findings import metric_name
 from unweave.reports.page import render
 from unweave.reports.published import CLIP_SCORES
 from unweave.studies.encoders import EncoderStudy
@@ -48,13 +48,12 @@ def encoders_page(study: EncoderStudy, folder: Path) -> str:
             for metric in study.reading.metrics
         ],
         "figures": _figures(axes, study),
-        "pairs": [(pair, METRIC_NAMES.get(pair.metric, pair.metric)) for pair in pairs],
+        "pairs": [(pair, metric_name(pair.metric)) for pair in pairs],
         "readouts": _readouts(table, study),
         "skipped": _skipped(results),
         "subspaces": _subspaces(results),
         "cards": _cards(results),
         "settings": _settings(study),
-        "metric_names": METRIC_NAMES,
         "rows": table.to_dicts(),
         "study_json": json.dumps(study.model_dump(mode="json"), indent=1, ensure_ascii=False),
     }
@@ -96,7 +95,7 @@ def _figures(axes: pl.DataFrame, study: EncoderStudy) -> list[str]:
             if not rows.height:
                 continue
             published = CLIP_SCORES if (protocol, metric) == ("paper", "mig") else {}
-            title = f"{METRIC_NAMES.get(metric, metric)}, {protocol} protocol"
+            title = f"{metric_name(metric)}, {protocol} protocol"
             figures.append(scale_figure(rows, kinds, published, title, f"{protocol}-{metric}"))
     return figures
 
@@ -112,7 +111,7 @@ def _readouts(table: pl.DataFrame, study: EncoderStudy) -> list[dict[str, Any]]:
             cells[readout] = {
                 key: float(group[key].to_numpy().mean()) for key in ("value", "smooth_mean")
             }
-        name = METRIC_NAMES.get(str(metric), metric)
+        name = metric_name(metric)
         found.append({"protocol": protocol, "metric": name, "encoder": encoder, "cells": cells})
     return sorted(found, key=lambda row: (row["protocol"] != "sound", row["metric"]))
 

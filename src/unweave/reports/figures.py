@@ -15,7 +15,7 @@ import polars as pl
 from matplotlib.figure import Figure
 from PIL import Image
 
-from unweave.reports.findings import METRIC_NAMES
+from unweave.reports.findings import metric_name
 from unweave.reports.published import PAPER_SCORES
 from unweave.studies.trends import mean_interval
 
@@ -73,7 +73,7 @@ def compute_figure(rows: pl.DataFrame, colour: str, flops_per_step: float, top: 
     axis, the same for all panels of a metric.
     """
     metric, key = rows["metric"][0], rows["key"][0]
-    name = METRIC_NAMES.get(metric, metric)
+    name = metric_name(metric)
     with drawing(f"{metric}-{key}") as (figure, axes):
         for _, run in rows.sort("step").group_by("seed", maintain_order=True):
             axes.plot(run["step"], run["value"], "o-", color=colour, alpha=0.35, lw=1, ms=3)
@@ -132,7 +132,7 @@ def objectives_figure(rows: pl.DataFrame, colours: dict[str, str]) -> str:
         axes.set_yticks(range(len(labels)), labels, fontsize=9)
         axes.set_ylim(len(labels) - 0.4, -2.2)  # the first on top, with room for the legend
         axes.set_xlim(left=0)
-        axes.set_title(METRIC_NAMES.get(metric, metric), loc="left", fontsize=12)
+        axes.set_title(metric_name(metric), loc="left", fontsize=12)
         axes.legend(loc="upper right")
         return svg(figure, tag)
 

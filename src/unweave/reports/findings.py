@@ -13,13 +13,13 @@ from unweave.studies.trends import Trend, compare, correlate, trend
 
 __all__ = [
     "Findings",
-    "METRIC_NAMES",
     "find",
     "label_objectives",
+    "metric_name",
     "scaled_cells",
 ]
 
-METRIC_NAMES = {
+_METRIC_NAMES = {
     "mig": "MIG",
     "sap": "SAP",
     "beta_vae": "β-VAE score",
@@ -28,6 +28,7 @@ METRIC_NAMES = {
 }
 
 _MOST_LABELS = 15
+_MOST_BEST = 2  # metrics of which the headline names the best objective
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,11 @@ class Findings:
     headline: str
     sentences: tuple[str, ...]
     metrics_agree: str
+
+
+def metric_name(metric: str) -> str:
+    """The metric's name for people."""
+    return _METRIC_NAMES.get(metric, metric.replace("_", " "))
 
 
 def label_objectives(table: pl.DataFrame) -> pl.DataFrame:
@@ -94,16 +100,24 @@ def find(table: pl.DataFrame) -> Findings:
     }
     sentences = [_trend_sentence(*key, found, cells) for key, found in trends.items()]
     sentences += _comparisons(cells)
-    return Findings(_headline(trends, cells), tuple(sentences), _agreement(table))
+    if trends:
+        return Findings(_trend_headline(trends, cells), tuple(sentences), _agreement(table))
+    best = [_best_sentence(metric, rows) for (metric,), rows in _by_metric(cells)]
+    headline = _best_headline(best) + _floor_sentence(cells)
+    if len(best) > _MOST_BEST:
+        sentences = [*(text for text, _ in best if text), *sentences]
+    return Findings(headline, tuple(sentences), _agreement(table))
 
 
 def _groups(cells: pl.DataFrame):
     return cells.group_by("label", "metric", maintain_order=True)
 
 
-def _headline(trends: dict[tuple[str, str], Trend], cells: pl.DataFrame) -> str:
-    if not trends:
-        return _best_sentence(cells) + _floor_sentence(cells)
+def _by_metric(cells: pl.DataFrame):
+    return cells.group_by("metric", maintain_order=True)
+
+
+def _trend_headline(trends: dict[tuple[str, str], Trend], cells: pl.DataFrame) -> str:
     first, last = min(cells["step"]), max(cells["step"])
     rising = [k for k, t in trends.items() if t.is_told_from_noise and t.correlation > 0]
     falling = [k for k, t in trends.items() if t.is_told_from_noise and t.correlation < 0]
@@ -120,28 +134,34 @@ def _headline(trends: dict[tuple[str, str], Trend], cells: pl.DataFrame) -> str:
     return f"From {first:,} to {last:,} steps, {'; '.join(parts)}. {floor}"
 
 
-def _best_sentence(cells: pl.DataFrame) -> str:
+def _best_headline(best: list[tuple[str, bool]]) -> str:
+    """Of few metrics, which objective is best; of many, in how many that can be said."""
+    if len(best) <= _MOST_BEST:
+        return "".join(f"{text} " for text, _ in best if text)
+    n_told = sum(told for _, told in best)
+    many = "none" if n_told == 0 else f"{n_told}"
+    return f"In {many} of {len(best)} metrics is the best objective told apart from the next. "
+
+
+def _best_sentence(metric: str, rows: pl.DataFrame) -> tuple[str, bool]:
     """Which objective scores highest at the one milestone, and whether that is told from noise."""
-    sentences = []
-    for (metric,), rows in cells.group_by("metric", maintain_order=True):
-        means = rows.group_by("label", maintain_order=True).agg("value").to_dicts()
-        ranked = sorted(means, key=lambda row: -float(np.mean(row["value"])))
-        if len(ranked) < 2:
-            continue
-        first, second = ranked[:2]
-        found = compare(np.array(first["value"]), np.array(second["value"]))
-        told = (
-            f"above {second['label']} by more than seeds can explain (Welch's p = "
-            f"{_p(found.p_value)})"
-            if found is not None and found.is_told_from_noise
-            else f"but not told apart from {second['label']} ({np.mean(second['value']):.3f})"
-        )
-        n = len(first["value"])
-        sentences.append(
-            f"{METRIC_NAMES.get(metric, metric)} is highest for {first['label']} "
-            f"({np.mean(first['value']):.3f}, {n} seed{'s' if n > 1 else ''}), {told}."
-        )
-    return " ".join([*sentences, ""]) if sentences else ""
+    means = rows.group_by("label", maintain_order=True).agg("value").to_dicts()
+    ranked = sorted(means, key=lambda row: -float(np.mean(row["value"])))
+    if len(ranked) < 2:
+        return "", False
+    first, second = ranked[:2]
+    found = compare(np.array(first["value"]), np.array(second["value"]))
+    is_told = found is not None and found.is_told_from_noise
+    told = (
+        f"above {second['label']} by more than seeds can explain (Welch's p = {_p(found.p_value)})"
+        if found is not None and is_told
+        else f"but not told apart from {second['label']} ({np.mean(second['value']):.3f})"
+    )
+    n = len(first["value"])
+    return (
+        f"{metric_name(metric)} is highest for {first['label']} ({np.mean(first['value']):.3f}, "
+        f"{n} seed{'s' if n > 1 else ''}), {told}."
+    ), is_told
 
 
 def _floor_sentence(cells: pl.DataFrame) -> str:
@@ -169,7 +189,7 @@ def _floor_sentence(cells: pl.DataFrame) -> str:
 
 
 def _trend_sentence(label: str, metric: str, found: Trend, cells: pl.DataFrame) -> str:
-    name = METRIC_NAMES.get(metric, metric)
+    name = metric_name(metric)
     seeds = f"{found.n_seeds} seed{'s' if found.n_seeds > 1 else ''}"
     evidence = (
         f"mean rank correlation with steps {found.correlation:+.2f} over {seeds}, "
@@ -207,7 +227,7 @@ def _comparisons(cells: pl.DataFrame) -> list[str]:
         found = compare(a, b)
         if found is None:
             continue
-        name = METRIC_NAMES.get(metric, metric)
+        name = metric_name(metric)
         verdict = (
             f"{labels[0] if found.difference > 0 else labels[1]} scores higher in {name}"
             if found.is_told_from_noise
@@ -240,7 +260,7 @@ def _agreement(table: pl.DataFrame) -> str:
 
 
 def _join(keys: list[tuple[str, str]]) -> str:
-    names = [f"{METRIC_NAMES.get(metric, metric)} of {label}" for label, metric in keys]
+    names = [f"{metric_name(metric)} of {label}" for label, metric in keys]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import jinja2
 
 import unweave
+from unweave.reports.findings import metric_name
 
 __all__ = ["render"]
 
@@ -22,4 +23,5 @@ def render(template: str, content: dict[str, Any]) -> str:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["thousands"] = lambda n: f"{n:,}"
+    environment.filters["metric_name"] = metric_name
     return environment.get_template(template).render(version=unweave.__version__, **content)

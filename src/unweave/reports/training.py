@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from unweave.datasets import FactorSpace, load
-from unweave.reports.analysis import DESIGN, analysis
+from unweave.reports.analysis import DESIGN, analysis, seed_sentence
 from unweave.reports.figures import (
     COLOURS,
     compute_figure,
@@ -20,7 +20,7 @@ from unweave.reports.figures import (
     metrics_figure,
     objectives_figure,
 )
-from unweave.reports.findings import METRIC_NAMES, find, label_objectives, scaled_cells
+from unweave.reports.findings import find, label_objectives, metric_name, scaled_cells
 from unweave.reports.model import model_pictures
 from unweave.reports.page import render
 from unweave.reports.published import PAPER_SCORES
@@ -85,7 +85,7 @@ def _widest(shares: dict[str, list[Share]]) -> str:
     parts = []
     for metric, own in shares.items():
         most = max(own, key=lambda share: share.adjusted)
-        name = METRIC_NAMES.get(metric, metric)
+        name = metric_name(metric)
         parts.append(f"{name}: {most.source}, {100 * most.adjusted:.0f} %")
     return f"What explains most of the variance: {'; '.join(parts)}."
 
@@ -96,12 +96,16 @@ def _content(study: Study, table: pl.DataFrame, runs: list[TrainingRun]) -> dict
     cells = scaled_cells(table)
     shown = _one_run_each(cells, runs)
     space = load(study.dataset).space
+    shared = _shared_content(study, table, runs)
+    is_about_compute = cells["step"].n_unique() > 1
+    about_seeds = shared["shares"] and not is_about_compute
     return {
-        **_shared_content(study, table, runs),
+        **shared,
+        "seed_sentence": seed_sentence(shared["shares"]) if about_seeds else "",
         "scaling_figures": [],  # the page has figures of its own over steps
         "findings": find(table),
         "score_figures": _score_figures(cells, colours),
-        "is_about_compute": cells["step"].n_unique() > 1,
+        "is_about_compute": is_about_compute,
         "comparison": _comparison(cells),
         "metrics_figure": metrics_figure(table, colours),
         "curves": _curves(cells, runs, colours),
@@ -148,7 +152,7 @@ def _comparison(cells: pl.DataFrame) -> list[dict[str, Any]]:
         published = PAPER_SCORES.get((key, metric), {}) if is_about_compute else {}
         ours = {step[0]: group for step, group in rows.group_by("step")}
         for step in sorted({*ours, *published}):
-            entry = {"label": label, "metric": METRIC_NAMES.get(metric, metric), "step": step}
+            entry = {"label": label, "metric": metric_name(metric), "step": step}
             if step in ours:
                 group = ours[step]
                 values = group["value"].to_numpy()
@@ -206,7 +210,7 @@ def _model(label: str, run: TrainingRun, space: FactorSpace) -> dict[str, Any]:
         "step": int(step),
         **model_pictures(run.pictures(), space, run.description.key),
         "matrix": matrix,
-        "scores": {METRIC_NAMES.get(name, name): score for name, score in last["metrics"].items()},
+        "scores": {metric_name(name): score for name, score in last["metrics"].items()},
     }
 
 
