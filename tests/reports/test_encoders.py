@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy import stats
 
-from unweave.cli.study import study_table
+from unweave.cli.study_results import study_table
 from unweave.datasets import DSprites
 from unweave.encoders import Card, Encoder, load_encoder
 from unweave.metrics import compare, mutual_information_gap

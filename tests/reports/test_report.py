@@ -5,8 +5,10 @@ import polars as pl
 import pytest
 
 from unweave.reports import write_report
+from unweave.reports.analysis import seed_sentence
 from unweave.reports.findings import find, label_objectives, scaled_cells
 from unweave.studies import load_study, run_study
+from unweave.studies.explained import Share
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +164,41 @@ def test_objectives_at_one_milestone_are_set_beside_each_other(tmp_path):
     assert "Do MIG and SAP agree?" not in text
     # Scores, shares of the variance, two curves; of each model its KL, its latents against factors.
     assert text.count('<svg class="figure"') == 2 + 2 + 4 * 2
+
+
+def scored(scores):
+    """A labelled table of three metrics that all have the scores (objectives, seeds)."""
+    rows = [
+        {
+            "run": f"{objective}{seed}", "objective": objective, "strength": None, "seed": seed,
+            "step": 9, "metric": metric, "value": value, "low": value, "high": value,
+            "projection_mean": 1.0, "projection_sd": 0.1,
+        }
+        for metric in ("mig", "downstream_accuracy", "modularity")
+        for objective, values in scores.items()
+        for seed, value in enumerate(values)
+    ]  # fmt: skip
+    return label_objectives(pl.DataFrame(rows, schema_overrides={"strength": pl.Float64}))
+
+
+def test_of_many_metrics_the_headline_counts_and_the_list_names():
+    told = find(scored({"vae": [0.1, 0.11, 0.12], "factor_vae": [0.5, 0.51, 0.52]}))
+    assert "In 3 of 3 metrics is the best objective told apart from the next." in told.headline
+    assert any(s.startswith("downstream accuracy is highest for FactorVAE") for s in told.sentences)
+    alike = find(scored({"vae": [0.1, 0.2, 0.3], "factor_vae": [0.15, 0.2, 0.25]}))
+    assert "In none of 3 metrics" in alike.headline
+
+
+def test_the_seed_is_set_against_all_that_was_chosen():
+    def share(source, adjusted):
+        return Share(source, adjusted, adjusted, 0.0, 1.0, 1)
+
+    shares = {
+        "mig": [share("objective", 0.2), share("hyper-parameters", -0.1), share("seed", 0.9)],
+        "sap": [share("objective", 0.3), share("hyper-parameters", 0.3), share("seed", 0.4)],
+    }
+    sentence = seed_sentence(shares)
+    assert "in 1 of 2 metrics (MIG 90 % against 20 %; SAP 40 % against 60 %)" in sentence
 
 
 def test_of_very_many_objectives_the_middle_strength_of_each_kind_is_shown():

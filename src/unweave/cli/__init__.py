@@ -17,6 +17,7 @@ from unweave.cli.geomancer import geomancer
 from unweave.cli.models import export, import_model, show
 from unweave.cli.score import score
 from unweave.cli.study import study
+from unweave.cli.study_results import study_merge, study_table, study_udr
 from unweave.cli.symmetry import symmetry
 from unweave.cli.train import objectives, train
 
@@ -31,6 +32,9 @@ for command in (score, compare, geomancer, train, objectives, show, export, enco
                 assess, symmetry, study, data):  # fmt: skip
     app.command(command)
 app.command(import_model, name="import")
+study.command(study_table, name="table")
+study.command(study_udr, name="udr")
+study.command(study_merge, name="merge")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""`unweave study`."""
+"""`unweave study`: run one, and report on it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 from rich.table import Table
 
-from unweave.cli.console import err, patience, print_json, print_table, progress_bar
+from unweave.cli.console import err, patience, print_table, progress_bar
 from unweave.cli.console import out as console
 from unweave.cli.loggers import LoggerNames, set_loggers
 
@@ -18,11 +18,6 @@ if TYPE_CHECKING:
     from unweave.studies.ray_engine import Placement
 
 __all__ = ["run_and_report", "study"]
-
-_SHOWN = (
-    "metric", "value", "low", "high", "adjusted", "chance_mean", "chance_sd",
-    "projection_mean", "p_value", "n", "kl", "active_latents",
-)  # fmt: skip
 
 MOST_RUNS = 10_000
 
@@ -182,138 +177,6 @@ def study_show(name: str, /) -> None:
 
     check_choice("study", name, shipped_studies())
     print((resources.files("unweave.studies") / f"{name}.toml").read_text(), end="")
-
-
-@study.command(name="table")
-def study_table(
-    folder: Path,
-    /,
-    *,
-    sql: str | None = None,
-    json: Annotated[bool, Parameter(name="--json", negative="")] = False,  # noqa: A002
-) -> None:
-    """Print a study's results: a row for each run, and what it was scored on and by.
-
-    Parameters
-    ----------
-    folder
-        Folder of the study.
-    sql
-        A question to the table, which is called scores, as DuckDB understands it:
-        "select objective, avg(value) from scores group by all". It needs the extra sql.
-    json
-        Print JSON instead of a table.
-    """
-    import polars as pl
-
-    from unweave.studies import read_table
-    from unweave.studies.table import query
-
-    table = read_table(folder)
-    if sql is not None:
-        table = query(table, sql)
-        if not json:
-            with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=200, float_precision=4):
-                print(table)
-            return
-    if json:
-        print_json({"rows": table.to_dicts()})
-        return
-    with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=200, float_precision=4):
-        if "flops" in table.columns:
-            tflop = (pl.col("flops") / 1e12).alias("tflop")
-            table = table.select(pl.col("objective", "strength", "seed", "step"), tflop, *_SHOWN)
-        print(table)
-
-
-@study.command(name="udr")
-def study_udr(
-    folder: Path,
-    /,
-    *,
-    method: str = "lasso",
-    rows: int = 2_000,
-    seed: int = 0,
-    json: Annotated[bool, Parameter(name="--json", negative="")] = False,  # noqa: A002
-) -> None:
-    """Rank a study's models without their factors: how far other seeds agree with each (UDR).
-
-    Parameters
-    ----------
-    folder
-        Folder of the study.
-    method
-        lasso or spearman.
-    rows
-        Rows of data that all models encode.
-    seed
-        Of the rows and of the permutations.
-    json
-        Print JSON instead of a table.
-    """
-    from dataclasses import asdict
-
-    from unweave.studies import rank_models, read_table
-    from unweave.studies.selection import selection_quality
-
-    with patience("encoding"):
-        ranked = rank_models(folder, method=method, rows=rows, seed=seed)
-    gains = selection_quality(read_table(folder), ranked, seed=seed) if ranked.height > 2 else []
-    if json:
-        content = {"method": method, "rows": ranked.to_dicts()}
-        print_json({**content, "selection": [asdict(gain) for gain in gains]})
-        return
-    cells = [
-        [
-            row["run"],
-            row["objective"],
-            "" if row["strength"] is None else f"{row['strength']:g}",
-            str(row["seed"]),
-            f"{row['udr']:.4f}",
-            f"{row['chance']:.4f}",
-        ]
-        for row in ranked.to_dicts()
-    ]
-    columns = ["run", "objective", "strength", "seed", "udr", "chance"]
-    print_table(f"UDR ({method}) of {folder}", columns, cells)
-    if gains:
-        print_table(
-            "What choosing the model of the highest UDR gains",
-            ["metric", "rank correlation", "p", "of the chosen", "of all, mean", "of the best"],
-            [
-                [
-                    gain.metric,
-                    f"{gain.correlation:+.2f}",
-                    f"{gain.p_value:.2g}",
-                    f"{gain.chosen:.4f}",
-                    f"{gain.mean:.4f}",
-                    f"{gain.best:.4f}",
-                ]
-                for gain in gains
-            ],
-        )
-
-
-@study.command(name="merge")
-def study_merge(*folders: Path, out: Path) -> None:
-    """Join the finished runs of one study from several machines, and report on all.
-
-    Parameters
-    ----------
-    folders
-        Folders of the study; its cells may differ.
-    out
-        Where the joined study goes.
-    """
-    from unweave.reports import write_report
-    from unweave.studies import build_table, open_study, write_table
-    from unweave.studies.merging import merge_studies
-
-    for folder, copied in merge_studies(folders, out).items():
-        console.print(f"{folder}: {copied} runs copied", markup=False, highlight=False)
-    chosen = open_study(out)
-    write_table(build_table(chosen, out), out)
-    console.print(f"report: {write_report(chosen, out)}", markup=False, soft_wrap=True)
 
 
 @study.command(name="slurm")
