@@ -231,6 +231,16 @@ def test_films_are_straight_uniform_and_kept():
     assert (motions != data.images(np.arange(6))[:, None]).any(axis=(2, 3, 4)).mean() > 0.9
 
 
+def test_others_are_of_the_same_object_in_other_states():
+    data = Objects3D(50, mesh="pointer", size=16, supersampling=2, seed=4)
+    others = data.others(200)
+    assert (len(others), others.size, others.supersampling) == (200, 16, 2)
+    assert (others.mesh.vertices == data.mesh.vertices).all()
+    overlap = np.abs(others.quaternions @ data.quaternions.T)
+    assert overlap.max() < 1 - 1e-6
+    assert (others.lights @ data.lights.T).max() < 1 - 1e-6
+
+
 def test_tangents_are_those_of_turning_and_shifting():
     data = Objects3D(20, mesh="pointer")
     step = 1e-6

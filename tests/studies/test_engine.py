@@ -2,6 +2,7 @@ import contextlib
 import json
 import multiprocessing
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -199,6 +200,22 @@ def test_a_failed_run_is_recorded_with_its_reason(tiny_file, tmp_path, shared_ca
         assert "training diverged" in reason
         kept = json.loads((tmp_path / "out/runs" / key / "failure.json").read_text())
         assert kept == {"reason": reason}
+
+
+def test_a_study_that_cannot_write_says_so_and_goes_on_when_it_can(
+    tiny, tiny_file, tmp_path, shared_cache
+):
+    """No file may grow beyond 24 KiB, as on a disk that is full."""
+    out = tmp_path / "out"
+    command = shlex.join([*COMMAND, str(tiny_file), "--out", str(out)])
+    full = subprocess.run(
+        ["bash", "-c", f"ulimit -f 24; {command}"], capture_output=True, text=True, check=False
+    )
+    assert full.returncode == 1
+    assert full.stderr.count("File too large") == 4
+    assert not list(out.glob("runs/*/result.json"))
+    assert run_study(load_study(tiny_file), out) == {}
+    assert_frame_equal(table_of(out), table_of(tiny[1]))
 
 
 def killed_while(condition, study, folder):

@@ -98,6 +98,8 @@ def test_a_rolled_bump_goes_round_by_the_angle():
     rolled = _rolled(still, -angles)
     turned = _images(bumps(angles[:, None]), torch.device("cpu"))
     assert (rolled - turned).abs().max() < 0.1
+    assert rolled.min() >= 0
+    assert rolled.max() <= 1
 
 
 def test_divergence_is_told(films):
