@@ -177,6 +177,35 @@ def test_runs_of_a_study_are_described_and_scored_in_mlflow(tmp_path, tracked, c
             assert run.data.metrics[f"scores/{name}"] == pytest.approx(score["value"])
 
 
+def test_a_service_that_does_not_let_the_run_in_is_told_of(tmp_path, monkeypatch, offline):
+    import wandb
+
+    def refuse(*args, **kwargs):
+        raise wandb.errors.UsageError("No API key configured. Use `wandb login` to log in.")
+
+    monkeypatch.setattr(wandb, "init", refuse)
+    with pytest.raises(ConnectionError, match=r"wandb login.*WANDB_MODE=offline"):
+        open_loggers(tmp_path)
+
+
+def test_mlflow_without_a_server_is_told_of_and_one_that_is_lost_stops_nothing(
+    tmp_path, monkeypatch, tracked
+):
+    from mlflow.exceptions import MlflowException
+    from mlflow.tracking import MlflowClient
+
+    def refuse(*args, **kwargs):
+        raise MlflowException("connection refused")
+
+    monkeypatch.setattr(MlflowClient, "log_batch", refuse)
+    with pytest.warns(RuntimeWarning, match="MLflow no longer answers.*connection refused"):
+        trained(tmp_path / "lost")
+    assert [row["step"] for row in read_curves(tmp_path / "lost")] == [5, 10, 15, 20]
+    monkeypatch.setattr(MlflowClient, "get_experiment_by_name", refuse)
+    with pytest.raises(ConnectionError, match="connection refused MLFLOW_TRACKING_URI is file://"):
+        trained(tmp_path / "refused")
+
+
 def test_a_logger_that_is_not_there_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv(VARIABLE, "tensorbord")
     with pytest.raises(ValueError, match="did you mean 'tensorboard'"):

@@ -36,6 +36,7 @@ class Curves:
         resumed_at: int = 0,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self._loggers = open_loggers(folder, resumed_at=resumed_at)
         self.path = folder / "curves.csv"
         self.columns = ["step", "loss", "reconstruction", "kl", *others]
         self.columns += [f"kl_{j}" for j in range(n_latents)]
@@ -48,7 +49,6 @@ class Curves:
         os.replace(temporary, self.path)
         self._file = open(self.path, "a", newline="")  # noqa: SIM115 - closed by close()
         self._writer = csv.DictWriter(self._file, self.columns)
-        self._loggers = open_loggers(folder, resumed_at=resumed_at)
 
     def add(self, step: int, terms: Mapping[str, float], kl: list[float]) -> None:
         """One point: means over the steps since the last one, in nats per image."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import time
+import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -30,6 +31,11 @@ class Logger(ABC):
         The run's, where a name under which the run goes on is kept.
     resumed_at
         Step of the checkpoint that the run goes on from.
+
+    Raises
+    ------
+    ConnectionError
+        If the service does not let the run in.
     """
 
     @abstractmethod
@@ -74,15 +80,20 @@ class WeightsAndBiases(Logger):
     def __init__(self, folder: Path, *, resumed_at: int = 0) -> None:
         import wandb
 
-        self._run = wandb.init(
-            project=os.environ.get("WANDB_PROJECT", _PROJECT),
-            id=_known_as(folder, "wandb", lambda: uuid4().hex),
-            name=_name(folder),
-            config=_description(folder),
-            dir=str(folder),
-            resume="allow",
-            settings=wandb.Settings(silent=True, console="off"),
-        )
+        try:
+            self._run = wandb.init(
+                project=os.environ.get("WANDB_PROJECT", _PROJECT),
+                id=_known_as(folder, "wandb", lambda: uuid4().hex),
+                name=_name(folder),
+                config=_description(folder),
+                dir=str(folder),
+                resume="allow",
+                settings=wandb.Settings(silent=True, console="off"),
+            )
+        except wandb.Error as error:
+            raise ConnectionError(
+                f"Weights & Biases: {error} Or keep the run here with WANDB_MODE=offline."
+            ) from error
         # Points after the checkpoint come again, with the same values: they are placed by their
         # own step, as Weights & Biases drops those whose step is not above its last one.
         self._run.define_metric("step", hidden=True)
@@ -104,19 +115,20 @@ class MLflow(Logger):
     """
 
     def __init__(self, folder: Path, *, resumed_at: int = 0) -> None:
+        from mlflow.exceptions import MlflowException
         from mlflow.tracking import MlflowClient
 
-        self._client = MlflowClient()
-
-        def new() -> str:
-            name = os.environ.get("MLFLOW_EXPERIMENT_NAME", _PROJECT)
-            run = self._client.create_run(self._experiment(name), run_name=_name(folder))
-            for key, value in _flat(_description(folder)).items():
-                self._client.log_param(run.info.run_id, key, value)
-            return run.info.run_id
-
-        self._id = _known_as(folder, "mlflow", new)
-        self._client.update_run(self._id, status="RUNNING")
+        self._lost = False
+        try:
+            self._client = MlflowClient()
+            self._id = _known_as(folder, "mlflow", lambda: self._new(folder))
+            self._client.update_run(self._id, status="RUNNING")
+        except MlflowException as error:
+            raise ConnectionError(
+                f"MLflow does not take the run: {error} MLFLOW_TRACKING_URI is "
+                f"{os.environ.get('MLFLOW_TRACKING_URI', 'not set')}: give a server's address, or "
+                "install mlflow in whole for a database."
+            ) from error
 
     def add(self, step: int, values: Mapping[str, float]) -> None:
         """As one batch of metrics."""
@@ -124,11 +136,34 @@ class MLflow(Logger):
 
         now = int(1000 * time.time())
         metrics = [Metric(name, value, now, step) for name, value in values.items()]
-        self._client.log_batch(self._id, metrics=metrics)
+        self._tell(lambda: self._client.log_batch(self._id, metrics=metrics))
 
     def close(self) -> None:
         """Say that the run has ended."""
-        self._client.set_terminated(self._id)
+        self._tell(lambda: self._client.set_terminated(self._id))
+
+    def _tell(self, call: Callable[[], object]) -> None:
+        """A server that is lost in the middle is no reason to stop training."""
+        from mlflow.exceptions import MlflowException
+
+        if self._lost:
+            return
+        try:
+            call()
+        except MlflowException as error:
+            self._lost = True
+            warnings.warn(
+                f"MLflow no longer answers, and is told nothing more of this run: {error}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+    def _new(self, folder: Path) -> str:
+        name = os.environ.get("MLFLOW_EXPERIMENT_NAME", _PROJECT)
+        run = self._client.create_run(self._experiment(name), run_name=_name(folder))
+        for key, value in _flat(_description(folder)).items():
+            self._client.log_param(run.info.run_id, key, value)
+        return run.info.run_id
 
     def _experiment(self, name: str) -> str:
         from mlflow.exceptions import MlflowException
@@ -183,13 +218,15 @@ def open_loggers(folder: Path, *, resumed_at: int = 0) -> list[Logger]:
     ------
     ValueError, ImportError
         As :func:`check_loggers` does.
+    ConnectionError
+        If a service does not let the run in.
     """
     names = [name.strip() for name in os.environ.get(VARIABLE, "tensorboard").split(",")]
     chosen = check_loggers([name for name in names if name])
     return [LOGGERS[name](folder, resumed_at=resumed_at) for name in chosen]
 
 
-def _known_as(folder: Path, logger: str, new: Any) -> str:
+def _known_as(folder: Path, logger: str, new: Callable[[], str]) -> str:
     """The name that a logger knows this run by, now and when it goes on."""
     file = folder / f"{logger}.json"
     if not file.exists():
