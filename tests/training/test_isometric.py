@@ -102,6 +102,12 @@ def test_a_rolled_bump_goes_round_by_the_angle():
     assert rolled.max() <= 1
 
 
+def test_images_that_cannot_be_turned_are_refused(films):
+    config = TrainingConfig(steps=1, batch_size=2)
+    with pytest.raises(ValueError, match="images of 8 x 16 pixels cannot be turned"):
+        train_isometric(NETWORK, films[:, :, :8], config, spacing=0.15, rolls=True)
+
+
 def test_divergence_is_told(films):
     from unweave.training import DivergedError
 

@@ -93,7 +93,14 @@ def train_isometric(
     ------
     DivergedError
         If the loss is no longer finite.
+    ValueError
+        If images that are not square are to be turned.
     """
+    if rolls and clips.shape[2] != clips.shape[3]:
+        raise ValueError(
+            f"images of {clips.shape[2]} x {clips.shape[3]} pixels cannot be turned, square ones "
+            "can: leave rolls out, or crop them"
+        )
     from lightning_fabric import Fabric  # takes three seconds to import
 
     with torch.random.fork_rng(devices=[]):
