@@ -85,9 +85,10 @@ def seed_sentence(shares: dict[str, list[Share]]) -> str:
     """Whether the seed or the choice of objective and strength explains more, in the metrics."""
     more, parts = [], []
     for metric, own in shares.items():
-        by_source = {share.source: max(0.0, share.adjusted) for share in own}
-        chosen = by_source.get("objective", 0.0) + by_source.get("hyper-parameters", 0.0)
-        seed = min(1.0, by_source["seed"])
+        by_source = {share.source: share.adjusted for share in own}
+        # Adjusted shares add up, to less than nothing where chance would explain more.
+        both = by_source.get("objective", 0.0) + by_source.get("hyper-parameters", 0.0)
+        chosen, seed = max(0.0, both), min(1.0, by_source["seed"])
         if seed > chosen:
             more.append(metric)
         parts.append(f"{metric_name(metric)} {100 * seed:.0f} % against {100 * chosen:.0f} %")
