@@ -130,10 +130,10 @@ def objectives_figure(rows: pl.DataFrame, colours: dict[str, str]) -> str:
         axes.axvline(floor, color=INK, ls="--", lw=1, label="random mixture of factors")
         axes.axvline(chance, color=INK, ls=":", lw=1.2, label="chance (permuted)")
         axes.set_yticks(range(len(labels)), labels, fontsize=9)
-        axes.set_ylim(len(labels) - 0.4, -2.2)  # the first on top, with room for the legend
+        axes.set_ylim(len(labels) - 0.4, -0.6)  # the first on top
         axes.set_xlim(left=0)
         axes.set_title(metric_name(metric), loc="left", fontsize=12)
-        axes.legend(loc="upper right")
+        axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.1), ncols=2)
         return svg(figure, tag)
 
 
