@@ -71,7 +71,6 @@ def study_run(
     from unweave.studies import load_study
 
     set_loggers(log)
-
     chosen = load_study(name, most_runs=None if yes else MOST_RUNS)
     if dry_run:
         print_plan(chosen, workers)
