@@ -92,7 +92,7 @@ def test_two_nodes_one_of_which_dies_end_with_the_same_table(cluster, tmp_path):
     command = [sys.executable, "-c", STUDY, toml(tmp_path, MODELS), out, address]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "UNWEAVE_LOGGERS": ""},
     )  # fmt: skip
     deadline = time.monotonic() + 120
     while not list(out.glob("runs/*/checkpoints/step-*")):  # both nodes are at work
@@ -105,6 +105,8 @@ def test_two_nodes_one_of_which_dies_end_with_the_same_table(cluster, tmp_path):
     printed, said = process.communicate(timeout=240)
     assert printed.strip().endswith("{}"), said
     assert read_table(out).equals(build_table(study, tmp_path / "local"))
+    assert list(tmp_path.glob("local/runs/*/tensorboard"))
+    assert not list(out.glob("runs/*/tensorboard"))  # workers of other nodes know the loggers
 
 
 def test_a_run_that_fails_is_told_and_the_others_go_on(tmp_path):

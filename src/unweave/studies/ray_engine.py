@@ -6,7 +6,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -106,17 +106,20 @@ def _connected(placement: Placement) -> Any:
     address = placement.address or os.environ.get("RAY_ADDRESS")
     if address:
         _check_answers(address)
-    from unweave.training.loggers import VARIABLE  # only here: it imports torch
-
-    loggers = os.environ.get(VARIABLE)
     ray.init(
         address=address,
         logging_level=logging.ERROR,
         log_to_driver=False,
         include_dashboard=None if address else False,
-        runtime_env={"env_vars": {VARIABLE: loggers}} if loggers else None,
+        runtime_env={"env_vars": _of_loggers(os.environ)},
     )
     return ray
+
+
+def _of_loggers(environment: Mapping[str, str]) -> dict[str, str]:
+    """What loggers are told by environment variables: workers on other nodes have none of it."""
+    prefixes = ("UNWEAVE_LOGGERS", "WANDB_", "MLFLOW_")
+    return {name: value for name, value in environment.items() if name.startswith(prefixes)}
 
 
 def _check_answers(address: str) -> None:
