@@ -106,12 +106,14 @@ def _connected(placement: Placement) -> Any:
     address = placement.address or os.environ.get("RAY_ADDRESS")
     if address:
         _check_answers(address)
+    variables = _of_loggers(os.environ)
     ray.init(
         address=address,
         logging_level=logging.ERROR,
         log_to_driver=False,
         include_dashboard=None if address else False,
-        runtime_env={"env_vars": _of_loggers(os.environ)},
+        # An environment of their own, were it empty, keeps workers from being started beforehand.
+        runtime_env={"env_vars": variables} if variables else None,
     )
     return ray
 
