@@ -196,9 +196,11 @@ def test_the_seed_is_set_against_all_that_was_chosen():
     shares = {
         "mig": [share("objective", 0.2), share("hyper-parameters", -0.1), share("seed", 0.9)],
         "sap": [share("objective", 0.3), share("hyper-parameters", 0.3), share("seed", 0.4)],
+        "dci_disentanglement": [share("objective", -0.1), share("seed", 1.1)],
     }
     sentence = seed_sentence(shares)
-    assert "in 1 of 2 metrics (MIG 90 % against 10 %; SAP 40 % against 60 %)" in sentence
+    assert "in 2 of 3 metrics (MIG 90 % against 10 %; SAP 40 % against 60 %; DCI" in sentence
+    assert "disentanglement 100 % against 0 %)" in sentence
 
 
 def test_of_very_many_objectives_the_middle_strength_of_each_kind_is_shown():
