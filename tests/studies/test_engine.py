@@ -256,6 +256,13 @@ def test_only_the_run_that_kills_its_process_fails(tiny, tmp_path, shared_cache)
     assert sum(run.is_finished for run in study_runs(study, tmp_path / "out")) == 3
 
 
+def test_a_study_ends_when_workers_die_before_they_begin(tiny, tmp_path, shared_cache):
+    study, _ = tiny
+    failures, _ = killed_while(lambda pool, n: sum(pool.steps) == 0, study, tmp_path / "out")
+    assert set(failures) == {run.key for run in study.runs()}
+    assert all("died twice" in reason for reason in failures.values())
+
+
 def test_a_folder_that_cannot_be_written_is_named(tiny, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OSError, match="cannot write into .*choose another with --out"):

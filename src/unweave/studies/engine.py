@@ -162,9 +162,11 @@ class _Pool:
             suspects = self._pooled(todo, left, min(workers, len(todo)), progress)
             for index in suspects:
                 deaths[index] += 1
-            if len(suspects) == 1 and deaths[min(suspects)] > 1:
-                self._end(left, suspects.pop(), "its process died twice: killed, or out of memory")
-                workers = self.workers
+            alone = len(suspects) == 1 or workers == 1
+            if suspects and alone and min(deaths[index] for index in suspects) > 1:
+                for index in suspects:
+                    self._end(left, index, "its process died twice: killed, or out of memory")
+                suspects, workers = set(), self.workers
             elif suspects:
                 workers = max(1, workers // 2)
         return self.failures
@@ -172,7 +174,7 @@ class _Pool:
     def _pooled(
         self, todo: dict[int, Run], left: dict[int, Run], workers: int, progress: Progress | None
     ) -> set[int]:
-        """Do some of the runs left; those under way when a process died, if one did."""
+        """Do some of the runs left; those under way when a process died, or all if none was yet."""
         initial = self.steps, self.stop, os.getpid(), self.gpus
         with ProcessPoolExecutor(workers, self.context, start_worker, initial) as executor:
             with _interrupts_ignored():
@@ -212,11 +214,7 @@ class _Pool:
                     self._end(left, index, future.result())
                 except BrokenProcessPool:
                     broken.add(index)
-        under_way = {index for index in broken if self.steps[index] > 0}
-        if broken and not under_way:
-            for index in broken:
-                self._end(left, index, "worker processes die when they start: out of memory, say")
-        return under_way
+        return {index for index in broken if self.steps[index] > 0} or broken
 
     def _end(self, left: dict[int, Run], index: int, reason: str | None) -> None:
         run = left.pop(index)

@@ -11,7 +11,7 @@ from pathlib import Path
 from unweave._parallel import n_cores
 from unweave.studies.description import Description
 
-__all__ = ["free_memory", "gpus", "n_workers"]
+__all__ = ["RUNS_ON_A_GPU", "free_memory", "gpus", "n_workers"]
 
 RUNS_ON_A_GPU = 4
 _MEMORY_OF_A_RUN = 3 << 29  # bytes: runs of the study paper take 1.1 GiB each
@@ -64,8 +64,13 @@ def _left_to_containers() -> list[int]:
         try:
             limit = (folder / "memory.max").read_text().strip()
             if limit != "max":
-                found.append(int(limit) - int((folder / "memory.current").read_text()))
-        except (OSError, ValueError):
+                stat = dict(
+                    line.split() for line in (folder / "memory.stat").read_text().splitlines()
+                )
+                used = int((folder / "memory.current").read_text())
+                # Files that were read count as used, and are let go of when memory is asked for.
+                found.append(int(limit) - used + int(stat["inactive_file"]))
+        except (OSError, ValueError, KeyError):
             pass
         folder = folder.parent
     return found

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+from unweave.studies.resources import RUNS_ON_A_GPU
+
 __all__ = ["slurm_script"]
 
 _SCRIPT = """\
@@ -66,5 +68,5 @@ def slurm_script(
         gpus=f"#SBATCH --gpus={gpus}\n" if gpus else "",
         partition=f"#SBATCH --partition={partition}\n" if partition else "",
         out=shlex.quote(str(out)),
-        workers=min(cores, 4 * gpus) if gpus else cores,
+        workers=min(cores, RUNS_ON_A_GPU * gpus) if gpus else cores,
     )
