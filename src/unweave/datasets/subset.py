@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from unweave._check import check_indices, check_positive
+from unweave._random import Stream, generator
 from unweave.datasets.dataset import ImageDataset
 
 __all__ = ["Subset"]
@@ -35,7 +36,7 @@ class Subset(ImageDataset):
         self.dataset = dataset
         self.name, self.image_shape = dataset.name, dataset.image_shape
         self.binary = dataset.binary
-        self.rows = np.random.default_rng([seed, 2]).permutation(len(dataset))[:n]
+        self.rows = generator(seed, Stream.SUBSET).permutation(len(dataset))[:n]
 
     def __len__(self) -> int:
         return len(self.rows)

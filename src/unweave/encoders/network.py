@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from unweave._check import check_choice, check_positive, suggestion
+from unweave._random import Stream, torch_seeded
 from unweave.datasets import FactorDataset
 from unweave.encoders.encoder import Card, Encoder, Request, hash_tensors
 from unweave.encoders.preprocessing import Preprocessing, checked_images
@@ -232,9 +233,8 @@ def drawn(request: Request, build: Callable[[], Any]) -> Any:
 
     torch's global generator is left as it was.
     """
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+    with torch_seeded(request.seed, Stream.WEIGHTS), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.manual_seed(request.seed)
         return build()
 
 

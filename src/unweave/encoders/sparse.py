@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from unweave._check import check_positive
+from unweave._random import Stream, torch_seeded
 
 __all__ = ["SparseAutoencoder", "sparse_codes", "train_sparse_autoencoder"]
 
@@ -62,8 +63,7 @@ def train_sparse_autoencoder(
     if not 1 <= n_active <= n_features:
         raise ValueError(f"{n_active} of {n_features} features cannot be active at once")
     data = torch.from_numpy(np.ascontiguousarray(codes, dtype=np.float32))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with torch_seeded(seed, Stream.WEIGHTS):
         model = SparseAutoencoder(data.shape[1], n_features, n_active)
         optimizer = torch.optim.Adam(model.parameters(), lr=_LEARNING_RATE)
         for step in range(n_steps):

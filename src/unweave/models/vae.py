@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from huggingface_hub import ModelCard, ModelHubMixin
 from torch import Tensor, nn
 
+from unweave._random import Stream, torch_seeded
 from unweave.models import pretrained
 from unweave.models.likelihoods import pixel_means
 from unweave.models.networks import (
@@ -202,8 +203,7 @@ def build_vae(network: Network, image_shape: ImageShape, *, seed: int) -> VAE:
     ValueError
         If the network cannot take images of this shape.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with torch_seeded(seed, Stream.WEIGHTS):
         encoder = build_encoder(network, image_shape)
         decoder = build_decoder(network, image_shape)
         initialise(encoder, decoder)

@@ -29,9 +29,19 @@ class Description(Frozen, ABC):
 
     @property
     def key(self) -> str:
-        """Name of the run: the hash of its description."""
+        """Name of the run: the hash of its description, and of the code's revision if it has one.
+
+        A run that was finished before a revision is not taken for a run of today.
+        """
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        if self.revision:
+            text += f" revision {self.revision}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def revision(self) -> int:
+        """How often a change of the code has changed what this description leads to."""
+        return 0
 
     @property
     @abstractmethod

@@ -109,6 +109,11 @@ class EncoderDescription(Description):
     reading: Reading
 
     @property
+    def revision(self) -> int:
+        """That of training, if the encoder is trained."""
+        return self.trained.revision if self.trained else 0
+
+    @property
     def may_use_gpu(self) -> bool:
         """It encodes on a GPU, where there is one."""
         return True

@@ -21,6 +21,7 @@ from unweave.metrics.subspace_error import unaligned_subspace_error
 from unweave.studies.description import BaseStudy, Description, distinct
 from unweave.studies.representations import AnyRepresentation
 from unweave.studies.run import Run
+from unweave.training import TRAINING_REVISION
 from unweave.training.checkpoint import write_json
 
 __all__ = ["ObjectDescription", "ObjectRun", "ObjectStudy"]
@@ -41,6 +42,11 @@ class ObjectDescription(Description):
     def run(self, folder: Path) -> ObjectRun:
         """The run that it describes, in a folder."""
         return ObjectRun(self, folder)
+
+    @property
+    def revision(self) -> int:
+        """That of training, if its representation is trained."""
+        return TRAINING_REVISION if self.representation.work else 0
 
     @property
     def work(self) -> int:

@@ -16,7 +16,7 @@ from unweave.models import Network
 from unweave.models.objectives import AnyObjective
 from unweave.studies.axes import Axis, Sample, changed, check_axes, n_points, points
 from unweave.studies.description import BaseStudy, Description, Frozen, distinct
-from unweave.training import TrainingConfig
+from unweave.training import TRAINING_REVISION, TrainingConfig
 from unweave.training.loop import check_objective
 
 if TYPE_CHECKING:
@@ -111,6 +111,11 @@ class RunDescription(Description):
     def _fits(self) -> RunDescription:
         check_objective(self.objective, self.network, self.training)
         return self
+
+    @property
+    def revision(self) -> int:
+        """That of training."""
+        return TRAINING_REVISION
 
     @property
     def may_use_gpu(self) -> bool:

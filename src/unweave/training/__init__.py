@@ -1,13 +1,14 @@
 """Training: one visible loop, its configuration, batches, curves and checkpoints."""
 
 from unweave.training.checkpoint import load_model
-from unweave.training.config import TrainingConfig
+from unweave.training.config import TRAINING_REVISION, TrainingConfig
 from unweave.training.ensemble import Member, train_ensemble
 from unweave.training.loop import DivergedError, train
 
 __all__ = [
     "DivergedError",
     "Member",
+    "TRAINING_REVISION",
     "TrainingConfig",
     "load_model",
     "train",

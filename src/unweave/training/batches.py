@@ -1,11 +1,11 @@
-"""Batches of a dataset on the device. Which rows a step sees follows from the seed and the step."""
+"""Batches of a dataset on the device. Rows and noise follow from the seed and the step."""
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from unweave._random import Stream, generator, normal
 from unweave.datasets import ImageDataset
 from unweave.models.objectives import Batch, Objective
 
@@ -39,21 +39,19 @@ class Batches:
         self.device = device
         share = batch_size // world_size
         self._own = slice(rank * share, (rank + 1) * share)
-        self._generator = torch.Generator()
 
     def __getitem__(self, step: int) -> Batch:
         """The batch of a step."""
-        rng = np.random.default_rng([self.seed, step])
+        rng = generator(self.seed, Stream.ROWS, step)
         rows, own = self.objective.rows(self.dataset, self.batch_size, rng)
         stored = torch.from_numpy(self.dataset.stored(rows[self._own]))
         images = unpack(stored.to(self.device, non_blocking=True), self.dataset)
-        self._generator.manual_seed((self.seed << 40) + step)
-        noise, prior = self._normal(), self._normal()
+        noise, prior = (self._normal(stream, step) for stream in (Stream.NOISE, Stream.PRIOR))
         return Batch(images, noise, prior, step, len(self.dataset), own)
 
-    def _normal(self) -> Tensor:
-        """The next standard normal numbers (n, inputs of the decoder)."""
-        numbers = torch.randn(self.batch_size, self.n_inputs, generator=self._generator)
+    def _normal(self, stream: Stream, step: int) -> Tensor:
+        """Standard normal numbers (n, inputs of the decoder) for one purpose in one step."""
+        numbers = normal(generator(self.seed, stream, step), self.batch_size, self.n_inputs)
         return numbers[self._own].to(self.device, non_blocking=True)
 
 

@@ -6,7 +6,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["TrainingConfig"]
+from unweave._random import LARGEST_SEED
+
+__all__ = ["TRAINING_REVISION", "TrainingConfig"]
+
+TRAINING_REVISION = 1
+"""How often a change of the code has changed what a configuration leads to."""
 
 
 class TrainingConfig(BaseModel):
@@ -24,8 +29,8 @@ class TrainingConfig(BaseModel):
     """Of Adam."""
     n_images: int | None = Field(default=None, ge=1, exclude_if=lambda n: n is None)
     """Images that training sees, drawn by the seed, fewer ones among the more; None for all."""
-    seed: int = Field(default=0, ge=0)
-    """Of the weights, the batches and the latent noise."""
+    seed: int = Field(default=0, ge=0, le=LARGEST_SEED)
+    """Seed of the weights, the batches and the latent noise."""
     log_every: int = Field(default=50, ge=1)
     """Steps over which a point of the learning curve is the mean."""
     checkpoint_every: int = Field(default=1000, ge=1)

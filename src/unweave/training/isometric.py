@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from unweave._random import Stream, generator, torch_seeded
 from unweave.models import Network
 from unweave.models.networks import build_encoder, initialise
 from unweave.training.checkpoint import (
@@ -103,8 +104,7 @@ def train_isometric(
         )
     from lightning_fabric import Fabric  # takes three seconds to import
 
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
+    with torch_seeded(config.seed, Stream.WEIGHTS):
         height, width, channels = clips.shape[2:]
         pooled = (height // pooling, width // pooling, channels)
         layers = build_encoder(network, pooled, n_outputs=network.n_latents)
@@ -121,7 +121,7 @@ def train_isometric(
         rate = 0.5 * (1 + math.cos(math.pi * step / config.steps)) * min(1, (step + 1) / _WARM_UP)
         for group in adam.param_groups:
             group["lr"] = config.learning_rate * rate
-        rng = np.random.default_rng([config.seed, step])
+        rng = generator(config.seed, Stream.ROWS, step)
         images = _images(films[rng.integers(0, len(clips), config.batch_size)], device)
         if rolls:
             images = _rolled(images, 2 * np.pi * rng.random(config.batch_size))

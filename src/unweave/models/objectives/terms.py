@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
 import numpy as np
-import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from unweave._random import Stream, torch_seeded
 from unweave.datasets import ImageDataset
 from unweave.models.likelihoods import Likelihood, negative_log_likelihood
 from unweave.models.networks import ImageShape, Network, initialise
@@ -147,8 +147,7 @@ class Objective(BaseModel):
             return None
         if model.network is None:
             raise ValueError(f"{self.name} needs a model that was built from a Network")
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with torch_seeded(seed, Stream.ADVERSARY):
             adversary = self.adversary(model.network, model.image_shape)
             assert adversary is not None
             initialise(adversary)
