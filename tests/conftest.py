@@ -3,6 +3,8 @@ import runpy
 import sys
 from pathlib import Path
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before anything reads it: one thread a process
+
 import numpy as np
 import pytest
 import torch
@@ -20,7 +22,8 @@ MENDED = Path(__file__).parent / "mended_torchvision"
 os.environ["PYTHONPATH"] = os.pathsep.join(
     filter(None, (str(MENDED), os.environ.get("PYTHONPATH")))  # for processes that tests start
 )
-KEPT = runpy.run_path(str(MENDED / "sitecustomize.py"))  # what it declares goes when it goes
+if not hasattr(sys.modules.get("sitecustomize"), "MendedTorchvision"):  # workers start with it
+    KEPT = runpy.run_path(str(MENDED / "sitecustomize.py"))  # what it declares goes when it goes
 
 
 @pytest.fixture
