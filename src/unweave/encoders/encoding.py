@@ -18,7 +18,7 @@ from numpy.lib import format as npy
 
 from unweave._check import check_indices, check_positive
 from unweave.datasets import FactorDataset
-from unweave.datasets.cache import cache_folder, written_whole
+from unweave.datasets.cache import cache_folder, writable_folder, written_whole
 from unweave.encoders.encoder import Encoder
 from unweave.encoders.network import NetworkEncoder
 
@@ -75,8 +75,7 @@ def encode_rows(
     batch_size = check_positive("batch_size", batch_size)
     what = _description(encoder, dataset, rows, unscaled)
     key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
-    home = (folder or cache_folder() / "encodings") / key
-    home.mkdir(parents=True, exist_ok=True)
+    home = writable_folder((folder or cache_folder() / "encodings") / key)
     whole, part = home / "codes.npy", home / "codes.part.npy"
     with FileLock(home / ".lock"):
         if not whole.exists():

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from filelock import FileLock, Timeout
 
+from unweave.datasets.cache import writable_folder
 from unweave.studies.description import Description
 
 __all__ = ["Run", "RunIsBusyError", "finish_run"]
@@ -66,7 +67,7 @@ class Run(ABC):
         RunIsBusyError
             If another process is at work in this folder.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        writable_folder(self.folder)
         # The kernel lets go of the lock when its process dies, however it dies.
         lock = FileLock(self.folder / ".lock", timeout=0)
         try:

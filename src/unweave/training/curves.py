@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from unweave.datasets.cache import writable_folder
 from unweave.training.loggers import open_loggers
 
 __all__ = ["Curves", "read_curves"]
@@ -35,7 +36,7 @@ class Curves:
         others: Sequence[str] = (),
         resumed_at: int = 0,
     ) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        writable_folder(folder)
         self._loggers = open_loggers(folder, resumed_at=resumed_at)
         self.path = folder / "curves.csv"
         self.columns = ["step", "loss", "reconstruction", "kl", *others]
