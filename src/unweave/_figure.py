@@ -1,4 +1,4 @@
-"""A matplotlib figure that a notebook shows. Imported on first use: matplotlib is slow to import."""
+"""A matplotlib figure that a notebook shows. Imported on first use: matplotlib is slow."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from unweave.cli.compare import compare
 from unweave.cli.console import err
 from unweave.cli.data import data
 from unweave.cli.encode import encode, encoders
+from unweave.cli.encoding import degrade_output
 from unweave.cli.geomancer import geomancer
 from unweave.cli.models import export, import_model, show
 from unweave.cli.score import score
@@ -39,6 +40,7 @@ study.command(study_merge, name="merge")
 
 def main() -> None:
     """Run the command line; what a user can mend is said in a sentence, with exit code 2."""
+    degrade_output()
     try:
         app(sys.argv[1:])
     except (ValueError, OSError, ArithmeticError, ImportError) as error:

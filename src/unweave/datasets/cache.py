@@ -80,6 +80,4 @@ def _cannot_write(folder: Path, error: OSError) -> OSError:
         if folder.absolute().is_relative_to(Path(cache).absolute())
         else "choose another folder"
     )
-    return type(error)(
-        error.errno, f"cannot write into {folder} ({error.strerror}): {remedy}"
-    )
+    return type(error)(error.errno, f"cannot write into {folder} ({error.strerror}): {remedy}")

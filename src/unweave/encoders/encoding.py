@@ -81,7 +81,7 @@ def encode_rows(
         if not whole.exists():
             _encode_into(part, encoder, dataset, rows, unscaled, batch_size, progress)
             _refuse_constant(part, encoder)
-            (home / "description.json").write_text(json.dumps(what, indent=1))
+            (home / "description.json").write_text(json.dumps(what, indent=1), encoding="utf-8")
             os.replace(part, whole)
             (home / "done.json").unlink()
     if progress:
@@ -151,7 +151,7 @@ def _encode_into(
 ) -> None:
     """Fill the file with codes, from the row on at which an earlier call was cut off."""
     done_file = part.with_name("done.json")
-    done = json.loads(done_file.read_text())["rows"] if done_file.exists() else 0
+    done = json.loads(done_file.read_text(encoding="utf-8"))["rows"] if done_file.exists() else 0
     # Written and not mapped: pages of a map would count as this process's memory.
     with open(part, "r+b" if done else "wb") as file:
         if done:
@@ -195,7 +195,7 @@ def _batches(
 
 def _write_done(file: Path, rows: int) -> None:
     temporary = file.with_name(".done.json")
-    temporary.write_text(json.dumps({"rows": rows}))
+    temporary.write_text(json.dumps({"rows": rows}), encoding="utf-8")
     os.replace(temporary, file)
 
 

@@ -14,7 +14,7 @@ _live: list[object] = []  # the bars on show
 
 
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[], object]]:
+def progress(what: str, total: int) -> Iterator[Callable[[], None]]:
     """A bar of ``total`` steps on stderr or in the notebook; call what is given after each.
 
     A bar inside another is drawn below it, except in a notebook without ipywidgets: bars are text
@@ -31,9 +31,13 @@ def progress(what: str, total: int) -> Iterator[Callable[[], object]]:
         from tqdm.auto import tqdm
 
     with tqdm(total=total, desc=what, leave=False) as bar:
+
+        def advance() -> None:
+            bar.update()
+
         _live.append(bar)
         try:
-            yield bar.update
+            yield advance
         finally:
             _live.remove(bar)
 

@@ -49,7 +49,7 @@ class Run(ABC):
 
     def result(self) -> dict[str, Any]:
         """The finished run's content."""
-        return json.loads((self.folder / "result.json").read_text())
+        return json.loads((self.folder / "result.json").read_text(encoding="utf-8"))
 
     @abstractmethod
     def rows(self) -> Iterator[dict[str, Any]]:
@@ -102,6 +102,6 @@ def finish_run(run: Run, at_step: Callable[[int], None] | None = None) -> str | 
     except Exception as error:
         with suppress(OSError):  # a full disk may be what it failed of
             run.folder.mkdir(parents=True, exist_ok=True)
-            (run.folder / "failure.txt").write_text(traceback.format_exc())
+            (run.folder / "failure.txt").write_text(traceback.format_exc(), encoding="utf-8")
         return f"{type(error).__name__}: {error}"
     return None
