@@ -118,7 +118,9 @@ def test_the_interval_of_a_share_is_the_jackknife_over_seeds():
 
 def test_intervals_hold_the_truth_about_as_often_as_they_say():
     """Share of an effect of known variance: 1 of 2 in all for objectives -1 and 1."""
-    shares = [by_source(explained_variance(two_objectives(seed)))["objective"] for seed in range(60)]
+    shares = [
+        by_source(explained_variance(two_objectives(seed)))["objective"] for seed in range(60)
+    ]
     inside = sum(share.low <= 0.5 <= share.high for share in shares)
     assert 52 <= inside <= 59
     half_width = np.mean([share.high - share.low for share in shares]) / 2

@@ -8,6 +8,7 @@ import sys
 from cyclopts import App
 
 import unweave
+from unweave._extras import how_to_install
 from unweave.cli.assess import assess
 from unweave.cli.compare import compare
 from unweave.cli.console import err
@@ -46,7 +47,8 @@ def main() -> None:
     except (ValueError, OSError, ArithmeticError, ImportError) as error:
         if os.environ.get("UNWEAVE_DEBUG"):
             raise
-        err.print("error:", str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        text = how_to_install(error) if isinstance(error, ImportError) else str(error)
+        err.print("error:", text, style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
     except KeyboardInterrupt:
         err.print("interrupted", style="red")

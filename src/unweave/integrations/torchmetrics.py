@@ -7,20 +7,18 @@ from typing import Any
 import torch
 
 from unweave._check import check_choice
+from unweave._extras import imported
 from unweave.metrics import BEST_WHEN_SMALL, METRICS, Score
-
-try:
-    from torchmetrics import Metric
-    from torchmetrics.utilities import dim_zero_cat
-except ImportError as error:
-    raise ImportError(
-        "unweave.integrations.torchmetrics needs torchmetrics: pip install 'unweave[torchmetrics]'"
-    ) from error
 
 __all__ = ["DisentanglementMetric"]
 
+_torchmetrics = imported(
+    "torchmetrics", "utilities", needed_by="DisentanglementMetric", extra="torchmetrics"
+)
+dim_zero_cat = _torchmetrics.utilities.dim_zero_cat
 
-class DisentanglementMetric(Metric):
+
+class DisentanglementMetric(_torchmetrics.Metric):
     """Gathers codes and factors batch by batch; ``compute`` scores all of them.
 
     In a Lightning loop, ``self.log("mig", metric)`` after ``metric.update(codes, factors)`` does
