@@ -12,13 +12,13 @@ from unweave.metrics import BEST_WHEN_SMALL, METRICS, Score
 
 __all__ = ["DisentanglementMetric"]
 
-_torchmetrics = imported(
-    "torchmetrics", "utilities", needed_by="DisentanglementMetric", extra="torchmetrics"
-)
-dim_zero_cat = _torchmetrics.utilities.dim_zero_cat
+imported("torchmetrics", needed_by="DisentanglementMetric", extra="torchmetrics")
+
+from torchmetrics import Metric  # noqa: E402 - the line before says what is missing
+from torchmetrics.utilities import dim_zero_cat  # noqa: E402
 
 
-class DisentanglementMetric(_torchmetrics.Metric):
+class DisentanglementMetric(Metric):
     """Gathers codes and factors batch by batch; ``compute`` scores all of them.
 
     In a Lightning loop, ``self.log("mig", metric)`` after ``metric.update(codes, factors)`` does
