@@ -8,11 +8,13 @@ import sys
 from cyclopts import App
 
 import unweave
+from unweave._extras import how_to_install
 from unweave.cli.assess import assess
 from unweave.cli.compare import compare
 from unweave.cli.console import err
 from unweave.cli.data import data
 from unweave.cli.encode import encode, encoders
+from unweave.cli.encoding import degrade_output
 from unweave.cli.geomancer import geomancer
 from unweave.cli.models import export, import_model, show
 from unweave.cli.score import score
@@ -39,12 +41,14 @@ study.command(study_merge, name="merge")
 
 def main() -> None:
     """Run the command line; what a user can mend is said in a sentence, with exit code 2."""
+    degrade_output()
     try:
         app(sys.argv[1:])
     except (ValueError, OSError, ArithmeticError, ImportError) as error:
         if os.environ.get("UNWEAVE_DEBUG"):
             raise
-        err.print("error:", str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        text = how_to_install(error) if isinstance(error, ImportError) else str(error)
+        err.print("error:", text, style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
     except KeyboardInterrupt:
         err.print("interrupted", style="red")

@@ -15,7 +15,8 @@ from rich.table import Table
 __all__ = ["err", "out", "patience", "print_json", "print_table", "progress_bar"]
 
 # Piped output has no width of its own: give tables enough to stay whole.
-out = Console(width=None if sys.stdout.isatty() else 140)
+_is_terminal = sys.stdout is not None and sys.stdout.isatty()
+out = Console(width=None if _is_terminal else 140)
 err = Console(stderr=True)
 
 

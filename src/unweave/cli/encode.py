@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as _json
+import re
 import time
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,6 +15,8 @@ from unweave.cli.console import err, patience, print_json, progress_bar
 from unweave.cli.console import out as console
 
 __all__ = ["encode", "encoders"]
+
+_NOT_IN_NAMES = r'[<>:"/\\|?*\s]'  # characters that a file's name may not have somewhere
 
 encoders = App(name="encoders", help="Encoders by name.")
 
@@ -119,7 +122,7 @@ def encode(
             batch_size=batch_size,
             progress=at_images,
         )
-    file = out or Path(f"{encoder.replace(':', '-').replace('/', '-')}.npz")
+    file = out or Path(f"{re.sub(_NOT_IN_NAMES, '-', encoder)}.npz")
     save_codes(file, codes, images, indices)
     shape = f"{codes.shape[0]:,} rows, {codes.shape[1]:,} latents"
     console.print(f"{file}: {shape}", markup=False, highlight=False, soft_wrap=True)

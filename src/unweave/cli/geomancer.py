@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import time
 import warnings
 from pathlib import Path
@@ -13,6 +12,7 @@ from cyclopts import Parameter
 
 import unweave
 from unweave._check import check_choice
+from unweave._memory import peak_memory
 from unweave.cli.console import err, out, patience, print_json
 from unweave.datasets.cache import written_whole
 from unweave.datasets.manifolds import ManifoldSample, parse_manifold
@@ -123,6 +123,7 @@ def geomancer(
 
 
 def _content(model: Any, error: Any, seconds: float) -> dict[str, Any]:
+    memory = peak_memory()
     return {
         "n_factors": model.n_factors_,
         "dims": [int(d) for d in model.dims_],
@@ -142,7 +143,7 @@ def _content(model: Any, error: Any, seconds: float) -> dict[str, Any]:
             "dims_match": error.dims_match,
         },
         "seconds": {**model.seconds_, "all": seconds},
-        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_memory_mb": None if memory is None else memory / 2**20,
     }
 
 
@@ -162,7 +163,7 @@ def _print(source: str, content: dict[str, Any]) -> None:
             f"rad; chance {error['chance']:.2f}"
         )
     seconds, memory = content["seconds"]["all"], content["peak_memory_mb"]
-    lines.append(f"{seconds:.1f} s, {memory:.0f} MB at most")
+    lines.append(f"{seconds:.1f} s" + ("" if memory is None else f", {memory:.0f} MB at most"))
     for line in lines:
         out.print(line, markup=False, highlight=False, soft_wrap=True)
 
