@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from cyclopts import App
+from cyclopts import App, CycloptsError
 
 import unweave
 from unweave.cli.assess import assess
@@ -15,6 +15,7 @@ from unweave.cli.data import data
 from unweave.cli.encode import encode, encoders
 from unweave.cli.geomancer import geomancer
 from unweave.cli.models import export, import_model, show
+from unweave.cli.options import ALL, sentence
 from unweave.cli.score import score
 from unweave.cli.study import study
 from unweave.cli.study_results import study_merge, study_table, study_udr
@@ -27,6 +28,7 @@ app = App(
     name="unweave",
     version=unweave.__version__,
     help="Measure disentanglement, learn it, and study how it scales.",
+    default_parameter=ALL,
 )
 for command in (score, compare, geomancer, train, objectives, show, export, encode, encoders,
                 assess, symmetry, study, data):  # fmt: skip
@@ -40,12 +42,36 @@ study.command(study_merge, name="merge")
 def main() -> None:
     """Run the command line; what a user can mend is said in a sentence, with exit code 2."""
     try:
-        app(sys.argv[1:])
-    except (ValueError, OSError, ArithmeticError, ImportError) as error:
-        if os.environ.get("UNWEAVE_DEBUG"):
-            raise
-        err.print("error:", str(error), style="red", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(2)
+        app(sys.argv[1:], exit_on_error=False, print_error=False)
+        sys.stdout.flush()
+    except CycloptsError as error:
+        _stop(sentence(error), error)
+    except BrokenPipeError:
+        _drop_output()  # whoever read it has read enough
+        sys.exit(1)
+    except OSError as error:
+        _drop_output()
+        place = f"{error.filename}: " if error.filename else ""
+        _stop(f"{place}{error.strerror}" if error.strerror else str(error), error)
+    except (ValueError, ArithmeticError, ImportError) as error:
+        _stop(str(error), error)
+    except MemoryError as error:
+        _stop(f"memory is short: {error}" if str(error) else "memory is short", error)
     except KeyboardInterrupt:
         err.print("interrupted", style="red")
         sys.exit(130)
+
+
+def _stop(reason: str, error: Exception) -> None:
+    if os.environ.get("UNWEAVE_DEBUG"):
+        raise error
+    err.print("error:", reason, style="red", soft_wrap=True)
+    sys.exit(2)
+
+
+def _drop_output() -> None:
+    """Forget what waits to be written, as at its end Python would try once more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
