@@ -148,8 +148,8 @@ def _by_default(source: Source, role: Role, *, paired: bool) -> list[str]:
             "codes and factors as two files, codes.npy factors.npy, or both in an .npz"
         )
     raise ValueError(
-        f"{source.file} has no {source.noun} {role!r}{_wanted(source, role)}: choose with --{role}; "
-        f"{source.listing()}"
+        f"{source.file} has no {source.noun} {role!r}{_wanted(source, role)}: choose with "
+        f"--{role}; {source.listing()}"
     )
 
 
@@ -220,13 +220,13 @@ def _labels(
     if own_names is not None:
         return own_names, None
     n_factors = np.shape(factors)[-1] if np.ndim(factors) else 0
-    names, kinds = (_words(source, key, n_factors, chosen) for key in ("factor_names", "factor_kinds"))
+    names, kinds = (
+        _words(source, key, n_factors, chosen) for key in ("factor_names", "factor_kinds")
+    )
     return names or [str(k) for k in range(n_factors)], kinds
 
 
-def _words(
-    source: Source, key: str, n_factors: int, chosen: Sequence[str]
-) -> list[str] | None:
+def _words(source: Source, key: str, n_factors: int, chosen: Sequence[str]) -> list[str] | None:
     """The words of an array that describes the array `factors`."""
     if list(chosen) != ["factors"] or key not in source.found or source.noun != "array":
         return None
@@ -243,7 +243,9 @@ def _columns(factors: Any) -> list[Any]:
     """The columns as polars has them, words as words."""
     import polars as pl
 
-    columns = [pl.Series(column) for column in factors.T] if isinstance(factors, np.ndarray) else factors
+    columns = (
+        [pl.Series(column) for column in factors.T] if isinstance(factors, np.ndarray) else factors
+    )
     words = (pl.Categorical, pl.Enum)
     return [c.cast(pl.String) if isinstance(c.dtype, words) else c for c in columns]
 

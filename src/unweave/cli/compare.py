@@ -85,8 +85,9 @@ def compare(
             }
         )
         return
-    title = f"{first.name} less {second.name}: {found.n_samples:,} rows"
-    print_table(title, *found.rows(first.name, second.name), wide=wide)
+    names = (first.name, second.name) if first.name != second.name else (str(first), str(second))
+    title = f"{names[0]} less {names[1]}: {found.n_samples:,} rows"
+    print_table(title, *found.rows(*names), wide=wide)
     out.print(
         "p: how likely a difference as large comes from the sample of rows alone; other seeds of "
         "training are not in it.",

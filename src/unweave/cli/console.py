@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from rich import box
 from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -53,20 +54,24 @@ def print_table(
     """
     cells = [[column, *(row[i] for row in rows)] for i, column in enumerate(columns)]
     widths = [max(map(_width, texts)) for texts in cells]
+    print_line(title, style="bold")
     for n, part in enumerate(_parts(widths, math.inf if wide else out.width)):
-        width = _table_width(widths[i] for i in part)
-        table = Table(title=None if n else title, width=width)
+        table = _table()
+        table.width = _table_width(widths[i] for i in part)
         for i in part:
-            justify: Any = "left" if i < n_left else "right"
-            table.add_column(columns[i], justify=justify, no_wrap=True, overflow="ignore")
+            table.add_column(columns[i], justify="left" if i < n_left else "right", no_wrap=True)
         for row in rows:
             table.add_row(*(row[i] for i in part))
+        if n:
+            out.print()
         out.print(table, crop=False)
 
 
 def print_texts(title: str | None, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table of sentences on standard output, wrapped to the terminal; no word is cut."""
-    table = Table(title=title)
+    if title is not None:
+        print_line(title, style="bold")
+    table = _table()
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
@@ -79,12 +84,16 @@ def print_line(text: str, *, style: str | None = None) -> None:
     out.print(text, style=style, soft_wrap=True)
 
 
+def _table() -> Table:
+    return Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+
+
 def _width(text: str) -> int:
     return max(map(cell_len, text.split("\n")))
 
 
 def _table_width(widths: Iterable[int]) -> int:
-    return 1 + sum(width + 3 for width in widths)  # a line and two blanks a column
+    return sum(width + 2 for width in widths) - 2  # two blanks between columns
 
 
 def _parts(widths: Sequence[int], available: float) -> list[list[int]]:

@@ -17,6 +17,8 @@ from typing import Annotated, Any
 from cyclopts import CycloptsError, Parameter, Token, ValidationError, convert
 
 __all__ = [
+    "Workers",
+    "Numbers",
     "ALL",
     "Count",
     "Flag",
@@ -24,6 +26,7 @@ __all__ = [
     "Names",
     "Patterns",
     "Seed",
+    "Step",
     "Wide",
     "comma_list",
     "sentence",
@@ -92,7 +95,9 @@ def _check_range(least: float, most: float, above: bool, type_: Any, value: Any)
     for item in _items(value):
         if isinstance(item, int | float) and not isinstance(item, bool):
             if item < least or (above and item == least):
-                raise ValueError(f"a number {'above' if above else 'of at least'} {least} is needed")
+                raise ValueError(
+                    f"a number {'above' if above else 'of at least'} {least} is needed"
+                )
             if item > most:
                 raise ValueError(f"a number of at most {most} is needed")
 
@@ -130,6 +135,15 @@ Count = Annotated[int, within(1)]
 
 Names = Annotated[list[str], comma_list()]
 """Names, separated by spaces or commas."""
+
+Numbers = Annotated[list[float], comma_list()]
+"""Numbers, separated by spaces or commas."""
+
+Step = Annotated[int, within(0)]
+"""A step of training."""
+
+Workers = Annotated[int, within(1, 4096)]
+"""How many processes."""
 
 Patterns = Annotated[
     list[str],

@@ -110,5 +110,6 @@ def _content(file: Path, table: Table, scores: Scores) -> dict[str, Any]:
 def _print_factors(scores: Scores, names: list[str], *, wide: bool) -> None:
     each = {name: s.per_factor for name, s in scores.items() if list(s.per_factor) == names}
     if each:
+        out.print()
         rows = [[name, *(f"{v:.4f}" for v in values.values())] for name, values in each.items()]
         print_table("each factor", ["metric", *names], rows, wide=wide)

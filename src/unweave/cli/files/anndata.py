@@ -12,6 +12,8 @@ from unweave.cli.files.source import Source, shape_text
 
 __all__ = ["h5ad_source"]
 
+_SPARSE = ("csr_matrix", "csc_matrix")
+
 
 def h5ad_source(file: Path) -> Source:
     """The embeddings (obsm), annotations (obs) and matrices (X, layers) of an AnnData file.
@@ -59,10 +61,12 @@ def _describe(node: Any) -> str:
         return shape_text("U", (n,))
     if encoding == "dataframe":
         return f"table, columns {', '.join(_columns(node))}"
-    if "values" in node if hasattr(node, "keys") else False:
+    if encoding.startswith("nullable-"):
         return shape_text(_type_of(node["values"]), node["values"].shape)
-    if "shape" in node.attrs:  # a sparse matrix
+    if encoding in _SPARSE:
         return shape_text(node["data"].dtype, node.attrs["shape"])
+    if not hasattr(node, "dtype"):
+        return encoding
     return shape_text(_type_of(node), node.shape)
 
 
@@ -82,7 +86,7 @@ def _read(content: Any, name: str) -> Any:
         categories = content[node.attrs["categories"]]
         ordered = bool(categories.attrs.get("ordered", False))
         return _levels(short, node[()], categories, ordered)
-    if encoding in ("csr_matrix", "csc_matrix"):
+    if encoding in _SPARSE:
         return _dense(node, encoding)
     if encoding == "dataframe":
         columns = [_read(content, f"{name}/{key}") for key in _columns(node)]
@@ -98,15 +102,15 @@ def _read(content: Any, name: str) -> Any:
 
 
 def _levels(name: str, codes: np.ndarray, categories: Any, ordered: bool) -> Any:
-    """A categorical column, missing where its code is -1; an Enum if its levels have an order."""
+    """A column of levels, missing where its code is -1; words as an Enum if they have an order."""
     import polars as pl
 
     levels = _values(categories)
-    if levels.dtype.kind != "U":  # levels that are numbers
-        return pl.Series(name, levels).gather(pl.Series(np.where(codes < 0, None, codes)))
-    words = pl.Series(name, np.append(levels, "")[codes])  # -1 is the last
-    known = pl.Series(codes >= 0)
-    found = words.to_frame().select(pl.when(known).then(pl.col(name)))[name]
+    known = pl.Series(codes.astype(np.int64)).to_frame("code")
+    place = known.select(pl.when(pl.col("code") >= 0).then(pl.col("code"))).to_series()
+    found = pl.Series(name, levels).gather(place)
+    if levels.dtype.kind != "U":
+        return found
     return found.cast(pl.Enum(levels.tolist()) if ordered else pl.Categorical)
 
 

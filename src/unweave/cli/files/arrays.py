@@ -42,8 +42,8 @@ def npz_source(file: Path) -> Source:
         for member in archive.namelist():
             if member.endswith(".npy"):
                 name = member.removesuffix(".npy")
-                with archive.open(member) as stream:
-                    shape, dtypes[name] = _header(stream)
+                with archive.open(member) as content:
+                    shape, dtypes[name] = _header(content)
                 found[name] = shape_text(dtypes[name], shape)
 
     def load(names: Sequence[str]) -> list[Any]:

@@ -186,7 +186,5 @@ def _type_text(dtype: Any, rows: int) -> str:
 def _reason(error: Exception) -> str:
     text = str(error).split("\n")[0]
     if "utf" in text.lower():
-        return (
-            "it is not UTF-8 text: save it as UTF-8, or convert it, as with iconv -f LATIN1 -t UTF-8"
-        )
+        return "it is not UTF-8 text: save it as UTF-8, as with iconv -f LATIN1 -t UTF-8"
     return text
