@@ -22,6 +22,9 @@ _OWN_NAMES: dict[Role, re.Pattern[str]] = {
 }
 
 
+_EXAMPLES: dict[Role, str] = {"codes": "z0, code_1", "factors": "factor_shape"}
+
+
 @dataclass(frozen=True)
 class Table:
     """Codes and factors of the same rows, with what is known of the factors.
@@ -147,16 +150,13 @@ def _by_default(source: Source, role: Role, *, paired: bool) -> list[str]:
             f"{source.file} holds a single array, {source.listing().removeprefix('it has ')}: give "
             "codes and factors as two files, codes.npy factors.npy, or both in an .npz"
         )
+    if source.prefixes:
+        raise ValueError(f"choose the {role} in {source.file} with --{role}: {source.listing()}")
+    like = f" and none named like {_EXAMPLES[role]}" if source.noun == "column" else ""
     raise ValueError(
-        f"{source.file} has no {source.noun} {role!r}{_wanted(source, role)}: choose with "
-        f"--{role}; {source.listing()}"
+        f"{source.file} has no {source.noun} {role!r}{like}: choose with --{role}; "
+        f"{source.listing()}"
     )
-
-
-def _wanted(source: Source, role: Role) -> str:
-    if source.noun != "column":
-        return ""
-    return f" and none named like {'z0, z1' if role == 'codes' else 'factor_shape'}"
 
 
 def _matrix(source: Source, names: Sequence[str], role: Role) -> tuple[Any, list[str] | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from unweave.cli.options import Count, Flag, Names, Workers, within
+from unweave.cli.options import Flag, Names, Rows, Workers, within
 
 __all__ = ["assess"]
 
@@ -16,7 +16,7 @@ def assess(
     *,
     protocol: Literal["sound", "paper", "both"] = "sound",
     dataset: str = "dsprites",
-    rows: Count = 10_000,
+    rows: Rows = 10_000,
     random_seeds: Annotated[int, within(0, 1000)] = 1,
     metrics: Names | None = None,
     readouts: Names | None = None,

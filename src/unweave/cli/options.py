@@ -11,10 +11,17 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import CycloptsError, Parameter, Token, ValidationError, convert
+from cyclopts import (
+    CoercionError,
+    CycloptsError,
+    Parameter,
+    Token,
+    UnusedCliTokensError,
+    ValidationError,
+    convert,
+)
 
 __all__ = [
     "Workers",
@@ -25,6 +32,7 @@ __all__ = [
     "Json",
     "Names",
     "Patterns",
+    "Rows",
     "Seed",
     "Step",
     "Wide",
@@ -35,6 +43,7 @@ __all__ = [
 
 _LARGEST = 2**63 - 1
 _LONGEST = 4096  # characters of a path
+_SHOWN = 60  # characters of a wrong value
 _FRACTION = re.compile(r"[+-]?(\d[\d_]*)?\.\d*")
 
 
@@ -52,21 +61,29 @@ def comma_list() -> Parameter:
 
 def sentence(error: CycloptsError) -> str:
     """What is wrong with a command line, and the option's name."""
-    if not isinstance(error, ValidationError) or error.argument is None:
+    if isinstance(error, UnusedCliTokensError):
+        return f"too many words: {' '.join(map(repr, error.unused_tokens or ()))}"
+    if isinstance(error, ValidationError):
+        reason = error.exception_message
+    elif isinstance(error, CoercionError) and error.msg is not None:
+        reason = str(error.msg)
+    else:
         return str(error)
+    if error.argument is None:
+        return reason
     tokens = error.argument.tokens
     name = (tokens and tokens[0].keyword) or error.argument.name.lstrip("-").upper()
     given = " ".join(token.value for token in tokens)
-    shown = repr(given if len(given) <= 60 else given[:57] + "...")
-    return f"{name}: {error.exception_message}" + (f", not {shown}" if given else "")
+    shown = repr(given if len(given) <= _SHOWN else given[: _SHOWN - 3] + "...")
+    return f"{name}: {reason}" + (f", not {shown}" if given else "")
 
 
 def _read(type_: Any, tokens: Any) -> Any:
-    # Rounding 1.5 rows to 2 would answer another question than the one asked.
-    if type_ in (int, list[int]):
-        for token in tokens:
-            if _FRACTION.fullmatch(token.value):
-                raise ValueError(f"A whole number is needed, not {token.value!r}.")
+    for token in tokens:
+        _check_text(token.value)
+        # Rounding 1.5 rows to 2 would answer another question than the one asked.
+        if type_ in (int, list[int]) and _FRACTION.fullmatch(token.value):
+            raise ValueError("a whole number is needed")
     return convert(type_, tokens)
 
 
@@ -86,8 +103,6 @@ def _check(_type: Any, value: Any) -> None:
             raise ValueError("a finite number is needed")
         if isinstance(item, int) and abs(item) > _LARGEST:
             raise ValueError("a number between -2^63 and 2^63 is needed")
-        if isinstance(item, str | Path):
-            _check_text(str(item))
 
 
 def _check_range(least: float, most: float, above: bool, type_: Any, value: Any) -> None:
@@ -133,6 +148,9 @@ Seed = Annotated[int, within(0)]
 Count = Annotated[int, within(1)]
 """How many of something there are: a whole number of at least 1."""
 
+Rows = Annotated[int, within(1, 10_000_000)]
+"""How many rows are drawn, more than there are if they may repeat."""
+
 Names = Annotated[list[str], comma_list()]
 """Names, separated by spaces or commas."""
 
@@ -147,7 +165,7 @@ Workers = Annotated[int, within(1, 4096)]
 
 Patterns = Annotated[
     list[str],
-    Parameter(consume_multiple=True, negative="", validator=(_check_some, _check)),
+    Parameter(consume_multiple=True, negative="", converter=_read, validator=_check_some),
 ]
 """Names or patterns as ``z*``; the reader splits them at commas, as a name may hold one."""
 

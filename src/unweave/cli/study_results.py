@@ -134,6 +134,8 @@ def study_merge(*folders: Path, out: Path) -> None:
     out
         Where the joined study goes.
     """
+    if not folders:
+        raise ValueError("FOLDERS: at least one folder of a study is needed")
     from unweave.reports import write_report
     from unweave.studies import build_table, open_study, write_table
     from unweave.studies.merging import merge_studies
