@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from cyclopts import App
 
 from unweave.cli.console import print_json, print_line, print_texts, progress_bar
 from unweave.cli.options import Json, Seed
+
+if TYPE_CHECKING:
+    from unweave.datasets import FactorDataset
 
 __all__ = ["data"]
 
@@ -26,20 +29,30 @@ def data_list(*, json: Json = False) -> None:  # noqa: A002
     """
     from unweave.datasets import DATASETS, DSprites, load
 
-    columns = ("dataset", "images", "shape", "factors", "cached")
+    found = [load(name) for name in DATASETS]
+    if json:
+        print_json({"datasets": [_described(images) for images in found]})
+        return
     rows = []
-    for name in DATASETS:
-        found = load(name)
-        factors = ", ".join(f"{f.name} ({f.size} {f.kind})" for f in found.space.factors)
-        cached = "yes" if isinstance(found, DSprites) and found.is_prepared else "drawn on demand"
-        shape = " x ".join(map(str, found.image_shape))
-        rows.append((name, f"{len(found):,}", shape, factors, cached))
+    for images in found:
+        factors = ", ".join(f"{f.name} ({f.size} {f.kind})" for f in images.space.factors)
+        is_cached = isinstance(images, DSprites) and images.is_prepared
+        cached = "yes" if is_cached else "drawn on demand"
+        shape = " x ".join(map(str, images.image_shape))
+        rows.append((images.name, f"{len(images):,}", shape, factors, cached))
     factors = "rotation SO(3), light S^2"
     rows.append(("objects3d", "as asked", "64 x 64 x 1", factors, "rendered on demand"))
-    if json:
-        print_json({"datasets": [dict(zip(columns, row, strict=True)) for row in rows]})
-        return
-    print_texts(None, columns, rows)
+    print_texts(None, ("dataset", "images", "shape", "factors", "cached"), rows)
+
+
+def _described(images: FactorDataset) -> dict[str, Any]:
+    return {
+        "dataset": images.name,
+        "images": len(images),
+        "shape": list(images.image_shape),
+        "factors": [{"name": f.name, "size": f.size, "kind": f.kind} for f in images.space.factors],
+        "cached": bool(getattr(images, "is_prepared", False)),
+    }
 
 
 @data.command(name="show")

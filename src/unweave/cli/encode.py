@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from cyclopts import App
 
 from unweave.cli.console import err, patience, print_json, print_line, print_texts, progress_bar
-from unweave.cli.options import Count, Flag, Json, Numbers, Rows, Seed, within
+from unweave.cli.options import Count, Flag, Json, Numbers, NumpySeed, Rows, within
 
 __all__ = ["encode", "encoders"]
 
@@ -24,7 +24,7 @@ def encode(
     dataset: str = "dsprites",
     protocol: Literal["sound", "paper"] = "sound",
     rows: Rows | None = None,
-    seed: Seed = 0,
+    seed: NumpySeed = 0,
     layer: str | None = None,
     pool: Literal["mean", "max", "class", "flatten"] = "mean",
     weights: Path | None = None,

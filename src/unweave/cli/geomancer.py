@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 import unweave
 from unweave.cli.console import err, patience, print_json, print_line
-from unweave.cli.options import Flag, Json, Patterns, Seed, within
+from unweave.cli.options import Flag, Json, NumpySeed, Patterns, within
 
 if TYPE_CHECKING:
     from unweave.datasets.manifolds import ManifoldSample
@@ -39,7 +39,7 @@ def geomancer(
     save: Annotated[Path | None, Parameter(name="--out")] = None,
     figure: Path | None = None,
     json: Json = False,  # noqa: A002
-    seed: Seed = 0,
+    seed: NumpySeed = 0,
 ) -> None:
     """Split the manifold SOURCE into its factors by its geometry alone.
 

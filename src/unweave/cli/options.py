@@ -26,6 +26,7 @@ from cyclopts import (
 __all__ = [
     "Workers",
     "Numbers",
+    "NumpySeed",
     "ALL",
     "Count",
     "Flag",
@@ -144,6 +145,9 @@ ALL = Parameter(converter=_read, validator=_check)
 
 Seed = Annotated[int, within(0)]
 """A seed: a whole number of at least 0 that 63 bits can hold."""
+
+NumpySeed = Annotated[int, within(0, 2**32 - 1)]
+"""A seed that goes to scikit-learn, which takes 32 bits."""
 
 Count = Annotated[int, within(1)]
 """How many of something there are: a whole number of at least 1."""

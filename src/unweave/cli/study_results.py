@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from unweave.cli.console import patience, print_json, print_line, print_table
-from unweave.cli.options import Json, Seed, within
+from unweave.cli.options import Json, NumpySeed, within
 
 __all__ = ["study_merge", "study_table", "study_udr"]
 
@@ -63,7 +63,7 @@ def study_udr(
     *,
     method: Literal["lasso", "spearman"] = "lasso",
     rows: Annotated[int, within(2, 10_000_000)] = 2_000,
-    seed: Seed = 0,
+    seed: NumpySeed = 0,
     json: Json = False,  # noqa: A002
 ) -> None:
     """Rank a study's models without their factors: how far other seeds agree with each (UDR).

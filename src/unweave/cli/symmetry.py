@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from unweave.cli.console import patience, print_json, print_line, print_table
-from unweave.cli.options import Json, Seed, within
+from unweave.cli.options import Json, NumpySeed, within
 
 __all__ = ["symmetry"]
 
@@ -18,7 +18,7 @@ def symmetry(
     dataset: str = "torus",
     rows: Annotated[int, within(2, 10_000_000)] = 2_000,
     analogies: Annotated[int, within(1, 10_000_000)] = 500,
-    seed: Seed = 0,
+    seed: NumpySeed = 0,
     weights: Path | None = None,
     json: Json = False,  # noqa: A002
 ) -> None:
