@@ -13,6 +13,7 @@ from unweave.cli.compare import compare
 from unweave.cli.console import err
 from unweave.cli.data import data
 from unweave.cli.encode import encode, encoders
+from unweave.cli.encoding import degrade_output
 from unweave.cli.geomancer import geomancer
 from unweave.cli.models import export, import_model, show
 from unweave.cli.options import ALL, sentence
@@ -41,6 +42,7 @@ study.command(study_merge, name="merge")
 
 def main() -> None:
     """Run the command line; what a user can mend is said in a sentence, with exit code 2."""
+    degrade_output()
     try:
         app(sys.argv[1:], exit_on_error=False, print_error=False)
         sys.stdout.flush()

@@ -29,7 +29,8 @@ __all__ = [
 ]
 
 # Piped output has no width of its own. What users named is printed as it is, without markup.
-_has_width = sys.stdout.isatty() or "COLUMNS" in os.environ
+_is_terminal = sys.stdout is not None and sys.stdout.isatty()
+_has_width = _is_terminal or "COLUMNS" in os.environ
 out = Console(width=None if _has_width else 140, markup=False, emoji=False, highlight=False)
 err = Console(stderr=True, markup=False, emoji=False, highlight=False)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as _json
+import re
 import time
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,6 +14,8 @@ from unweave.cli.console import err, patience, print_json, print_line, print_tex
 from unweave.cli.options import Count, Flag, Json, Numbers, NumpySeed, Rows, within
 
 __all__ = ["encode", "encoders"]
+
+_NOT_IN_NAMES = r'[<>:"/\\|?*\s]'  # characters that a file's name may not have somewhere
 
 encoders = App(name="encoders", help="Encoders by name.")
 
@@ -118,7 +121,7 @@ def encode(
             batch_size=batch_size,
             progress=at_images,
         )
-    file = out or Path(f"{encoder.replace(':', '-').replace('/', '-')}.npz")
+    file = out or Path(f"{re.sub(_NOT_IN_NAMES, '-', encoder)}.npz")
     save_codes(file, codes, images, indices)
     shape = f"{codes.shape[0]:,} rows, {codes.shape[1]:,} latents"
     print_line(f"{file}: {shape}")

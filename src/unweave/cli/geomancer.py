@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import time
 import warnings
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 import unweave
+from unweave._memory import peak_memory
 from unweave.cli.console import err, patience, print_json, print_line
 from unweave.cli.options import Flag, Json, NumpySeed, Patterns, within
 
@@ -132,6 +132,7 @@ def geomancer(
 
 
 def _content(model: Any, error: Any, seconds: float) -> dict[str, Any]:
+    memory = peak_memory()
     return {
         "n_factors": model.n_factors_,
         "dims": [int(d) for d in model.dims_],
@@ -151,7 +152,7 @@ def _content(model: Any, error: Any, seconds: float) -> dict[str, Any]:
             "dims_match": error.dims_match,
         },
         "seconds": {**model.seconds_, "all": seconds},
-        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_memory_mb": None if memory is None else memory / 2**20,
     }
 
 
@@ -171,7 +172,7 @@ def _print(source: str, content: dict[str, Any]) -> None:
             f"rad; chance {error['chance']:.2f}"
         )
     seconds, memory = content["seconds"]["all"], content["peak_memory_mb"]
-    lines.append(f"{seconds:.1f} s, {memory:.0f} MB at most")
+    lines.append(f"{seconds:.1f} s" + ("" if memory is None else f", {memory:.0f} MB at most"))
     for line in lines:
         print_line(line)
 

@@ -41,7 +41,7 @@ def show(
     from unweave.training import load_model
 
     model = load_model(run, step=step)
-    config = json.loads((run / "config.json").read_text())
+    config = json.loads((run / "config.json").read_text(encoding="utf-8"))
     images = load(dataset or config.get("dataset") or "dsprites")
     if images.image_shape != model.image_shape:
         raise ValueError(
@@ -86,10 +86,10 @@ def export(
     if out.exists() and any(out.iterdir()) and not force:
         raise ValueError(f"{out} is not empty: choose another folder, or give --force")
     result = run / "result.json"
-    told = json.loads(result.read_text()) if result.exists() else None
+    told = json.loads(result.read_text(encoding="utf-8")) if result.exists() else None
     if told is not None and step is not None:
         told["milestones"] = {k: v for k, v in told["milestones"].items() if int(k) == step}
-    config = json.loads((run / "config.json").read_text())
+    config = json.loads((run / "config.json").read_text(encoding="utf-8"))
     about = {"result": told, "imported": config.get("imported")}
     model.save_pretrained(out, model_card_kwargs=about)  # type: ignore[operator]
     if onnx:

@@ -191,7 +191,7 @@ def study_show(name: str, /) -> None:
     from unweave.studies import shipped_studies
 
     check_choice("study", name, shipped_studies())
-    print((resources.files("unweave.studies") / f"{name}.toml").read_text(), end="")
+    print((resources.files("unweave.studies") / f"{name}.toml").read_text(encoding="utf-8"), end="")
 
 
 @study.command(name="slurm")

@@ -113,7 +113,8 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 
 def _imported() -> Any:
     # MuJoCo reads this once, when it is first imported.
-    if "MUJOCO_GL" not in os.environ and not os.environ.get("DISPLAY"):
+    without_screen = sys.platform.startswith("linux") and not os.environ.get("DISPLAY")
+    if without_screen and "MUJOCO_GL" not in os.environ:
         if "mujoco" in sys.modules:
             raise ImportError(
                 "mujoco was imported before, and chose to draw on a screen, and there is none: "

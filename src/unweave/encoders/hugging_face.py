@@ -96,7 +96,7 @@ def _preprocessing(
     """As ``preprocessor_config.json`` says, without the central crop."""
     try:
         file = transformers.utils.cached_file(place, "preprocessor_config.json", **local)
-        settings = json.loads(Path(file).read_text())
+        settings = json.loads(Path(file).read_text(encoding="utf-8"))
     except (OSError, TypeError):
         settings = {}
     size = settings.get("crop_size") or settings.get("size") or config.image_size

@@ -73,7 +73,7 @@ def _read_specs(file: Path) -> dict[str, Any]:
             f"{file.parent} holds no model of disentangling-vae: it has no specs.json"
         )
     try:
-        specs = json.loads(file.read_text())
+        specs = json.loads(file.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise ValueError(f"{file} is damaged ({error})") from error
     missing = {"img_size", "latent_dim", "model_type"} - set(specs)

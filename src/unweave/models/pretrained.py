@@ -46,7 +46,7 @@ def save(model: VAE, folder: Path) -> None:
     tensors = {key: tensor.detach().contiguous() for key, tensor in model.state_dict().items()}
     for name, write in (
         (WEIGHTS, lambda path: save_file(tensors, path, metadata={"format": "pt"})),
-        (CONFIG, lambda path: path.write_text(json.dumps(config, indent=1))),
+        (CONFIG, lambda path: path.write_text(json.dumps(config, indent=1), encoding="utf-8")),
     ):
         with written_whole(folder / name) as temporary:
             write(temporary)
@@ -76,7 +76,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not file.exists():
         raise FileNotFoundError(f"{folder} holds no model: it has no {CONFIG}")
     try:
-        config = json.loads(file.read_text())
+        config = json.loads(file.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise ValueError(f"{file} is damaged ({error})") from error
     if not {"format", "network", "image_shape"} <= set(config):

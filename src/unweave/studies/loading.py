@@ -64,7 +64,7 @@ def open_study(folder: Path) -> AnyStudy:
             f"{folder} holds no study: it has no study.json; give the folder that "
             "`unweave study` wrote"
         )
-    content = json.loads(file.read_text())
+    content = json.loads(file.read_text(encoding="utf-8"))
     made_by = content.pop("unweave", "an older version")
     if content.pop("format", FORMAT) != FORMAT:
         raise ValueError(
@@ -108,7 +108,7 @@ def load_study(name_or_file: str | Path, *, most_runs: int | None = None) -> Any
     """
     if str(name_or_file) in shipped_studies():
         source = f"{name_or_file}.toml"
-        text = (resources.files("unweave.studies") / source).read_text()
+        text = (resources.files("unweave.studies") / source).read_text(encoding="utf-8")
     else:
         path = Path(name_or_file)
         if not path.is_file():
@@ -117,7 +117,7 @@ def load_study(name_or_file: str | Path, *, most_runs: int | None = None) -> Any
                 f"no study {str(name_or_file)!r}{near}: there is no such file, and the shipped "
                 f"ones are {', '.join(shipped_studies())}"
             )
-        source, text = str(path), path.read_text()
+        source, text = str(path), path.read_text(encoding="utf-8")
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from filelock import FileLock, Timeout
 
+from unweave.datasets.cache import writable_folder
 from unweave.studies.description import Description
 
 __all__ = ["Run", "RunIsBusyError", "finish_run"]
@@ -48,7 +49,7 @@ class Run(ABC):
 
     def result(self) -> dict[str, Any]:
         """The finished run's content."""
-        return json.loads((self.folder / "result.json").read_text())
+        return json.loads((self.folder / "result.json").read_text(encoding="utf-8"))
 
     @abstractmethod
     def rows(self) -> Iterator[dict[str, Any]]:
@@ -66,7 +67,7 @@ class Run(ABC):
         RunIsBusyError
             If another process is at work in this folder.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        writable_folder(self.folder)
         # The kernel lets go of the lock when its process dies, however it dies.
         lock = FileLock(self.folder / ".lock", timeout=0)
         try:
@@ -101,6 +102,6 @@ def finish_run(run: Run, at_step: Callable[[int], None] | None = None) -> str | 
     except Exception as error:
         with suppress(OSError):  # a full disk may be what it failed of
             run.folder.mkdir(parents=True, exist_ok=True)
-            (run.folder / "failure.txt").write_text(traceback.format_exc())
+            (run.folder / "failure.txt").write_text(traceback.format_exc(), encoding="utf-8")
         return f"{type(error).__name__}: {error}"
     return None

@@ -139,7 +139,7 @@ class TrainingRun(Run):
             images: Any = pictures(model, dataset, seed=description.evaluation.seed)
             np.savez_compressed(file, **images)
         milestones = {
-            str(step): json.loads(self._scores_file(step).read_text())
+            str(step): json.loads(self._scores_file(step).read_text(encoding="utf-8"))
             for step in training.all_milestones
         }
         write_json(

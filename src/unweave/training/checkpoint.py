@@ -122,7 +122,7 @@ def load_model(run: Path, *, step: int | None = None) -> VAE:
             f"{run} has no checkpoint{'' if step is None else f' of step {step}'}; it has "
             f"{sorted(found) or 'none'}"
         )
-    description = json.loads(description_file.read_text())
+    description = json.loads(description_file.read_text(encoding="utf-8"))
     model = build_vae(Network(**description["network"]), tuple(description["image_shape"]), seed=0)
     checkpoint = found[max(found) if step is None else step]
     _checked_step(checkpoint)
@@ -156,7 +156,7 @@ def write_run(model: VAE, folder: Path, description: Mapping[str, Any]) -> None:
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write JSON under a temporary name, then give it its own."""
     temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
-    temporary.write_text(json.dumps(content, indent=1, allow_nan=False))
+    temporary.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
     os.replace(temporary, path)
 
 
@@ -165,7 +165,7 @@ def _checked_step(path: Path) -> int:
     file = path / "state.json"
     if not file.exists():
         raise ValueError(f"{path} is no checkpoint: it has no state.json")
-    state = json.loads(file.read_text())
+    state = json.loads(file.read_text(encoding="utf-8"))
     if state.get("format") != FORMAT:
         raise ValueError(
             f"{path} has checkpoint format {state.get('format')}, this version reads {FORMAT}: "

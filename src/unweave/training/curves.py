@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from unweave.datasets.cache import writable_folder
 from unweave.training.loggers import open_loggers
 
 __all__ = ["Curves", "read_curves"]
@@ -35,19 +36,19 @@ class Curves:
         others: Sequence[str] = (),
         resumed_at: int = 0,
     ) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        writable_folder(folder)
         self._loggers = open_loggers(folder, resumed_at=resumed_at)
         self.path = folder / "curves.csv"
         self.columns = ["step", "loss", "reconstruction", "kl", *others]
         self.columns += [f"kl_{j}" for j in range(n_latents)]
         kept = [row for row in read_curves(folder) if row["step"] <= resumed_at]
         temporary = self.path.with_suffix(".part")
-        with open(temporary, "w", newline="") as file:
+        with open(temporary, "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, self.columns)
             writer.writeheader()
             writer.writerows(kept)
         os.replace(temporary, self.path)
-        self._file = open(self.path, "a", newline="")  # noqa: SIM115 - closed by close()
+        self._file = open(self.path, "a", newline="", encoding="utf-8")  # noqa: SIM115 - closed by close()
         self._writer = csv.DictWriter(self._file, self.columns)
 
     def add(self, step: int, terms: Mapping[str, float], kl: list[float]) -> None:
@@ -83,6 +84,6 @@ def read_curves(folder: Path) -> list[dict[str, float]]:
     path = folder / "curves.csv"
     if not path.exists():
         return []
-    with open(path, newline="") as file:
+    with open(path, newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if None not in row.values()]
     return [{k: int(v) if k == "step" else float(v) for k, v in row.items()} for row in rows]

@@ -231,12 +231,12 @@ def _known_as(folder: Path, logger: str, new: Callable[[], str]) -> str:
     file = folder / f"{logger}.json"
     if not file.exists():
         write_json(file, {"id": new()})
-    return json.loads(file.read_text())["id"]
+    return json.loads(file.read_text(encoding="utf-8"))["id"]
 
 
 def _description(folder: Path) -> dict[str, Any]:
     file = folder / "config.json"
-    return json.loads(file.read_text()) if file.exists() else {}
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
 
 
 def _name(folder: Path) -> str:
