@@ -23,6 +23,7 @@ _WIDE_MARKS = {  # the longer mark first: one begins with the other
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+_NOT_UTF_8 = "it is not UTF-8 text: save it as UTF-8, as with iconv -f LATIN1 -t UTF-8"
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
 
 
@@ -48,8 +49,11 @@ def csv_source(file: Path) -> Source:
     import polars as pl
 
     text = _text(file)
-    with _opened(text) as stream:
-        sample = [line for line in (stream.readline() for _ in range(50)) if line.strip()]
+    try:
+        with _opened(text) as stream:
+            sample = [line for line in (stream.readline() for _ in range(50)) if line.strip()]
+    except UnicodeDecodeError as error:
+        raise ValueError(_NOT_UTF_8) from error
     if not sample:
         raise ValueError("it has no line with names")
     separator = "\t" if file.suffix.lower() == ".tsv" else _separator(sample[0])
@@ -185,6 +189,4 @@ def _type_text(dtype: Any, rows: int) -> str:
 
 def _reason(error: Exception) -> str:
     text = str(error).split("\n")[0]
-    if "utf" in text.lower():
-        return "it is not UTF-8 text: save it as UTF-8, as with iconv -f LATIN1 -t UTF-8"
-    return text
+    return _NOT_UTF_8 if "utf" in text.lower() else text
