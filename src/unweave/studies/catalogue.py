@@ -28,8 +28,7 @@ def shipped_catalogue() -> list[ShippedStudy]:
     folder = resources.files("unweave.studies")
     sizes = json.loads((folder / "sizes.json").read_text(encoding="utf-8"))
     studies = []
-    for file in sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=str):
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-        name = file.name.removesuffix(".toml")
+    for name in sorted(sizes):
+        content = tomllib.loads((folder / f"{name}.toml").read_text(encoding="utf-8"))
         studies.append(ShippedStudy(name, sizes[name], content["question"]))
     return studies

@@ -50,7 +50,7 @@ def open_source(file: Path) -> Source:
             f"{file} is not of a kind that is read here: {', '.join(READERS)} are needed"
         )
     if file.stat().st_size == 0:
-        raise ValueError(f"{file} is empty")
+        raise ValueError(f"{file} is empty: codes and factors are needed")
     return _guarded(file, suffix)
 
 
