@@ -142,7 +142,8 @@ def test_output_to_a_full_disk_is_answered_by_a_sentence(words):
     with open("/dev/full", "w") as full:
         ended = run(*words, stdout=full)
     assert ended.returncode == 2
-    assert ended.stderr == "error: No space left on device\n"
+    assert ended.stderr.startswith("error: No space left on device: free some space")
+    assert ended.stderr.count("\n") == 1
 
 
 def test_a_reader_that_has_read_enough_is_no_error():
@@ -151,6 +152,19 @@ def test_a_reader_that_has_read_enough_is_no_error():
     ended = run("study", "list", stdout=writer)
     os.close(writer)
     assert ended.stderr == ""
+
+
+def test_a_fault_of_the_program_is_a_sentence_with_another_code(cli, file, monkeypatch):
+    def fail(*_, **__):
+        raise KeyError("mig")
+
+    monkeypatch.setattr("unweave.metrics.evaluate", fail)
+    code, _, err = cli("score", file)
+    assert code == 1
+    assert err.startswith("error: KeyError: 'mig' (please report it")
+    monkeypatch.setenv("UNWEAVE_DEBUG", "1")
+    with pytest.raises(KeyError):
+        cli("score", file)
 
 
 class TestLists:
@@ -213,12 +227,13 @@ class TestWritingFails:
         assert list(tmp_path.iterdir()) == [tmp_path / "folder"]
 
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no limits of file size")
-    def test_a_full_disk(self, tmp_path):
+    @pytest.mark.parametrize("words", WORDS)
+    def test_a_full_disk(self, words, tmp_path):
         program = (
             "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
-            "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)); "
-            "from unweave.cli import main; sys.argv = ['unweave', 'encode', 'pixels', '--dataset', "
-            "'torus', '--rows', '50', '--out', 'codes.npz']; main()"
+            "resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500)); "
+            f"from unweave.cli import main; sys.argv = {['unweave', *words, '--out', 'out.npz']}; "
+            "main()"
         )
         ended = subprocess.run(
             [sys.executable, "-B", "-c", program],
@@ -229,9 +244,10 @@ class TestWritingFails:
         )
         assert ended.returncode == 2
         assert "Traceback" not in ended.stderr
-        assert "codes.npz" in ended.stderr
         assert "File too large" in ended.stderr
-        assert not (tmp_path / "codes.npz").exists()
+        assert "free some space" in ended.stderr
+        assert ("cannot write out.npz" in ended.stderr) == ("show" in words)
+        assert list(tmp_path.iterdir()) == []
 
 
 class TestNamesOfMetrics:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -41,7 +42,11 @@ study.command(study_merge, name="merge")
 
 
 def main() -> None:
-    """Run the command line; what a user can mend is said in a sentence, with exit code 2."""
+    """Run the command line.
+
+    What a user can mend is said in a sentence, with exit code 2; so is a fault of the program, with
+    code 1. UNWEAVE_DEBUG=1 shows where either was raised.
+    """
     degrade_output()
     try:
         app(sys.argv[1:], exit_on_error=False, print_error=False)
@@ -53,8 +58,7 @@ def main() -> None:
         sys.exit(1)
     except OSError as error:
         _drop_output()
-        place = f"{error.filename}: " if error.filename else ""
-        _stop(f"{place}{error.strerror}" if error.strerror else str(error), error)
+        _stop(_system_sentence(error), error)
     except (ValueError, ArithmeticError, ImportError) as error:
         _stop(str(error), error)
     except MemoryError as error:
@@ -62,13 +66,24 @@ def main() -> None:
     except KeyboardInterrupt:
         err.print("interrupted", style="red")
         sys.exit(130)
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}".rstrip(": ")
+        _stop(f"{what} (please report it, with what UNWEAVE_DEBUG=1 shows)", error, code=1)
 
 
-def _stop(reason: str, error: Exception) -> None:
+def _system_sentence(error: OSError) -> str:
+    place = f"{error.filename}: " if error.filename else ""
+    reason = f"{place}{error.strerror}" if error.strerror else str(error)
+    if error.errno in (errno.ENOSPC, errno.EFBIG):
+        reason += ": free some space, or write to another disk (--out; UNWEAVE_CACHE for the cache)"
+    return reason
+
+
+def _stop(reason: str, error: Exception, *, code: int = 2) -> None:
     if os.environ.get("UNWEAVE_DEBUG"):
         raise error
     err.print("error:", reason, style="red", soft_wrap=True)
-    sys.exit(2)
+    sys.exit(code)
 
 
 def _drop_output() -> None:
