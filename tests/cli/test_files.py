@@ -210,6 +210,47 @@ class TestTables:
         assert "the column 'day' is of type Date" in message
 
 
+class TestWords:
+    """Factors that are words score as the levels that they stand for."""
+
+    @pytest.fixture
+    def words(self, frame):
+        hues = pl.Series(["blue", "green", "red"])  # in the order of their numbers
+        return frame.with_columns(hue=hues.gather(frame["hue"]))
+
+    @pytest.mark.parametrize("kind", ["csv", "parquet", "categorical", "enum", "npz", "bytes"])
+    def test_in_every_kind_of_file(self, mig, words, data, kind):
+        np.savez("numbers.npz", codes=data[0], factors=data[1][:, :1], factor_names=["hue"])
+        expected = mig("numbers.npz")
+        options = ["--codes", "z*", "--factors", "hue"]
+        if kind in ("npz", "bytes"):
+            hues = words["hue"].to_numpy().astype("S" if kind == "bytes" else "U")
+            np.savez("words.npz", codes=data[0], hue=hues)
+            assert mig("words.npz", "--factors", "hue") == expected
+            np.savez("words.npz", codes=data[0], factors=hues[:, None], factor_names=["hue"])
+            assert mig("words.npz") == expected
+            return
+        if kind == "csv":
+            words.write_csv("words.csv")
+            assert mig("words.csv", *options) == expected
+            return
+        types = {"categorical": pl.Categorical, "enum": pl.Enum(["blue", "green", "red"])}
+        words.cast({"hue": types.get(kind, pl.String)}).write_parquet("words.parquet")
+        assert mig("words.parquet", *options) == expected
+
+    def test_words_are_compared_as_words(self, cli, words):
+        words.write_csv("a.csv")
+        words.cast({"hue": pl.Categorical}).write_parquet("b.parquet")
+        options = ["--codes", "z*", "--factors", "hue,size", "--metrics", "mig", "--json"]
+        code, out, err = cli("compare", "a.csv", "b.parquet", *options)
+        assert code == 0, err
+        assert json.loads(out)["metrics"]["mig"]["difference"] == 0
+        words.with_columns(hue=pl.col("hue").reverse()).write_csv("c.csv")
+        code, _, err = cli("compare", "a.csv", "c.csv", *options)
+        assert code == 2
+        assert "the factors in a.csv and c.csv differ" in err
+
+
 class TestText:
     """What text tables come as."""
 
