@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from cyclopts import Parameter
-
-from unweave.cli.console import out as console
-from unweave.cli.console import patience, print_json, print_table
+from unweave.cli.console import patience, print_json, print_line, print_table
+from unweave.cli.options import Json, NumpySeed, within
 
 __all__ = ["study_merge", "study_table", "study_udr"]
 
@@ -23,7 +21,7 @@ def study_table(
     /,
     *,
     sql: str | None = None,
-    json: Annotated[bool, Parameter(name="--json", negative="")] = False,  # noqa: A002
+    json: Json = False,  # noqa: A002
 ) -> None:
     """Print a study's results: a row for each run, and what it was scored on and by.
 
@@ -63,10 +61,10 @@ def study_udr(
     folder: Path,
     /,
     *,
-    method: str = "lasso",
-    rows: int = 2_000,
-    seed: int = 0,
-    json: Annotated[bool, Parameter(name="--json", negative="")] = False,  # noqa: A002
+    method: Literal["lasso", "spearman"] = "lasso",
+    rows: Annotated[int, within(2, 10_000_000)] = 2_000,
+    seed: NumpySeed = 0,
+    json: Json = False,  # noqa: A002
 ) -> None:
     """Rank a study's models without their factors: how far other seeds agree with each (UDR).
 
@@ -75,11 +73,11 @@ def study_udr(
     folder
         Folder of the study.
     method
-        lasso or spearman.
+        How latents of two models are compared.
     rows
-        Rows of data that all models encode.
+        Number of images that all models encode.
     seed
-        Of the rows and of the permutations.
+        Seed for drawing rows and permutations.
     json
         Print JSON instead of a table.
     """
@@ -136,12 +134,14 @@ def study_merge(*folders: Path, out: Path) -> None:
     out
         Where the joined study goes.
     """
+    if not folders:
+        raise ValueError("FOLDERS: at least one folder of a study is needed")
     from unweave.reports import write_report
     from unweave.studies import build_table, open_study, write_table
     from unweave.studies.merging import merge_studies
 
     for folder, copied in merge_studies(folders, out).items():
-        console.print(f"{folder}: {copied} runs copied", markup=False, highlight=False)
+        print_line(f"{folder}: {copied} runs copied")
     chosen = open_study(out)
     write_table(build_table(chosen, out), out)
-    console.print(f"report: {write_report(chosen, out)}", markup=False, soft_wrap=True)
+    print_line(f"report: {write_report(chosen, out)}")

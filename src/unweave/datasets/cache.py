@@ -56,7 +56,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     Raises
     ------
     OSError
-        If the folder cannot be made or written, with the folder named.
+        If the folder cannot be made or written, or the file, with its name.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -69,6 +69,10 @@ def written_whole(path: Path) -> Iterator[Path]:
         yield temporary
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
+    except OSError as error:
+        if error.errno is None or error.filename not in (None, name):
+            raise
+        raise OSError(error.errno, f"cannot write {path} ({error.strerror})") from error
     finally:
         temporary.unlink(missing_ok=True)
 
