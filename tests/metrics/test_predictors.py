@@ -138,6 +138,13 @@ def test_single_neurons_need_a_latent_each(rng):
     assert 0.3 < float(mixed) < 0.6
 
 
+def test_above_guessing_takes_out_what_guessing_gets_of_each_factor(table):
+    score = single_neuron_classification(*table, noise=None)
+    accuracy, guess = np.array(list(score.per_factor.values())), 1 / np.array([2, 3, 7])
+    expected = np.mean((accuracy - guess) / (1 - guess))
+    assert score.extras["above_guessing"] == pytest.approx(expected, abs=1e-12)
+
+
 def test_efficiency_is_the_accuracy_of_few_over_that_of_many(table):
     codes, factors = table
     scores = downstream_accuracy(codes, factors, sizes=(10, 100, 600), noise=None)
