@@ -12,8 +12,10 @@ from unweave.metrics import (
     downstream_accuracy,
     evaluate,
     linear_r2,
+    modularity,
     mutual_information_gap,
     separated_attribute_predictability,
+    subspace_angle,
 )
 from unweave.metrics.score import Reading
 from unweave.metrics.significance import Noise, Subject, interval, p_value, score_all
@@ -142,6 +144,27 @@ def test_an_interval_reaches_what_is_left_when_a_bias_of_one_over_n_is_gone():
     halves = truth - 100 / (n // 2) + 0.001 * rng.standard_normal(50)  # twice the bias of the whole
     low, high = interval(truth - 100 / n, halves, 0.95)
     assert low < truth - 100 / n < truth < high < truth + 0.02
+
+
+def test_chance_is_taken_out_so_that_it_is_0_and_the_most_is_1(rng):
+    factors = rng.integers(5, size=(300, 3))
+    codes = factors + rng.standard_normal((300, 3))
+    for metric, most in ((modularity, 1), (subspace_angle, np.pi / 2)):
+        score = metric(codes, factors, noise=Noise(20, 3, 3))
+        assert score.chance.mean > 0.1
+        expected = (float(score) - score.chance.mean) / (most - score.chance.mean)
+        assert score.adjusted == pytest.approx(expected)
+
+
+def test_every_draw_of_noise_depends_on_the_seed(rng):
+    factors = rng.integers(5, size=(300, 2))
+    codes = factors + rng.standard_normal((300, 2))
+    first, second = (
+        mutual_information_gap(codes, factors, noise=Noise(20, 5, 10), seed=seed) for seed in (0, 1)
+    )
+    assert float(first) == float(second)
+    for name in ("chance", "projection", "smooth", "interval"):
+        assert getattr(first, name) != getattr(second, name)
 
 
 def test_rows_to_judge_on_belong_to_no_draw_of_noise(rng):

@@ -88,6 +88,15 @@ def test_noise_is_at_chance_in_every_condition():
         assert condition.error == pytest.approx(condition.chance.mean, abs=0.03)
 
 
+def test_errors_are_those_on_rows_that_no_matrix_was_fitted_to():
+    """What half of 100 rows say of codes without any structure is wrong of the other half: the error is above
+    1, and below it on the rows themselves.
+    """  # noqa: D205
+    verdict = check_definition(noise, TORUS, n_rows=100, n_draws=10)
+    assert verdict.equivariance.error > 1.05
+    assert verdict.equivariance.chance.mean > 1.05
+
+
 def test_a_group_that_codes_ignore_is_named():
     verdict = check_definition(lambda rows: circles(rows)[:, [1, 2, 4, 5]], TORUS, n_draws=3)
     assert verdict.dimensions["direction"] == 0
