@@ -89,9 +89,7 @@ def test_noise_is_at_chance_in_every_condition():
 
 
 def test_errors_are_those_on_rows_that_no_matrix_was_fitted_to():
-    """What half of 100 rows say of codes without any structure is wrong of the other half: the error is above
-    1, and below it on the rows themselves.
-    """  # noqa: D205
+    """What half of the rows says of codes without structure is wrong of the other half."""
     verdict = check_definition(noise, TORUS, n_rows=100, n_draws=10)
     assert verdict.equivariance.error > 1.05
     assert verdict.equivariance.chance.mean > 1.05
