@@ -17,6 +17,7 @@ from unweave.metrics import (
 )
 from unweave.metrics._boosting import boost
 from unweave.metrics._importance import completeness, disentanglement
+from unweave.metrics.dci_es import _explicitness
 from unweave.metrics.explicitness import area_under_roc
 
 
@@ -172,6 +173,20 @@ def test_explicitness_of_dci_es_falls_when_factors_are_hidden_in_waves(rng):
     assert float(easy["dci_es_explicitness"]) > 0.99
     assert float(hard["dci_es_explicitness"]) < 0.9
     assert float(easy["dci_es_size"]) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("losses", "expected"),
+    [
+        ([0.25, 0.25, 0.25], 1.0),  # the simplest probe finds all that there is
+        ([1.0, 0.75, 0.5], 0.0),  # a straight line
+        ([1.0, 1.0, 0.5], -0.5),  # the largest probe alone: an area of 3/4 and not of 1/2
+        ([0.5, 0.9, 0.0], 0.25),  # what a smaller probe reached counts for larger ones
+        ([1.2, 1.0, 1.0], 0.0),  # nothing is found
+    ],
+)
+def test_explicitness_of_dci_es_by_hand(losses, expected):
+    assert _explicitness(np.array(losses)) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
