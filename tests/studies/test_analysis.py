@@ -172,7 +172,7 @@ def test_errors_are_those_on_seeds_that_a_law_has_not_seen():
 
 def test_the_simplest_law_within_one_standard_error_of_the_best_is_taken():
     chosen = []
-    for seed in range(40):
+    for seed in range(20):
         values = scores(lambda x: 0.3 + 0.006 * np.log(x), n_seeds=6, seed=seed)
         errors = {name: held_out(name, values) for name in ("flat", "saturating", "power")}
         best = min(errors.values(), key=np.mean)
