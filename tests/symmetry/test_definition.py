@@ -5,6 +5,7 @@ import pytest
 
 from unweave.datasets import DSprites, Torus
 from unweave.symmetry import check_definition
+from unweave.symmetry.definition import _independence
 
 TORUS = Torus()
 
@@ -48,6 +49,21 @@ def test_right_angles_are_what_the_independence_score_asks_for():
     of = [check_definition(e, TORUS, n_rows=1000, n_draws=3).independence for e in (circles, mixed)]
     assert of[0] == pytest.approx(1)
     assert of[1] < 0.7
+
+
+def test_independence_is_one_less_the_largest_cosine_of_two_moves():
+    def moves(*vectors, stays=(True, True)):
+        return [(np.array(v, dtype=float), np.array(stays)) for v in vectors]
+
+    # Two rows, two elements of each group: the largest cosines are 1 and 0.6.
+    first = moves([[1, 0], [1, 0]], [[0, 1], [3, 0]])
+    second = moves([[2, 0], [3, 4]], [[1, 1], [0, -1]])
+    found = _independence([first, second], np.array([2, 2]))
+    assert found == pytest.approx(1 - (1 + 0.6) / 2)
+    # A row that leaves the data says nothing, nor does a group that moves nothing.
+    left = moves([[2, 0], [3, 4]], [[1, 1], [0, -1]], stays=(False, True))
+    assert _independence([first, left], np.array([2, 2])) == pytest.approx(0.4)
+    assert _independence([first, second], np.array([2, 0])) == 0
 
 
 def test_latents_that_wrap_from_end_to_end_have_no_linear_action():
