@@ -208,6 +208,36 @@ def test_noise_has_no_trend_but_for_one_in_twenty():
     assert "no trend can be told from noise" in quiet.sentence("SAP", "parameters")
 
 
+def held_out(name, values):
+    """Mean squared error on each seed of the law that is fitted to the mean of the others."""
+    others = [np.delete(values, i, axis=0).mean(axis=0) for i in range(len(values))]
+    fits = [fit_law(name, X, mean)(X) for mean in others]
+    return ((values - np.array(fits)) ** 2).mean(axis=1)
+
+
+def test_errors_are_those_on_seeds_that_a_law_has_not_seen():
+    values = scores(lambda x: 0.1 + 0.6 * (1 - np.exp(-x / 700)), n_seeds=3)
+    found = scaling_fit(X, values)
+    for name, error in found.errors.items():
+        assert error == pytest.approx(np.sqrt(held_out(name, values).mean()))
+    flat = [np.delete(values, i, axis=0).mean() for i in range(3)]
+    by_hand = np.sqrt(((values - np.array(flat)[:, None]) ** 2).mean())
+    assert found.errors["flat"] == pytest.approx(by_hand)
+
+
+def test_the_simplest_law_within_one_standard_error_of_the_best_is_taken():
+    chosen = []
+    for seed in range(20):
+        values = scores(lambda x: 0.3 + 0.006 * np.log(x), n_seeds=6, seed=seed)
+        errors = {name: held_out(name, values) for name in ("flat", "saturating", "power")}
+        best = min(errors.values(), key=np.mean)
+        bound = best.mean() + stats.sem(best)
+        expected = next(name for name, error in errors.items() if error.mean() <= bound)
+        chosen.append(scaling_fit(X, values).law.name)
+        assert chosen[-1] == expected
+    assert len(set(chosen)) > 1
+
+
 def test_laws_are_fitted_by_least_squares():
     y = np.array([0.1, 0.2, 0.15, 0.3, 0.28])
     for name in ("saturating", "power"):
@@ -260,6 +290,10 @@ def test_choosing_by_a_good_ranking_gains_and_by_noise_does_not(rng):
     assert mig.p_value < 0.01
     assert abs(sap.correlation) < 0.5
     assert sap.mean < sap.best
+    (against,) = selection_quality(metrics({"mig": -quality}), ranked)
+    assert against.correlation == pytest.approx(-1)
+    assert against.p_value < 0.01
+    assert against.chosen == min(-quality)
     with pytest.raises(ValueError, match="a relation needs three"):
         selection_quality(scored, ranked.head(2))
 

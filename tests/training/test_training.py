@@ -7,7 +7,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from unweave.datasets import DSprites
+from unweave.datasets import DSprites, Torus
+from unweave.datasets.subset import Subset
 from unweave.models import Network, build_vae, count_parameters
 from unweave.models.objectives import (
     AE,
@@ -81,6 +82,19 @@ def test_a_killed_run_with_an_adversary_ends_as_the_uninterrupted_one(tmp_path, 
     assert torch.equal(weights(whole), weights(resumed))
     kept = {p.name for p in (tmp_path / "killed/checkpoints/step-00000025").iterdir()}
     assert kept == {"model.safetensors", "state.json"}
+
+
+def test_fewer_images_are_those_that_the_seed_draws():
+    class Recorded(Torus):
+        def stored(self, indices):
+            seen.update(np.asarray(indices).tolist())
+            return super().stored(indices)
+
+    for seed in (0, 5):
+        seen = set()
+        config = CONFIG.model_copy(update={"n_images": 20, "seed": seed})
+        train(build_vae(NETWORK, (32, 32, 1), seed=0), VAE(), Recorded(), config)
+        assert seen == set(Subset(Torus(), 20, seed=seed).rows.tolist())
 
 
 def test_what_an_objective_records_is_in_the_curves(tmp_path):

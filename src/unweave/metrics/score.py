@@ -68,8 +68,8 @@ class Details:
         Bounds that hold both the value at this sample size and its extrapolation to all rows.
     p_value
         How likely chance alone reaches the value: share of the permutations that do, the data
-        itself counted as one, or, with fewer than 50 permutations, the tail of Student's t, but
-        at least 0.001.
+        itself counted as one; or, with fewer than 50 permutations, the tail of a skewed
+        distribution that is fitted to them, but at least 0.001.
     ceiling
         What a perfect code, one latent a factor, scores with these settings and these rows. What
         noise scores is ``chance``.
