@@ -288,6 +288,18 @@ class TestText:
         (tmp_path / "a.csv").write_text(text, newline="")
         assert mig("a.csv", *self.WORDS)[0] == expected
 
+    def test_fractions_that_come_late(self, mig, data, expected):
+        codes, factors = data
+        table = pl.DataFrame({f"z{j}": codes[:, j] for j in range(3)})
+        lines = table.write_csv().splitlines()
+        whole = [",".join(str(round(float(x))) for x in line.split(",")) for line in lines[1:290]]
+        rounded = np.r_[np.round(codes[:289]), codes[289:]]
+        np.savez("a.npz", codes=rounded, factors=factors)
+        with open("a.csv", "w") as stream:
+            stream.write("\n".join([lines[0], *whole, *lines[290:]]) + "\n")
+        np.save("f.npy", factors)
+        assert mig("a.csv", "f.npy") == mig("a.npz")
+
     def test_numbers_without_names(self, mig, data, expected):
         np.savetxt("c.csv", data[0], delimiter=",", fmt="%.17g")
         np.savetxt("f.csv", data[1] + 7, delimiter=",", fmt="%d")
