@@ -154,6 +154,15 @@ class TestTables:
             assert value == expected
             assert list(each) == ["hue", "size"]
 
+    def test_the_index_of_pandas_is_no_factor(self, mig, frame):
+        table = pytest.importorskip("pandas").DataFrame(frame.to_dict(as_series=False))
+        table.to_csv("unnamed.csv")
+        table.reset_index(names="Unnamed: 0").to_csv("named.csv", index=False)
+        frame.with_row_index("__index_level_0__").write_parquet("a.parquet")
+        for file in ("unnamed.csv", "named.csv", "a.parquet"):
+            _, each = mig(file, "--codes", "z*", "--factors", "*")
+            assert list(each) == ["hue", "size"]
+
     def test_names_that_say_what_they_are_need_no_option(self, mig, frame, expected):
         frame.rename({"hue": "factor_hue", "size": "factor_size"}).write_csv("a.csv")
         assert mig("a.csv") == (expected, mig("a.csv")[1])
