@@ -154,6 +154,15 @@ class TestTables:
             assert value == expected
             assert list(each) == ["hue", "size"]
 
+    def test_the_index_of_pandas_is_no_factor(self, mig, frame):
+        table = pytest.importorskip("pandas").DataFrame(frame.to_dict(as_series=False))
+        table.to_csv("unnamed.csv")
+        table.reset_index(names="Unnamed: 0").to_csv("named.csv", index=False)
+        frame.with_row_index("__index_level_0__").write_parquet("a.parquet")
+        for file in ("unnamed.csv", "named.csv", "a.parquet"):
+            _, each = mig(file, "--codes", "z*", "--factors", "*")
+            assert list(each) == ["hue", "size"]
+
     def test_names_that_say_what_they_are_need_no_option(self, mig, frame, expected):
         frame.rename({"hue": "factor_hue", "size": "factor_size"}).write_csv("a.csv")
         assert mig("a.csv") == (expected, mig("a.csv")[1])
@@ -287,6 +296,18 @@ class TestText:
         text = frame.write_csv().replace(",", " , ").replace("\n", "\r\n")
         (tmp_path / "a.csv").write_text(text, newline="")
         assert mig("a.csv", *self.WORDS)[0] == expected
+
+    def test_fractions_that_come_late(self, mig, data, expected):
+        codes, factors = data
+        table = pl.DataFrame({f"z{j}": codes[:, j] for j in range(3)})
+        lines = table.write_csv().splitlines()
+        whole = [",".join(str(round(float(x))) for x in line.split(",")) for line in lines[1:290]]
+        rounded = np.r_[np.round(codes[:289]), codes[289:]]
+        np.savez("a.npz", codes=rounded, factors=factors)
+        with open("a.csv", "w") as stream:
+            stream.write("\n".join([lines[0], *whole, *lines[290:]]) + "\n")
+        np.save("f.npy", factors)
+        assert mig("a.csv", "f.npy") == mig("a.npz")
 
     def test_numbers_without_names(self, mig, data, expected):
         np.savetxt("c.csv", data[0], delimiter=",", fmt="%.17g")

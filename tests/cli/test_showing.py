@@ -146,10 +146,11 @@ def test_output_to_a_full_disk_is_answered_by_a_sentence(words):
     assert ended.stderr.count("\n") == 1
 
 
-def test_a_reader_that_has_read_enough_is_no_error():
+@pytest.mark.parametrize("words", [["study", "list"], ["study", "list", "--json"]])
+def test_a_reader_that_has_read_enough_is_no_error(words):
     reader, writer = os.pipe()
     os.close(reader)
-    ended = run("study", "list", stdout=writer)
+    ended = run(*words, stdout=writer)
     os.close(writer)
     assert ended.stderr == ""
 

@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 
 from unweave._check import check_codes, constant_columns
-from unweave.cli.files import Role, Source, open_source
+from unweave.cli.files import Role, Source, is_index, open_source
 
 __all__ = ["Choice", "Table", "read_points", "read_table"]
 
-_INDEX = re.compile(r"|Unnamed: 0|__index_level_\d+__")  # what pandas calls a frame's index
 _OWN_NAMES: dict[Role, re.Pattern[str]] = {
     "codes": re.compile(r"(z|codes?|latents?|dims?)[ _.:\-\[]*\d+\]?", re.IGNORECASE),
     "factors": re.compile(r"factors?([ _.:\-\[].+|\d+)", re.IGNORECASE),
@@ -136,7 +135,7 @@ def _chosen(
 
 
 def _by_default(source: Source, role: Role, *, paired: bool) -> list[str]:
-    own = {short: name for short, name in source.own(role).items() if not _INDEX.fullmatch(short)}
+    own = {short: name for short, name in source.own(role).items() if not is_index(short)}
     if role in own:
         return [own[role]]
     if source.noun == "column":

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from unweave.cli.console import patience, print_json, print_line, print_table
-from unweave.cli.options import Json, NumpySeed, within
+from unweave.cli.options import Json, NumpySeed, Wide, within
 
 __all__ = ["study_merge", "study_table", "study_udr"]
 
@@ -22,6 +22,7 @@ def study_table(
     *,
     sql: str | None = None,
     json: Json = False,  # noqa: A002
+    wide: Wide = False,
 ) -> None:
     """Print a study's results: a row for each run, and what it was scored on and by.
 
@@ -34,6 +35,8 @@ def study_table(
         "select objective, avg(value) from scores group by all". It needs the extra sql.
     json
         Print JSON instead of a table.
+    wide
+        Print all columns in one table, however wide it is.
     """
     import polars as pl
 
@@ -43,18 +46,14 @@ def study_table(
     table = read_table(folder)
     if sql is not None:
         table = query(table, sql)
-        if not json:
-            with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=200, float_precision=4):
-                print(table)
-            return
     if json:
         print_json({"rows": table.to_dicts()})
         return
-    with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=200, float_precision=4):
-        if "flops" in table.columns:
-            tflop = (pl.col("flops") / 1e12).alias("tflop")
-            table = table.select(pl.col("objective", "strength", "seed", "step"), tflop, *_SHOWN)
-        print(table)
+    if sql is None and "flops" in table.columns:
+        tflop = (pl.col("flops") / 1e12).alias("tflop")
+        table = table.select(pl.col("objective", "strength", "seed", "step"), tflop, *_SHOWN)
+    rows = [[_cell(value) for value in row] for row in table.rows()]
+    print_table(f"{folder}: {table.height:,} rows", table.columns, rows, wide=wide)
 
 
 def study_udr(
@@ -122,6 +121,12 @@ def study_udr(
                 for gain in gains
             ],
         )
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
 def study_merge(*folders: Path, out: Path) -> None:

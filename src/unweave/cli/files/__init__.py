@@ -10,10 +10,10 @@ from typing import Any
 
 from unweave.cli.files.anndata import h5ad_source
 from unweave.cli.files.arrays import npy_source, npz_source
-from unweave.cli.files.source import Role, Source
+from unweave.cli.files.source import Role, Source, is_index
 from unweave.cli.files.tables import csv_source, parquet_source
 
-__all__ = ["READERS", "Role", "Source", "open_source"]
+__all__ = ["READERS", "Role", "Source", "is_index", "open_source"]
 
 READERS: dict[str, Callable[[Path], Source]] = {
     ".npz": npz_source,

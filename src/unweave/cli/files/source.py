@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -15,14 +16,12 @@ from unweave._check import suggestion
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Item", "Role", "Source", "shape_text"]
-
-Item = "np.ndarray | pl.Series"
-"""An array (samples,) or (samples, columns), or a column of a table."""
+__all__ = ["Role", "Source", "is_index", "shape_text"]
 
 Role = Literal["codes", "factors"]
 
 _MOST_SHOWN = 30
+_INDEX = re.compile(r"|Unnamed: 0|__index_level_\d+__")
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Source:
     found
         Type and shape of each part, by name, as a reader is shown them.
     load
-        Reads the parts of the names given.
+        Reads the parts of the names given: arrays, or columns as polars series.
     prefixes
         Where codes and factors lie, if they have places of their own.
     """
@@ -75,7 +74,7 @@ class Source:
     def _matching(self, pattern: str, short: Mapping[str, str], role: Role) -> list[str]:
         if pattern in short or pattern in self.found:
             return [short.get(pattern, pattern)]
-        hits = [name for key, name in short.items() if fnmatchcase(key, pattern)]
+        hits = [n for key, n in short.items() if fnmatchcase(key, pattern) and not is_index(key)]
         if "/" in pattern:
             hits += [name for name in self.found if fnmatchcase(name, pattern)]
         if not hits:
@@ -90,6 +89,11 @@ class Source:
         shown = [f"{name} ({text})" for name, text in list(self.found.items())[:_MOST_SHOWN]]
         more = len(self.found) - len(shown)
         return f"it has {', '.join(shown) or 'none'}" + (f" and {more} more" if more else "")
+
+
+def is_index(name: str) -> bool:
+    """Whether a column is the index of a pandas frame, which only its full name chooses."""
+    return _INDEX.fullmatch(name) is not None
 
 
 def shape_text(dtype: object, shape: Sequence[int]) -> str:
