@@ -228,7 +228,7 @@ class TestMetric:
             (PERFECT + [0, 0, math.inf], FACTORS, r"nan or infinite values, in latents"),
             (PERFECT, FACTORS * [1.0, math.nan, 1], r"factors \[1\] hold nan"),
             (PERFECT.astype(str), FACTORS, "codes must be an array of numbers"),
-            (PERFECT, FACTORS.astype(str), "factors must be an array of numbers"),
+            (PERFECT, FACTORS * 1j, r"factor 0 holds complex numbers"),
             (PERFECT[:, 0], FACTORS, "must be two-dimensional"),
             (PERFECT[:0], FACTORS[:0], "codes are empty"),
             (PERFECT, FACTORS.astype(np.uint64) + 2**63, "more than a signed 64-bit whole number"),

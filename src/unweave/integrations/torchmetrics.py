@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from unweave._check import check_choice
+from unweave._tables import read_table
 from unweave.metrics import BEST_WHEN_SMALL, METRICS, Score
 
 try:
@@ -16,6 +18,10 @@ except ImportError as error:
     raise ImportError(
         "unweave.integrations.torchmetrics needs torchmetrics: pip install 'unweave[torchmetrics]'"
     ) from error
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 __all__ = ["DisentanglementMetric"]
 
@@ -61,13 +67,64 @@ class DisentanglementMetric(Metric):
         """False for the dependence between latents, of which none is best."""
         return self.metric not in BEST_WHEN_SMALL
 
-    def update(self, codes: torch.Tensor, factors: torch.Tensor) -> None:
-        """Add codes (samples, latents) and factors (samples, factors) of one batch."""
-        self.codes.append(codes.detach())
-        self.factors.append(factors.detach())
+    def update(self, codes: object, factors: object) -> None:
+        """Add codes (samples, latents) and factors (samples, factors) of one batch.
+
+        Tensors, or anything that the metrics take, as long as factors are numbers: the levels of
+        words are known only of all rows.
+
+        Raises
+        ------
+        ValueError
+            If they are not numbers of two dimensions, or are of different numbers of rows.
+        """
+        batch = _tensor(codes, "codes"), _tensor(factors, "factors")
+        if len(batch[0]) != len(batch[1]):
+            raise ValueError(
+                f"codes of this batch have {len(batch[0])} rows and factors {len(batch[1])}: row i "
+                "of both must belong to the same sample"
+            )
+        self.codes.append(batch[0])
+        self.factors.append(batch[1])
 
     def compute(self) -> torch.Tensor:
-        """The score of all rows since the last reset, as a scalar tensor."""
+        """The score of all rows since the last reset, as a scalar tensor.
+
+        Raises
+        ------
+        ValueError
+            If there are no rows, or they cannot be scored.
+        """
+        if isinstance(self.codes, list) and not self.codes:
+            raise ValueError(
+                "there are no rows to score: call update(codes, factors) before compute()"
+            )
         codes, factors = dim_zero_cat(self.codes), dim_zero_cat(self.factors)
         self.score = METRICS[self.metric](codes, factors, **self.options)
         return torch.tensor(float(self.score))
+
+    def plot(
+        self, val: torch.Tensor | Sequence[torch.Tensor] | None = None, ax: Axes | None = None
+    ) -> tuple[Figure, Axes]:
+        """A figure and its axes with one value, or with a line of several.
+
+        Parameters
+        ----------
+        val
+            What ``compute`` or ``forward`` gave, once or several times; None for ``compute()``.
+        ax
+            The axes to draw on; None for new ones.
+        """
+        return self._plot(val, ax)
+
+
+def _tensor(data: object, what: str) -> torch.Tensor:
+    """A batch as a tensor (samples, columns) of numbers."""
+    if isinstance(data, torch.Tensor) and data.layout == torch.strided:
+        if data.ndim != 2:
+            raise ValueError(
+                f"{what} of a batch must be two-dimensional, not of shape {tuple(data.shape)}"
+            )
+        return data.detach()
+    numbers = read_table(data, what, "(samples, columns)").numbers("(samples, columns)")
+    return torch.tensor(numbers)

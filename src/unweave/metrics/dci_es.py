@@ -70,9 +70,9 @@ def explicitness_and_size(
         factor_names=factor_names,
         factor_kinds=factor_kinds,
         seed=seed,
+        needs_levels=False,
         thin=10,
     )
-    kinds = kinds or ("ordinal",) * len(subject.names)
 
     def measure(codes, factors) -> dict[str, Reading]:
         split = hold_out(codes, factors, None, seed)

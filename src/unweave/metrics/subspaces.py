@@ -76,12 +76,12 @@ def subspace_angle(
         factor_names=factor_names,
         factor_kinds=factor_kinds,
         seed=seed,
+        needs_levels=False,
         min_latents=2,
         min_factors=2,
         tops={"subspace_angle": np.pi / 2},
         thin=2,
     )
-    kinds = kinds or ("ordinal",) * len(subject.names)
 
     def measure(codes, factors) -> dict[str, Reading]:
         split = hold_out(codes, factors, None, seed)
