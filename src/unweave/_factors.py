@@ -260,7 +260,8 @@ def _read_like(factors: object, like: FactorTable) -> FactorTable:
     n_test = len(read_table(factors, "factors", "(samples, factors)").columns)
     if n_test != n:
         raise ValueError(
-            f"test factors have {n_test} columns and factors {n}: both must be of the same factors"
+            f"test factors have {n_test} column(s) and factors {n}: both must be of the same "
+            "factors"
         )
     table = read_factors(factors, kinds=kinds)
     values = table.values if order is None else table.values[:, order]

@@ -81,9 +81,12 @@ def read_table(data: Any, what: str, shape: str) -> Table:
     """
     found = _frame(data, what)
     if found is not None:
-        names, series = found
-        _check_shape((len(series[0]) if series else 0, len(series)), what, shape)
-        parts = tuple(_series_column(each, _where(what, k, names)) for k, each in enumerate(series))
+        names, frame = found
+        _check_shape(frame.shape, what, shape)
+        parts = tuple(
+            _series_column(each, _where(what, k, names))
+            for k, each in enumerate(frame.iter_columns())
+        )
         return Table(what, names, None, parts)
     array = as_array(data, what)
     if array.ndim != 2:
@@ -105,8 +108,8 @@ def read_table(data: Any, what: str, shape: str) -> Table:
     return Table(what, own, None, parts)
 
 
-def _frame(data: Any, what: str) -> tuple[tuple[object, ...], list[Any]] | None:
-    """Names and series of a data frame that narwhals knows, else None."""
+def _frame(data: Any, what: str) -> tuple[tuple[object, ...], Any] | None:
+    """Names of the columns, and the frame of narwhals, if it knows such frames; else None."""
     if isinstance(data, np.ndarray | list | tuple) or hasattr(data, "detach"):
         return None
     import narwhals.stable.v2 as nw
@@ -126,7 +129,7 @@ def _frame(data: Any, what: str) -> tuple[tuple[object, ...], list[Any]] | None:
         if not hasattr(data, "__arrow_c_stream__") or _is_series(data):
             return None
         frame = nw.from_arrow(data, backend="polars")
-    return tuple(names if names is not None else frame.columns), list(frame.iter_columns())
+    return tuple(names if names is not None else frame.columns), frame
 
 
 def _series_column(series: Any, where: str) -> Column:

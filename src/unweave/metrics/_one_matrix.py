@@ -36,7 +36,7 @@ class OneMatrixOptions(TypedDict, total=False):
     n_bins: int
     binning: str
     factor_names: Sequence[str] | None
-    factor_kinds: Sequence[str] | None
+    factor_kinds: Sequence[str | None] | None
     noise: Noise | None
     seed: int
 
@@ -50,7 +50,7 @@ def one_matrix_scores(
     n_bins: int = 20,
     binning: str = "equal_width",
     factor_names: Sequence[str] | None = None,
-    factor_kinds: Sequence[str] | None = None,
+    factor_kinds: Sequence[str | None] | None = None,
     noise: Noise | None = Noise(),  # noqa: B008 - frozen
     seed: int = 0,
     min_factors: int = 1,

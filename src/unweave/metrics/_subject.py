@@ -21,7 +21,7 @@ def subject_of(
     settings: Mapping[str, Any],
     *,
     factor_names: Sequence[str] | None,
-    factor_kinds: Sequence[str] | None,
+    factor_kinds: Sequence[str | None] | None,
     seed: int,
     min_latents: int = 1,
     min_factors: int = 1,

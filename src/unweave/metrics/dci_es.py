@@ -23,7 +23,7 @@ def explicitness_and_size(
     *,
     capacities: Sequence[int] = _CAPACITIES,
     factor_names: Sequence[str] | None = None,
-    factor_kinds: Sequence[str] | None = None,
+    factor_kinds: Sequence[str | None] | None = None,
     noise: Noise | None = Noise(),  # noqa: B008 - frozen
     seed: int = 0,
 ) -> Scores:

@@ -146,7 +146,7 @@ def evaluate(
     *,
     metrics: Sequence[str] | None = None,
     factor_names: Sequence[str] | None = None,
-    factor_kinds: Sequence[str] | None = None,
+    factor_kinds: Sequence[str | None] | None = None,
     noise: Noise | None = Noise(),  # noqa: B008 - frozen
     seed: int = 0,
 ) -> Scores:
@@ -205,7 +205,7 @@ def compare(
     *,
     metrics: Sequence[str] | None = None,
     factor_names: Sequence[str] | None = None,
-    factor_kinds: Sequence[str] | None = None,
+    factor_kinds: Sequence[str | None] | None = None,
     n_halves: int = 20,
     confidence: float = 0.95,
     seed: int = 0,
@@ -276,7 +276,7 @@ def scores_of_halves(
     metrics: Sequence[str],
     n_halves: int,
     factor_names: Sequence[str] | None = None,
-    factor_kinds: Sequence[str] | None = None,
+    factor_kinds: Sequence[str | None] | None = None,
     seed: int = 0,
 ) -> dict[str, np.ndarray]:
     """Scores (n_halves,) of random halves of the rows, by metric.

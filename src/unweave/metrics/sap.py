@@ -29,7 +29,7 @@ def separated_attribute_predictability(
     convention: str = "by_kind",
     continuous_factors: bool = False,
     factor_names: Sequence[str] | None = None,
-    factor_kinds: Sequence[str] | None = None,
+    factor_kinds: Sequence[str | None] | None = None,
     test: tuple[object, object] | None = None,
     noise: Noise | None = Noise(),  # noqa: B008 - frozen
     seed: int = 0,
