@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from unweave._check import check_choice
+from unweave._check import check_choice, check_names
 from unweave._tables import index_of, matching_rows
 from unweave.metrics import BEST_WHEN_SMALL, METRICS
 
@@ -36,6 +36,9 @@ def disentanglement_scorer(metric: str, **options: Any) -> Callable[[Any, Any, A
     check_choice("metric", metric, METRICS)
     sign = -1 if metric in BEST_WHEN_SMALL else 1
     options = {"noise": None, **options}
+    names = options.get("factor_names")
+    if names is not None:
+        check_names("factor", names, len(names))
 
     def scorer(estimator: Any, X: Any, factors: Any) -> float:
         if not hasattr(estimator, "transform"):

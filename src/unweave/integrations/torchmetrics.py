@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from unweave._check import check_choice
-from unweave._tables import read_table
+from unweave._check import check_choice, check_names
+from unweave._tables import (
+    column_names,
+    index_of,
+    matching_columns,
+    matching_rows,
+    read_table,
+)
 from unweave.metrics import BEST_WHEN_SMALL, METRICS, Score
 
 try:
@@ -58,7 +64,11 @@ class DisentanglementMetric(Metric):
         super().__init__(compute_on_cpu=True, **kwargs)
         self.metric = check_choice("metric", metric, METRICS)
         self.options = {"noise": None, **(options or {})}
+        names = self.options.get("factor_names")
+        if names is not None:
+            check_names("factor", names, len(names))
         self.score: Score | None = None
+        self.columns: tuple[str, ...] | None = None
         self.add_state("codes", default=[], dist_reduce_fx="cat")
         self.add_state("factors", default=[], dist_reduce_fx="cat")
 
@@ -71,21 +81,27 @@ class DisentanglementMetric(Metric):
         """Add codes (samples, latents) and factors (samples, factors) of one batch.
 
         Tensors, or anything that the metrics take, as long as factors are numbers: the levels of
-        words are known only of all rows.
+        words are known only of all rows. Data frames give the factors their names.
 
         Raises
         ------
         ValueError
-            If they are not numbers of two dimensions, or are of different numbers of rows.
+            If they are not numbers of two dimensions, or their rows or columns do not match.
         """
-        batch = _tensor(codes, "codes"), _tensor(factors, "factors")
-        if len(batch[0]) != len(batch[1]):
+        z, v = _tensor(codes, "codes"), _tensor(factors, "factors")
+        if len(z) != len(v):
             raise ValueError(
-                f"codes of this batch have {len(batch[0])} rows and factors {len(batch[1])}: row i "
-                "of both must belong to the same sample"
+                f"codes of this batch have {len(z)} rows and factors {len(v)}: row i of both must "
+                "belong to the same sample"
             )
-        self.codes.append(batch[0])
-        self.factors.append(batch[1])
+        rows = matching_rows(index_of(codes), index_of(factors), "codes", "factors")
+        columns = matching_columns(
+            self.columns, column_names(factors), "earlier factors", "factors of this batch"
+        )
+        v = v if rows is None else v[rows]
+        self.factors.append(v if columns is None else v[:, columns])
+        self.codes.append(z)
+        self.columns = self.columns or column_names(factors)
 
     def compute(self) -> torch.Tensor:
         """The score of all rows since the last reset, as a scalar tensor.
@@ -100,20 +116,26 @@ class DisentanglementMetric(Metric):
                 "there are no rows to score: call update(codes, factors) before compute()"
             )
         codes, factors = dim_zero_cat(self.codes), dim_zero_cat(self.factors)
-        self.score = METRICS[self.metric](codes, factors, **self.options)
+        options = {"factor_names": self.columns, **self.options}
+        self.score = METRICS[self.metric](codes, factors, **options)
         return torch.tensor(float(self.score))
+
+    def reset(self) -> None:
+        """Forget all rows."""
+        super().reset()
+        self.columns = None
 
     def plot(
         self, val: torch.Tensor | Sequence[torch.Tensor] | None = None, ax: Axes | None = None
-    ) -> tuple[Figure, Axes]:
-        """A figure and its axes with one value, or with a line of several.
+    ) -> tuple[Figure | None, Axes]:
+        """A new figure and its axes with one value, or with a line of several.
 
         Parameters
         ----------
         val
             What ``compute`` or ``forward`` gave, once or several times; None for ``compute()``.
         ax
-            The axes to draw on; None for new ones.
+            The axes to draw on, in which case no figure comes with them; None for new ones.
         """
         return self._plot(val, ax)
 
