@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from unweave._check import check_choice, check_codes, check_names
-from unweave._tables import index_of, matching_rows
+from unweave._tables import index_of, matching_rows, plain
 from unweave.metrics._predictors import scaled_like
 from unweave.metrics.score import Chance, Details, Score
 from unweave.metrics.significance import p_value
@@ -115,7 +115,7 @@ def _active(codes: np.ndarray, kl: object, threshold: float, model: int) -> np.n
     (scaled,) = scaled_like(codes)
     if kl is None:
         return scaled[:, scaled.any(axis=0)]
-    divergence = np.asarray(kl, dtype=np.float64)
+    divergence = np.asarray(plain(kl, f"kl of model {model}"), dtype=np.float64)
     if divergence.shape != (codes.shape[1],):
         raise ValueError(
             f"kl of model {model} has shape {divergence.shape}, and its codes have "
