@@ -217,8 +217,8 @@ def _joined(columns: list[np.ndarray], table: Table) -> tuple[np.ndarray, tuple[
             f"factors {short(bad, table.names)} hold nan or infinite values: {found}; drop these "
             "rows or fill them in, or drop these columns"
         )
-    for k, column in enumerate(columns):
-        bits = {"f": 53, "u": 63}.get(array.dtype.kind, 64)
+    bits = {"f": 53, "u": 63}.get(array.dtype.kind)
+    for k, column in enumerate(columns if bits else ()):
         if column.dtype.kind in "iu" and max(-int(column.min()), int(column.max())) >= 2**bits:
             raise ValueError(
                 f"{table.where(k)} holds {max(column.min(), column.max(), key=abs)}, more than a "
@@ -228,7 +228,8 @@ def _joined(columns: list[np.ndarray], table: Table) -> tuple[np.ndarray, tuple[
     if array.dtype.kind in "biu":
         return array.astype(np.int64), (True,) * len(columns)
     array = array.astype(np.float64)
-    whole = (array == np.round(array)).all(axis=0) & (np.abs(array).max(axis=0) < 2**53)
+    rows = np.ascontiguousarray(array.T)  # reductions of narrow tables are slow
+    whole = (rows == np.round(rows)).all(axis=1) & (np.abs(rows).max(axis=1) < 2**53)
     return (array.astype(np.int64) if whole.all() else array), tuple(whole.tolist())
 
 
@@ -301,11 +302,12 @@ def _many_levels(table: FactorTable, declared: Sequence[str | None]) -> list[str
         If these are words: classes of a row each say nothing, and are expensive to say it with.
     """
     n, notes = len(table.values), []
-    for k, kind in enumerate(declared):
-        column = table.values[:, k]
-        limit = max(MANY_LEVELS, n // 2)
-        spread = int(column.max()) - int(column.min())
-        if kind is not None or not table.whole[k] or spread < limit:
+    limit = max(MANY_LEVELS, n // 2)
+    for k in range(len(declared)):
+        if declared[k] is not None or not table.whole[k]:
+            continue
+        column = np.ascontiguousarray(table.values[:, k])
+        if int(column.max()) - int(column.min()) < limit:
             continue
         n_levels = len(np.unique(column))
         if n_levels <= limit:
