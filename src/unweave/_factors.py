@@ -217,9 +217,11 @@ def _joined(columns: list[np.ndarray], table: Table) -> tuple[np.ndarray, tuple[
             f"factors {short(bad, table.names)} hold nan or infinite values: {found}; drop these "
             "rows or fill them in, or drop these columns"
         )
-    bits = {"f": 53, "u": 63}.get(array.dtype.kind)
-    for k, column in enumerate(columns if bits else ()):
-        if column.dtype.kind in "iu" and max(-int(column.min()), int(column.max())) >= 2**bits:
+    limit = {"f": 2**53, "u": 2**63}.get(array.dtype.kind)
+    for k, column in enumerate(columns):
+        if limit is None or column.dtype.kind not in "iu":
+            continue
+        if max(-int(column.min()), int(column.max())) >= limit:
             raise ValueError(
                 f"{table.where(k)} holds {max(column.min(), column.max(), key=abs)}, more than a "
                 "signed 64-bit whole number can, or beside fractions a 53-bit one: relabel the "
@@ -284,9 +286,10 @@ def _read_like(factors: object, like: FactorTable) -> FactorTable:
 
 def _of_space(space: Any, names, kinds) -> FactorTable:
     levels, n = space.all_levels(), len(space.sizes)
+    declared = _declared(kinds, n)
     return FactorTable(
         levels,
-        check_factor_kinds(space.kinds if kinds is None else kinds, n),
+        tuple(given or own for given, own in zip(declared, space.kinds, strict=True)),
         check_names("factor", space.names if names is None else names, n),
         whole=(True,) * n,
         grid=tuple(space.sizes),

@@ -11,6 +11,7 @@ import torch
 
 from unweave._check import check_codes, check_names
 from unweave._factors import LEVELS_OF_CIRCLE, check_codes_factors, read_factors
+from unweave.datasets import Factor, FactorSpace
 
 NUMBERS = np.array([[0, 2], [1, 0], [2, 1], [0, 3]])
 WORDS = ["red", "blue", "green", "red"]
@@ -239,7 +240,7 @@ class TestWords:
 
     def test_that_read_the_same_are_refused(self, pandas):
         frame = pandas.DataFrame({"x": pandas.Categorical([1, "1", 1])})
-        with pytest.raises(ValueError, match="two categories that both read '1'"):
+        with pytest.raises(ValueError, match="2 categories that read '1'"):
             read_factors(frame)
 
     def test_that_nearly_every_row_has_its_own_of_are_identifiers(self, pandas):
@@ -350,6 +351,15 @@ class TestKinds:
         assert beside_fractions.startswith("factor 0 takes 60 whole numbers")
         assert read_factors(factors, kinds=["continuous", None]).notes == ()
         assert read_factors(factors, kinds=["ordinal", None]).notes == ()
+
+
+    def test_of_a_factor_space_may_be_declared_one_by_one(self):
+        space = FactorSpace([Factor("shape", (0, 1), "categorical"), Factor("x", (0, 0.5, 1))])
+        assert read_factors(space).kinds == ("categorical", "ordinal")
+        assert read_factors(space, kinds=[None, "circular"]).kinds == ("categorical", "circular")
+        assert read_factors(space).grid == (2, 3)
+        with pytest.raises(ValueError, match="'x' is the name of factors 0, 1"):
+            FactorSpace([Factor("x", (0, 1)), Factor("x", (0, 1, 2))])
 
 
 class TestRows:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import numbers
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -196,9 +197,9 @@ def _is_missing(value: object) -> bool:
 
 
 def _distinct(words: list[str], where: str) -> list[str]:
-    twice = sorted({each for each in words if words.count(each) > 1})
-    if twice:
-        raise ValueError(
-            f"{where} has two categories that both read {twice[0]!r}: rename one of them"
-        )
+    for name, n_categories in Counter(words).items():
+        if n_categories > 1:
+            raise ValueError(
+                f"{where} has {n_categories} categories that read {name!r}: rename all but one"
+            )
     return words

@@ -9,12 +9,21 @@ import numpy as np
 
 from unweave._tables.columns import word
 
-__all__ = ["column_names", "index_of", "matching_columns", "matching_rows"]
+__all__ = ["column_names", "index_of", "is_pandas_like", "matching_columns", "matching_rows"]
 
 
 def index_of(data: Any) -> Any:
     """The index of a data frame, as pandas has them; None for what has none."""
-    return data.index if hasattr(data, "iloc") and hasattr(data, "index") else None
+    return data.index if is_pandas_like(data) else None
+
+
+def is_pandas_like(data: Any) -> bool:
+    """Whether it is a data frame of pandas, or of a library that does as pandas does."""
+    if not hasattr(data, "iloc"):  # most have not, and need no import
+        return False
+    from narwhals.stable.v2.dependencies import is_pandas_like_dataframe
+
+    return is_pandas_like_dataframe(data)
 
 
 def matching_rows(first: Any, second: Any, whose: str, of_what: str) -> np.ndarray | None:

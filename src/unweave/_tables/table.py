@@ -11,6 +11,7 @@ import numpy as np
 
 from unweave._tables.arrays import as_array
 from unweave._tables.columns import Column, array_column, category_column, dates
+from unweave._tables.rows import is_pandas_like
 
 __all__ = ["Table", "read_table"]
 
@@ -118,7 +119,7 @@ def _frame(data: Any, what: str) -> tuple[tuple[object, ...], Any] | None:
         raise ValueError(f"{what} are a lazy {type(data).__name__}: pass what its collect() gives")
     names: Sequence[object] | None = None
     # Positions in place of names, which may occur twice: who needs names checks them.
-    if hasattr(data, "iloc") and hasattr(data, "columns"):
+    if is_pandas_like(data):
         names = list(data.columns)
         data = data.set_axis([str(k) for k in range(len(names))], axis=1)
     elif hasattr(data, "rename_columns") and hasattr(data, "column_names"):

@@ -158,8 +158,9 @@ def evaluate(
     Parameters
     ----------
     codes, factors
-        Arrays, tensors or data frames (samples, latents) and (samples, factors) of the same rows;
-        or codes of a whole grid and its :class:`~unweave.datasets.FactorSpace`.
+        Arrays, tensors or data frames (samples, latents) and (samples, factors) of the same rows,
+        as of :func:`~unweave.metrics.mutual_information_gap`; or codes of a whole grid and its
+        :class:`~unweave.datasets.FactorSpace`.
     metrics
         Names, of :data:`METRICS`; None for all that are defined for so many latents and factors
         (those that are not are listed in ``skipped`` of what is returned, with the reason).

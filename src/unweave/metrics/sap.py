@@ -55,8 +55,8 @@ def separated_attribute_predictability(
     continuous_factors
         Only with ``convention="disentanglement_lib"``, which has the same option.
     factor_names, factor_kinds
-        One for each factor; without kinds all count as ordinal. The levels of a circular factor
-        are whole numbers once around the circle, or angles in radians.
+        As of :func:`~unweave.metrics.mutual_information_gap`. The levels of a circular factor are
+        whole numbers once around the circle, or angles in radians.
     test
         Codes and factors of other rows, on which classifiers are judged. Without it, a random third
         of the rows is held out for that.
