@@ -352,7 +352,6 @@ class TestKinds:
         assert read_factors(factors, kinds=["continuous", None]).notes == ()
         assert read_factors(factors, kinds=["ordinal", None]).notes == ()
 
-
     def test_of_a_factor_space_may_be_declared_one_by_one(self):
         space = FactorSpace([Factor("shape", (0, 1), "categorical"), Factor("x", (0, 0.5, 1))])
         assert read_factors(space).kinds == ("categorical", "ordinal")
