@@ -150,12 +150,20 @@ class TestBadFiles:
         assert code == 2
         assert "no file at" in err
 
-    def test_words_for_factors(self, cli, npz, arrays):
+    def test_words_for_codes(self, cli, npz, arrays):
         code, _, err = cli(
-            "score", npz(codes=arrays["codes"], factors=arrays["factors"].astype(str))
+            "score", npz(codes=arrays["codes"].astype(str), factors=arrays["factors"])
         )
         assert code == 2
-        assert "factors must be an array of numbers" in err
+        assert "codes must be an array of numbers" in err
+
+
+def test_words_for_factors_are_levels(cli, npz, arrays):
+    words = np.array(["a", "b", "c", "d", "e"])[arrays["factors"]]
+    file = npz(codes=arrays["codes"], factors=words)
+    code, out, err = cli("score", file, "--metrics", "mig", "--rows", "200", "--json")
+    assert code == 0, err
+    assert json.loads(out)["metrics"]["mig"]["levels"]["0"] == ["a", "b", "c"]
 
 
 def test_train_leaves_a_run_whose_codes_can_be_scored(cli, tmp_path, monkeypatch):

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
+
+from unweave._tables import read_table, word
 
 __all__ = [
     "FACTOR_KINDS",
     "check_choice",
     "check_codes",
-    "check_codes_factors",
     "check_factor_kinds",
-    "check_factors",
     "check_indices",
+    "check_names",
     "check_positive",
     "constant_columns",
-    "factor_labels",
+    "not_finite",
+    "short",
     "suggestion",
 ]
 
@@ -29,30 +30,33 @@ FACTOR_KINDS = ("categorical", "ordinal", "circular", "continuous")
 def check_codes(codes: object, *, min_latents: int = 1) -> np.ndarray:
     """Codes as a finite float array (samples, latents); float32 stays float32.
 
+    They may be an array, a tensor, a sparse matrix or a data frame of numbers.
+
     Raises
     ------
     ValueError
-        If they are not two-dimensional numbers, are empty, hold nan or infinite values, are too
-        large or too small to be squared, or have fewer than ``min_latents`` columns.
+        If they are not two-dimensional numbers, are empty, hold missing or infinite values, are
+        too large or too small to be squared, or have fewer than ``min_latents`` columns.
     """
-    array = _numeric_matrix(codes, "codes", "(samples, latents)")
+    table = read_table(codes, "codes", "(samples, latents)")
+    array = table.numbers("(samples, latents)")
     if array.dtype not in (np.float32, np.float64):
         array = array.astype(np.float32 if array.dtype == np.float16 else np.float64)
     # One walk for both checks: nan and infinity are the largest of their column.
     largest = _largest(array)
     if not np.isfinite(largest).all():
-        bad = ~np.isfinite(array)
-        columns = np.flatnonzero(bad.any(axis=0))
+        columns, found = not_finite(array)
         raise ValueError(
-            f"codes hold {int(bad.sum())} nan or infinite values, in latents {_short(columns)}: "
-            "every code must be a finite number; look for a diverged encoder, or drop these rows"
+            f"codes hold nan or infinite values, in latents {short(columns, table.names)}: "
+            f"{found}; every code must be a finite number: drop these rows or fill them in, and "
+            "look for a diverged encoder"
         )
     extreme = np.flatnonzero((largest > _LARGEST) | ((largest > 0) & (largest < 1 / _LARGEST)))
     if extreme.size:
         raise ValueError(
-            f"codes in latents {_short(extreme)} are of a size of {largest[extreme[0]]:.0e}: their "
-            f"squares leave the range of floating-point numbers; rescale them to between "
-            f"{1 / _LARGEST:.0e} and {_LARGEST:.0e}"
+            f"codes in latents {short(extreme, table.names)} are of a size of "
+            f"{largest[extreme[0]]:.0e}: their squares leave the range of floating-point numbers; "
+            f"rescale them to between {1 / _LARGEST:.0e} and {_LARGEST:.0e}"
         )
     if array.shape[1] < min_latents:
         raise ValueError(
@@ -60,74 +64,6 @@ def check_codes(codes: object, *, min_latents: int = 1) -> np.ndarray:
             f"at least {min_latents}: pass codes with more columns"
         )
     return array
-
-
-def check_factors(factors: object) -> np.ndarray:
-    """Factors as a finite array (samples, factors); whole numbers become int64 levels.
-
-    A factor space stands for its whole grid, all rows in order.
-
-    Raises
-    ------
-    ValueError
-        If they are not two-dimensional finite numbers or are empty.
-    """
-    if _is_factor_space(factors):
-        return factors.all_levels()  # type: ignore[attr-defined]
-    array = _numeric_matrix(factors, "factors", "(samples, factors)")
-    if array.dtype.kind == "u" and array.max() > np.iinfo(np.int64).max:
-        raise ValueError(
-            f"factors hold {array.max()}, more than a signed 64-bit whole number can: relabel the "
-            "levels from 0 on"
-        )
-    if array.dtype.kind in "biu":
-        return array.astype(np.int64)
-    if not np.isfinite(array).all():
-        columns = np.flatnonzero(~np.isfinite(array).all(axis=0))
-        raise ValueError(
-            f"factors {_short(columns)} hold nan or infinite values: drop these rows, or these "
-            "columns"
-        )
-    if (array == np.round(array)).all() and np.abs(array).max() < 2**53:
-        return array.astype(np.int64)
-    return array.astype(np.float64)
-
-
-def check_codes_factors(
-    codes: object,
-    factors: object,
-    *,
-    min_latents: int = 1,
-    names: Sequence[str] | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Codes and factors of the same rows, no factor constant.
-
-    Raises
-    ------
-    ValueError
-        As :func:`check_codes` and :func:`check_factors`; also if the row counts differ or a factor
-        takes one value only, so that no score of it is defined.
-    """
-    codes = check_codes(codes, min_latents=min_latents)
-    factors = check_factors(factors)
-    if len(codes) != len(factors):
-        raise ValueError(
-            f"codes have {len(codes)} rows and factors {len(factors)}: row i of both must belong "
-            "to the same sample"
-        )
-    if names is not None and len(names) != factors.shape[1]:
-        raise ValueError(
-            f"{len(names)} factor names were given for {factors.shape[1]} factors: "
-            "give one name for each column"
-        )
-    constant = constant_columns(factors)
-    if constant.size:
-        named = "" if names is None else f" ({', '.join(names[i] for i in constant)})"
-        raise ValueError(
-            f"factors {_short(constant)}{named} never vary: no score is defined; drop these "
-            "columns (on the command line: --drop-constant)"
-        )
-    return codes, factors
 
 
 def check_factor_kinds(kinds: Sequence[str], n_factors: int) -> tuple[str, ...]:
@@ -147,15 +83,28 @@ def check_factor_kinds(kinds: Sequence[str], n_factors: int) -> tuple[str, ...]:
     return tuple(check_choice("factor kind", str(kind), FACTOR_KINDS) for kind in kinds)
 
 
-def factor_labels(
-    factors: object, names: Sequence[str] | None, kinds: Sequence[str] | None
-) -> tuple[Sequence[str] | None, Sequence[str] | None]:
-    """Names and kinds as given, else those that a factor space or a data frame has of its own."""
-    if _is_factor_space(factors):
-        return names or factors.names, kinds or factors.kinds  # type: ignore[attr-defined]
-    if names is None and hasattr(factors, "columns"):
-        names = [str(column) for column in factors.columns]
-    return names, kinds
+def check_names(what: str, names: Iterable[object], n: int) -> tuple[str, ...]:
+    """Names as text, each different.
+
+    Raises
+    ------
+    ValueError
+        If their number is not ``n``, or two of them read the same.
+    """
+    names = [names] if isinstance(names, str | bytes) else names
+    found = tuple(word(name) for name in names)
+    if len(found) != n:
+        raise ValueError(
+            f"{len(found)} {what} names were given for {n} {what}s: give one name for each"
+        )
+    twice = [name for name in dict.fromkeys(found) if found.count(name) > 1]
+    if twice:
+        places = [i for i, name in enumerate(found) if name == twice[0]]
+        raise ValueError(
+            f"{what} names must differ from each other, and {twice[0]!r} is the name of {what}s "
+            f"{', '.join(map(str, places))}: rename them, or drop the columns that are repeated"
+        )
+    return found
 
 
 def check_choice(what: str, value: str, choices: Iterable[str]) -> str:
@@ -235,27 +184,21 @@ def _largest(array: np.ndarray) -> np.ndarray:
     return np.maximum(folded, np.abs(array[whole:]).max(axis=0, initial=0))
 
 
-def _is_factor_space(factors: object) -> bool:
-    return hasattr(factors, "levels") and hasattr(factors, "sizes")
+def not_finite(array: np.ndarray) -> tuple[np.ndarray, str]:
+    """Columns of ``array`` (rows, columns) with nan or infinite values, and how many there are."""
+    missing, bad = np.isnan(array), ~np.isfinite(array)
+    n_missing, n_rows = int(missing.sum()), int(bad.any(axis=1).sum())
+    n_infinite = int(bad.sum()) - n_missing
+    counts = [f"{n_missing} missing values"] if n_missing else []
+    counts += [f"{n_infinite} infinite values"] if n_infinite else []
+    return np.flatnonzero(bad.any(axis=0)), f"{' and '.join(counts)} in {n_rows} rows"
 
 
-def _numeric_matrix(array: Any, what: str, shape: str) -> np.ndarray:
-    if hasattr(array, "detach"):  # a torch tensor, perhaps on a device or in half precision
-        array = array.detach().cpu()
-        array = array.float().numpy() if array.is_floating_point() else array.numpy()
-    array = np.asarray(array)
-    if array.dtype.kind not in "biuf":
-        raise ValueError(
-            f"{what} must be an array of numbers {shape}, but its type is {array.dtype}: encode "
-            "words as whole numbers, one for each level"
-        )
-    if array.ndim != 2:
-        raise ValueError(f"{what} must be two-dimensional, {shape}, but its shape is {array.shape}")
-    if array.size == 0:
-        raise ValueError(f"{what} are empty: their shape is {array.shape}, {shape} was needed")
-    return array
-
-
-def _short(columns: np.ndarray) -> str:
-    shown = ", ".join(str(c) for c in columns[:10])
-    return f"[{shown}{', ...' if len(columns) > 10 else ''}]"
+def short(columns: Sequence[int] | np.ndarray, names: Sequence[object] | None = None) -> str:
+    """Positions of the first ten columns, with their names if they have any."""
+    shown = [int(c) for c in columns[:10]]
+    rest = ", ..." if len(columns) > 10 else ""
+    positions = f"[{', '.join(map(str, shown))}{rest}]"
+    if names is None or all(str(names[c]) == str(c) for c in shown):
+        return positions
+    return f"{positions} ({', '.join(str(names[c]) for c in shown)}{rest})"

@@ -9,7 +9,9 @@ import unweave
 
 SOURCE = Path(unweave.__file__).parent
 LAYERS = [
-    {"_check", "_compiled", "_extras", "_figure", "_memory", "_parallel", "_random"},
+    {"_compiled", "_extras", "_figure", "_memory", "_parallel", "_random", "_tables"},
+    {"_check"},
+    {"_factors"},
     {"datasets", "metrics", "geometry"},
     {"models", "integrations", "symmetry"},
     {"training"},

@@ -229,6 +229,34 @@ class TestMetric:
                 self.value(name, codes, factors)
         assert math.isfinite(self.value(name, codes, factors, factor_kinds=["continuous"] * 2))
 
+    def test_each_column_is_read_by_itself(self, name, rng):
+        factors = np.stack([rng.permutation(240), np.arange(240) % 6, np.arange(240) % 5], axis=1)
+        codes = factors + 0.3 * rng.standard_normal((240, 3))
+        kinds = {"factor_kinds": ["continuous", "circular", "ordinal"]}
+        whole = METRICS[name](codes, factors, noise=None, **kinds)
+        beside_fractions = METRICS[name](codes, factors * [1, 1, 0.5], noise=None, **kinds)
+        assert float(beside_fractions) == pytest.approx(float(whole), abs=1e-9)
+        assert beside_fractions.per_factor == pytest.approx(whole.per_factor, abs=1e-9)
+
+    def test_words_are_levels(self, name, noisy):
+        words = np.array(["c0", "c1", "c2", "c3", "c4", "c5"])[FACTORS]
+        kinds = {} if name in DEPENDENCE else {"factor_kinds": ["categorical"] * 3}
+        found = METRICS[name](noisy, words, noise=None)
+        numbered = METRICS[name](noisy, FACTORS, noise=None, **kinds)
+        assert float(found) == pytest.approx(float(numbered), abs=1e-12)
+        if name not in DEPENDENCE:
+            assert found.levels["0"] == ("c0", "c1", "c2", "c3")
+            assert found.to_dict()["levels"]["2"] == ["c0", "c1", "c2", "c3", "c4", "c5"]
+
+    def test_rows_are_matched_by_their_labels(self, name, noisy, rng):
+        pandas = pytest.importorskip("pandas")
+        labels = [f"row {i}" for i in range(len(FACTORS))]
+        codes, factors = pandas.DataFrame(noisy, labels), pandas.DataFrame(FACTORS, labels)
+        shuffled = factors.iloc[rng.permutation(len(factors))]
+        assert self.value(name, codes, shuffled) == self.value(name, noisy)
+        with pytest.raises(ValueError, match="differ in 120 of 120 labels"):
+            METRICS[name](codes, factors.set_axis([f"no {i}" for i in range(120)]))
+
     @pytest.mark.parametrize(
         ("codes", "factors", "message"),
         [
@@ -238,7 +266,17 @@ class TestMetric:
             (PERFECT + [0, 0, math.inf], FACTORS, r"nan or infinite values, in latents"),
             (PERFECT, FACTORS * [1.0, math.nan, 1], r"factors \[1\] hold nan"),
             (PERFECT.astype(str), FACTORS, "codes must be an array of numbers"),
-            (PERFECT, FACTORS.astype(str), "factors must be an array of numbers"),
+            (PERFECT, FACTORS * 1j, r"factor 0 holds complex numbers"),
+            (
+                PERFECT,
+                np.ma.masked_equal(FACTORS, 5),
+                r"factors \[2\] hold .*20 missing values in 20",
+            ),
+            (
+                np.ma.masked_equal(PERFECT, 5),
+                FACTORS,
+                r"latents \[2\]: 20 missing values in 20 rows",
+            ),
             (PERFECT[:, 0], FACTORS, "must be two-dimensional"),
             (PERFECT[:0], FACTORS[:0], "codes are empty"),
             (PERFECT, FACTORS.astype(np.uint64) + 2**63, "more than a signed 64-bit whole number"),
@@ -260,6 +298,8 @@ class TestMetric:
     def test_wrong_numbers_of_names_and_kinds_are_refused(self, name):
         with pytest.raises(ValueError, match="2 factor names were given for 3 factors"):
             METRICS[name](PERFECT, FACTORS, factor_names=["a", "b"])
+        with pytest.raises(ValueError, match="'a' is the name of factors 0, 2"):
+            METRICS[name](PERFECT, FACTORS, factor_names=["a", "b", "a"])
         if name not in DEPENDENCE:
             with pytest.raises(ValueError, match=r"'ordnal' \(did you mean 'ordinal'"):
                 METRICS[name](PERFECT, FACTORS, factor_kinds=["ordnal"] * 3)

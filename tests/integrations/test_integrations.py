@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from matplotlib import pyplot
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import cross_val_score
@@ -33,6 +34,105 @@ def test_torchmetrics_gathers_batches(table):
     assert metric.score.n_samples == 100
     with pytest.raises(ValueError, match="did you mean 'mig'"):
         DisentanglementMetric("miq")
+
+
+@pytest.fixture
+def mig_of():
+    pytest.importorskip("torchmetrics")
+    from unweave.integrations.torchmetrics import DisentanglementMetric
+
+    def make(**options):
+        return DisentanglementMetric("mig", options=options)
+
+    return make
+
+
+def test_torchmetrics_without_rows_answers_as_its_own_metrics(mig_of, table):
+    from torchmetrics.classification import BinaryAUROC
+
+    metric = mig_of()
+    for empty in (BinaryAUROC(thresholds=None), metric):
+        with (
+            pytest.warns(UserWarning, match="was called before the ``update`` method"),
+            pytest.raises(ValueError, match="No samples|no rows to score: call update"),
+        ):
+            empty.compute()
+    metric.update(*map(torch.from_numpy, table))
+    metric.compute()
+    metric.reset()
+    with (
+        pytest.warns(UserWarning, match="was called before the ``update`` method"),
+        pytest.raises(ValueError, match=r"call update\(codes, factors\) before compute\(\)"),
+    ):
+        metric.compute()
+
+
+def test_torchmetrics_takes_batches_of_any_container(mig_of, table):
+    pandas = pytest.importorskip("pandas")
+    codes, factors = table
+    whole = float(METRICS["mig"](codes, factors, noise=None))
+    containers = (
+        lambda x: x,
+        lambda x: x.tolist(),
+        pandas.DataFrame,
+        lambda x: torch.tensor(x).to_sparse(),
+        lambda x: torch.tensor(x, dtype=torch.float32, requires_grad=True),
+        lambda x: np.ma.array(x),
+    )
+    for make in containers:
+        metric = mig_of()
+        for rows in np.split(np.arange(600), 4):
+            metric.update(make(codes[rows]), make(factors[rows]))
+        assert float(metric.compute()) == pytest.approx(whole, abs=1e-6)
+
+
+def test_torchmetrics_refuses_batches_that_do_not_fit(mig_of, table):
+    codes, factors = table
+    metric = mig_of()
+    for batch, message in (
+        ((codes[:9], factors[:8]), "codes of this batch have 9 rows and factors 8"),
+        ((codes[:, 0], factors), "codes must be two-dimensional"),
+        ((torch.tensor(codes), torch.tensor(factors[:, 0])), "factors of a batch must be two-d"),
+        ((codes, np.array([["a"]] * 600)), "factor 0 holds words, as 'a': turn them into numbers"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            metric.update(*batch)
+    metric.update(np.ma.masked_less(codes, 0), factors)
+    with pytest.raises(ValueError, match="missing values"):
+        metric.compute()
+    with pytest.raises(ValueError, match="'a' is the name of factors 0, 1"):
+        mig_of(factor_names=["a", "a"])
+
+
+def test_torchmetrics_matches_rows_and_columns_of_data_frames(mig_of, table):
+    pandas = pytest.importorskip("pandas")
+    codes = pandas.DataFrame(table[0])
+    factors = pandas.DataFrame(table[1], columns=["size", "hue"])
+    metric = mig_of()
+    metric.update(codes[:300], factors[:300].iloc[::-1])
+    metric.update(codes[300:], factors[300:][["hue", "size"]])
+    assert float(metric.compute()) == pytest.approx(float(METRICS["mig"](*table, noise=None)))
+    assert list(metric.score.per_factor) == ["size", "hue"]
+    with pytest.raises(ValueError, match="columns of earlier factors and factors of this batch"):
+        metric.update(codes, factors.rename(columns={"hue": "x"}))
+    metric.reset()
+    metric.update(codes, factors.rename(columns={"hue": "x"}))
+
+
+def test_torchmetrics_plots_one_value_or_several(mig_of, table):
+    metric = mig_of()
+    values = []
+    for rows in torch.arange(600).split(200):
+        metric.update(torch.from_numpy(table[0])[rows], torch.from_numpy(table[1])[rows])
+        values.append(metric.compute())
+    figure, axes = metric.plot()
+    (point,) = axes.get_lines()
+    assert point.get_ydata() == pytest.approx([float(values[-1])])
+    _, drawn = metric.plot(values, ax=figure.add_subplot())
+    (line,) = drawn.get_lines()
+    assert drawn is figure.axes[-1]
+    pyplot.close(figure)
+    assert line.get_ydata().tolist() == pytest.approx([float(value) for value in values])
 
 
 def gathered(rank, world, file, results):
@@ -82,3 +182,23 @@ def test_scikit_learn_scores_what_an_estimator_transforms(table, rng):
     predictor = LinearRegression().fit(images, factors)
     with pytest.raises(ValueError, match="LinearRegression has no transform"):
         scorer(predictor, images, factors)
+
+
+def test_scikit_learn_scores_tables_by_the_labels_of_their_rows(table, rng):
+    pandas = pytest.importorskip("pandas")
+    labels = [f"r{i}" for i in range(600)]
+    codes, factors = (pandas.DataFrame(array, labels) for array in table)
+    codes, factors = codes.rename(columns=str), factors.rename(columns=str)
+    scorer = disentanglement_scorer("mcc")
+    shuffled = factors.iloc[rng.permutation(600)]
+    for transform in ("default", "pandas"):
+        pca = PCA(2).set_output(transform=transform).fit(codes)
+        right = scorer(pca, codes, factors)
+        assert scorer(pca, codes, shuffled) == right
+        assert right == pytest.approx(scorer(pca, codes, factors.to_numpy()))
+        with pytest.raises(ValueError, match="differ in 1 of 600 labels"):
+            scorer(pca, codes, factors.rename(index={"r3": "other"}))
+    words = factors.assign(**{"0": np.array(["a", "b", "c"])[factors["0"]]})
+    assert 0 < disentanglement_scorer("sap")(pca, codes, words) < 1
+    with pytest.raises(ValueError, match="'a' is the name of factors 0, 1"):
+        disentanglement_scorer("mig", factor_names=["a", "a"])

@@ -91,7 +91,7 @@ class TestRanking:
             ([np.eye(4), np.eye(5)], {}, r"models have \[4, 5\] rows"),
             ([np.eye(4)] * 2, {"method": "laso"}, "did you mean 'lasso'"),
             ([np.eye(4)] * 2, {"kl": [[1.0]] * 2}, "kl of model 0 has shape"),
-            ([np.eye(4)] * 2, {"names": ["a"]}, "1 names were given for 2 models"),
+            ([np.eye(4)] * 2, {"names": ["a"]}, "1 model names were given for 2 models"),
         ],
     )
     def test_wrong_input_is_refused(self, models, options, message):

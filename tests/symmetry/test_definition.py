@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 
 from unweave.datasets import DSprites, Torus
-from unweave.symmetry import check_definition
+from unweave.symmetry import analogy_accuracy, check_definition, entangle, linear_symmetry_distance
 from unweave.symmetry.definition import _independence
 
 TORUS = Torus()
@@ -152,3 +153,32 @@ def test_data_without_symmetries_and_codes_without_variance_are_refused():
         check_definition(lambda rows: np.tile(lines(rows), (1, 14))[:, :40], TORUS, n_rows=200)
     with pytest.raises(ValueError, match="all rows have the same code"):
         check_definition(lambda rows: np.ones((len(rows), 2)), TORUS)
+
+
+def test_codes_may_be_tensors_with_a_gradient():
+    def as_tensors(rows):
+        return torch.tensor(circles(rows), requires_grad=True)
+
+    found, right = (
+        check_definition(encode, TORUS, n_rows=400, n_draws=3) for encode in (as_tensors, circles)
+    )
+    assert [c.error for c in found.conditions] == [c.error for c in right.conditions]
+    group = TORUS.symmetries[0]
+    of_tensors, of_arrays = (
+        analogy_accuracy(encode, TORUS, group, n_analogies=20) for encode in (as_tensors, circles)
+    )
+    assert of_tensors == of_arrays
+
+
+def test_missing_values_and_equal_names_are_refused():
+    grid = circles(np.arange(len(TORUS)))
+    masked = np.ma.masked_greater(grid, 0.99)
+    for call in (
+        lambda: linear_symmetry_distance(masked, TORUS.space.sizes, noise=None),
+        lambda: entangle(masked),
+        lambda: check_definition(lambda rows: np.ma.masked_greater(circles(rows), 0.99), TORUS),
+    ):
+        with pytest.raises(ValueError, match="missing values in"):
+            call()
+    with pytest.raises(ValueError, match="'x' is the name of factors 1, 2"):
+        linear_symmetry_distance(grid, TORUS.space.sizes, names=["direction", "x", "x"])

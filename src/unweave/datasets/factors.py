@@ -7,7 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unweave._check import check_choice, check_factor_kinds, check_indices, check_positive
+from unweave._check import (
+    check_choice,
+    check_factor_kinds,
+    check_indices,
+    check_names,
+    check_positive,
+)
 
 __all__ = ["Factor", "FactorSpace"]
 
@@ -52,9 +58,7 @@ class FactorSpace:
         self.factors = tuple(factors)
         if not self.factors:
             raise ValueError("a factor space needs at least one factor")
-        self.names = tuple(factor.name for factor in self.factors)
-        if len(set(self.names)) != len(self.names):
-            raise ValueError(f"factor names must differ from each other: {list(self.names)}")
+        self.names = check_names("factor", (f.name for f in self.factors), len(self.factors))
         self.sizes = tuple(factor.size for factor in self.factors)
         self.kinds = tuple(factor.kind for factor in self.factors)
         radix = np.cumprod((1,) + self.sizes[:0:-1])[::-1]

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from unweave._check import check_choice, check_positive
 from unweave._parallel import n_cores
+from unweave._tables import plain
 from unweave.geometry.connection import parallel_transport
 from unweave.geometry.dimension import intrinsic_dimension
 from unweave.geometry.eigen import largest_gap, smaller_than, smallest_eigenpairs
@@ -157,7 +158,7 @@ class Geomancer(TransformerMixin, BaseEstimator):
             If the points cannot be used, or are too few.
         """
         check_choice("tangent", self.tangent, _TANGENTS)
-        X = validate_data(self, X, dtype=np.float64, ensure_min_samples=3)
+        X = validate_data(self, plain(X, "points"), dtype=np.float64, ensure_min_samples=3)
         state = check_random_state(self.random_state)
         given = None if tangents is None else _orthonormal(tangents, X)
         self.seconds_: dict[str, float] = {}
@@ -196,7 +197,7 @@ class Geomancer(TransformerMixin, BaseEstimator):
     def transform(self, X):
         """Axes (samples, features, dims) of the nearest fitted point, factor by factor."""
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
+        X = validate_data(self, plain(X, "points"), dtype=np.float64, reset=False)
         from scipy.spatial import cKDTree
 
         nearest = cKDTree(self._X).query(X, workers=n_cores())[1]
@@ -333,7 +334,7 @@ class Geomancer(TransformerMixin, BaseEstimator):
 
 def _orthonormal(tangents, X: np.ndarray) -> np.ndarray:
     """Orthonormal bases of given spans (samples, features, dims)."""
-    tangents = np.asarray(tangents, dtype=np.float64)
+    tangents = np.asarray(plain(tangents, "tangents"), dtype=np.float64)
     if tangents.ndim != 3 or tangents.shape[:2] != X.shape or not np.isfinite(tangents).all():
         raise ValueError(
             f"tangents must be finite, (samples, features, dims) with {X.shape} as the first two, "

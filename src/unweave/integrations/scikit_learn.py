@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from unweave._check import check_choice
+from unweave._check import check_choice, check_names
+from unweave._tables import index_of, matching_rows
 from unweave.metrics import BEST_WHEN_SMALL, METRICS
 
 __all__ = ["disentanglement_scorer"]
@@ -15,7 +16,8 @@ def disentanglement_scorer(metric: str, **options: Any) -> Callable[[Any, Any, A
     """A scorer ``(estimator, X, factors) -> float`` of what ``estimator.transform(X)`` gives.
 
     It goes where scikit-learn takes ``scoring``, as in ``cross_val_score`` or ``GridSearchCV``,
-    with the factors as ``y``. Metrics of dependence, for which small is good, are negated.
+    with the factors as ``y``: an array or a data frame, which is put in the order of X where both
+    have an index. Metrics of dependence, for which small is good, are negated.
 
     Parameters
     ----------
@@ -34,6 +36,9 @@ def disentanglement_scorer(metric: str, **options: Any) -> Callable[[Any, Any, A
     check_choice("metric", metric, METRICS)
     sign = -1 if metric in BEST_WHEN_SMALL else 1
     options = {"noise": None, **options}
+    names = options.get("factor_names")
+    if names is not None:
+        check_names("factor", names, len(names))
 
     def scorer(estimator: Any, X: Any, factors: Any) -> float:
         if not hasattr(estimator, "transform"):
@@ -41,6 +46,10 @@ def disentanglement_scorer(metric: str, **options: Any) -> Callable[[Any, Any, A
                 f"{type(estimator).__name__} has no transform: what is scored are the codes that "
                 "it gives"
             )
-        return sign * float(METRICS[metric](estimator.transform(X), factors, **options))
+        codes = estimator.transform(X)
+        if index_of(codes) is None:  # the estimator kept the order of X, not its labels
+            rows = matching_rows(index_of(X), index_of(factors), "X", "factors")
+            factors = factors if rows is None else factors.iloc[rows]
+        return sign * float(METRICS[metric](codes, factors, **options))
 
     return scorer

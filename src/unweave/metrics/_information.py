@@ -15,6 +15,7 @@ __all__ = [
     "InformationTable",
     "bin_codes",
     "binned_table",
+    "check_levels",
     "entropies",
     "factor_levels",
     "latent_information",
@@ -95,25 +96,38 @@ def factor_levels(
     """Levels (factors, samples) from 0 on without gaps, and how many each factor has.
 
     A continuous factor is cut into ``n_bins`` bins of equal width.
-
-    Raises
-    ------
-    ValueError
-        If a factor that is not declared continuous takes so many values that they cannot be levels.
     """
     levels = np.empty(factors.T.shape, dtype=np.int32)
     n_levels = np.empty(factors.shape[1], dtype=np.int64)
     for k in range(factors.shape[1]):
         column = factors[:, k]
-        if kinds is not None and kinds[k] == "continuous" and factors.dtype.kind == "f":
-            column = bin_codes(column[:, None], n_bins)[0]
+        if kinds is not None and kinds[k] == "continuous":
+            column = bin_codes(column[:, None].astype(np.float64), n_bins)[0]
         n_levels[k], levels[k] = _ranked(column)
-        if factors.dtype.kind == "f" and n_levels[k] > max(n_bins, len(column) // 2):
+    return levels, n_levels
+
+
+def check_levels(factors: np.ndarray, kinds: Sequence[str] | None = None, n_bins: int = 20) -> None:
+    """Refuse factors of fractions that take so many values that they cannot be levels.
+
+    To be asked of all rows: a part of them has fewer of each value.
+
+    Raises
+    ------
+    ValueError
+        If there is such a factor, and it is not declared continuous.
+    """
+    for k in range(factors.shape[1]):
+        column = factors[:, k]
+        is_binned = kinds is not None and kinds[k] == "continuous"
+        if is_binned or column.dtype.kind != "f" or (column == np.round(column)).all():
+            continue
+        n_levels = len(np.unique(column))
+        if n_levels > max(n_bins, len(column) // 2):
             raise ValueError(
-                f"factor {k} takes {n_levels[k]} values in {len(column)} rows: mutual information "
+                f"factor {k} takes {n_levels} values in {len(column)} rows: mutual information "
                 "needs levels; declare its kind 'continuous' to have it binned, or bin it yourself"
             )
-    return levels, n_levels
 
 
 def _ranked(column: np.ndarray) -> tuple[int, np.ndarray]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from unweave._check import check_choice
+from unweave._factors import check_codes_factors
 from unweave.metrics._information import factor_levels
 from unweave.metrics._subject import subject_of
 from unweave.metrics.significance import Subject
@@ -91,22 +92,25 @@ def interventional_subject(
     settings: Mapping[str, Any],
     conventions: Sequence[str] = CONVENTIONS,
     **options: Any,
-) -> tuple[Subject, tuple[str, ...] | None, GroupsOf]:
+) -> tuple[Subject, tuple[str, ...], GroupsOf]:
     """The checked arrays with what their scores say, the kinds of factors, and how rows group."""
     check_choice("convention", convention, conventions)
-    is_grid = not isinstance(factors, np.ndarray) and hasattr(factors, "sizes")
+    names, kinds = options.pop("factor_names"), options.pop("factor_kinds")
+    codes, table = check_codes_factors(codes, factors, names=names, kinds=kinds)
     settings = {
         "convention": convention,
-        "sampling": "grid" if is_grid else "rows",
+        "sampling": "grid" if table.grid else "rows",
         **settings,
     }
-    notes = () if is_grid else (_GROUPING,)
-    subject, kinds = subject_of(codes, factors, settings, notes=notes, **options)
+    notes = () if table.grid else (_GROUPING,)
+    subject, readings = subject_of(
+        codes, table, settings, factor_names=None, factor_kinds=None, notes=notes, **options
+    )
+    sizes = table.grid
 
-    def groups_of(table: np.ndarray) -> Sequence[Groups | GridGroups]:
-        if is_grid and table is subject.factors:
-            sizes = factors.sizes  # type: ignore[attr-defined]
+    def groups_of(rows: np.ndarray) -> Sequence[Groups | GridGroups]:
+        if sizes is not None and rows is subject.factors:
             return [GridGroups(sizes, k) for k in range(len(sizes))]
-        return all_groups(table, kinds)
+        return all_groups(rows, readings)
 
-    return subject, kinds, groups_of
+    return subject, readings, groups_of

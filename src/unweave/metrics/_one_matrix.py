@@ -36,7 +36,7 @@ class OneMatrixOptions(TypedDict, total=False):
     n_bins: int
     binning: str
     factor_names: Sequence[str] | None
-    factor_kinds: Sequence[str] | None
+    factor_kinds: Sequence[str | None] | None
     noise: Noise | None
     seed: int
 
@@ -50,7 +50,7 @@ def one_matrix_scores(
     n_bins: int = 20,
     binning: str = "equal_width",
     factor_names: Sequence[str] | None = None,
-    factor_kinds: Sequence[str] | None = None,
+    factor_kinds: Sequence[str | None] | None = None,
     noise: Noise | None = Noise(),  # noqa: B008 - frozen
     seed: int = 0,
     min_factors: int = 1,
@@ -84,6 +84,7 @@ def one_matrix_scores(
         seed=seed,
         min_latents=2,
         min_factors=min_factors,
+        n_bins=n_bins,
         tops={"rmig": None},
         thin=1 if is_binned else 10,
     )
@@ -105,7 +106,7 @@ def one_matrix_scores(
     if is_binned:
         if binning == "equal_width":
             warn_of_outliers(bins_of_whole, codes, n_bins)
-        subject = replace(subject, notes=_notes(factors, kinds, n_bins))
+        subject = replace(subject, notes=subject.notes + _notes(factors, kinds, n_bins))
     if "mig" in formulas and (estimator == "adjusted" or noise is not None):
         exact = formulas["mig"](table(codes, factors, "adjusted")).value
         subject = replace(subject, adjusted={"mig": exact})

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from unweave._factors import LEVELS_OF_CIRCLE
 from unweave.metrics._information import factor_levels
 from unweave.metrics.significance import WIDE
 
@@ -71,9 +72,9 @@ def targets_by_kind(factors: np.ndarray, kinds: Sequence[str]) -> list[np.ndarra
     """
     targets = []
     for factor, kind in zip(factors.T, kinds, strict=True):
-        if kind == "circular":
-            whole = factor.dtype.kind == "i"
-            angle = factor * (2 * np.pi / (factor.max() + 1)) if whole else factor
+        if kind in ("circular", LEVELS_OF_CIRCLE):
+            once = 2 * np.pi / (factor.max() + 1)
+            angle = factor * once if kind == LEVELS_OF_CIRCLE else factor
             targets.append(np.stack([np.cos(angle), np.sin(angle)], axis=1))
         elif kind == "categorical":
             targets.append((factor[:, None] == np.unique(factor)).astype(np.float64))

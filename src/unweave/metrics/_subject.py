@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from unweave._check import check_codes_factors, check_factor_kinds, factor_labels
+import numpy as np
+
+from unweave._factors import LEVELS_OF_CIRCLE, FactorTable, check_codes_factors
+from unweave._tables import column_names, matching_columns
+from unweave.metrics._information import check_levels
 from unweave.metrics.significance import Subject
 
 __all__ = ["subject_of"]
@@ -17,50 +21,70 @@ def subject_of(
     settings: Mapping[str, Any],
     *,
     factor_names: Sequence[str] | None,
-    factor_kinds: Sequence[str] | None,
+    factor_kinds: Sequence[str | None] | None,
     seed: int,
     min_latents: int = 1,
     min_factors: int = 1,
+    needs_levels: bool = True,
+    n_bins: int = 20,
+    notes: tuple[str, ...] = (),
     test: tuple[object, object] | None = None,
     **options: Any,
-) -> tuple[Subject, tuple[str, ...] | None]:
-    """The checked arrays with what their scores say of themselves, and the kinds of factors."""
-    factor_names, factor_kinds = factor_labels(factors, factor_names, factor_kinds)
-    codes, factors = check_codes_factors(
-        codes, factors, min_latents=min_latents, names=factor_names
+) -> tuple[Subject, tuple[str, ...]]:
+    """The checked arrays with what their scores say of themselves, and the kinds of factors.
+
+    Kinds are as formulas read them: circular factors of whole numbers are ``LEVELS_OF_CIRCLE``.
+    With ``needs_levels`` factors must take few values, or be declared continuous and be cut into
+    ``n_bins`` bins.
+    """
+    checked, table = check_codes_factors(
+        codes, factors, min_latents=min_latents, names=factor_names, kinds=factor_kinds
     )
-    n_factors = factors.shape[1]
+    values, n_factors = table.values, len(table.kinds)
     if n_factors < min_factors:
         raise ValueError(
             f"factors have {n_factors} column(s), and this score compares factors: pass at least "
             f"{min_factors}"
         )
-    kinds = check_factor_kinds(factor_kinds, n_factors) if factor_kinds is not None else None
-    for k, kind in enumerate(kinds or ()):
-        if kind == "circular" and factors.dtype.kind == "i" and factors[:, k].min() < 0:
+    for k, kind in enumerate(table.readings):
+        if kind == LEVELS_OF_CIRCLE and values[:, k].min() < 0:
             raise ValueError(
-                f"factor {k} is circular and has the level {factors[:, k].min()}: levels of a "
+                f"factor {k} is circular and has the level {values[:, k].min():g}: levels of a "
                 "circle are whole numbers from 0 on, once around, or angles in radians"
             )
-    names = list(factor_names or map(str, range(n_factors)))
-    checked = _check_test(test, codes.shape[1])
-    return Subject(codes, factors, names, settings, seed, test=checked, **options), kinds
+    if needs_levels:
+        check_levels(values, table.readings, n_bins)
+    subject = Subject(
+        checked,
+        values,
+        table.labels,
+        settings,
+        seed,
+        notes=table.notes + notes,
+        words={table.labels[k]: words for k, words in table.words.items()},
+        test=_check_test(test, codes, checked.shape[1], table),
+        **options,
+    )
+    return subject, table.readings
 
 
-def _check_test(test: tuple[object, object] | None, n_latents: int) -> tuple | None:
+def _check_test(
+    test: tuple[object, object] | None, codes: object, n_latents: int, table: FactorTable
+) -> tuple[np.ndarray, np.ndarray] | None:
     """Codes and factors of the rows that predictors are judged on, checked.
 
     Raises
     ------
     ValueError
-        If they cannot be used, or are of another number of latents.
+        If they cannot be used, or are of other latents or factors.
     """
     if test is None:
         return None
-    codes, factors = check_codes_factors(*test)
-    if codes.shape[1] != n_latents:
+    checked, rows = check_codes_factors(*test, like=table)
+    if checked.shape[1] != n_latents:
         raise ValueError(
-            f"test codes have {codes.shape[1]} latents and codes {n_latents}: both must come from "
-            "the same encoder"
+            f"test codes have {checked.shape[1]} latents and codes {n_latents}: both must come "
+            "from the same encoder"
         )
-    return codes, factors
+    order = matching_columns(column_names(codes), column_names(test[0]), "codes", "test codes")
+    return checked if order is None else checked[:, order], rows.values

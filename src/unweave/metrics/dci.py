@@ -37,7 +37,7 @@ def disentanglement_completeness_informativeness(
     n_train: int = 1_000,
     test: tuple[object, object] | None = None,
     factor_names: Sequence[str] | None = None,
-    factor_kinds: Sequence[str] | None = None,
+    factor_kinds: Sequence[str | None] | None = None,
     noise: Noise | None = Noise(),  # noqa: B008 - frozen
     seed: int = 0,
 ) -> Scores:
@@ -88,6 +88,7 @@ def disentanglement_completeness_informativeness(
         factor_names=factor_names,
         factor_kinds=factor_kinds,
         seed=seed,
+        needs_levels=backend != "lasso",
         test=test,
         label=f" ({backend})",
         thin=1 if backend == "lasso" else 10,
@@ -123,7 +124,7 @@ def _cut(codes, factors, test, n_train: int, seed: int) -> Split:
 def _importance(split: Split, kinds, backend: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Importance (latents, factors), and how well each factor (factors,) is predicted."""
     if backend == "lasso":
-        return _lasso(split, kinds or ("ordinal",) * split[1].shape[1])
+        return _lasso(split, kinds)
     learn_levels, judge_levels = labelled(split, kinds)
 
     def fit(k: int) -> tuple[np.ndarray, float]:

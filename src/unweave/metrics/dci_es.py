@@ -23,7 +23,7 @@ def explicitness_and_size(
     *,
     capacities: Sequence[int] = _CAPACITIES,
     factor_names: Sequence[str] | None = None,
-    factor_kinds: Sequence[str] | None = None,
+    factor_kinds: Sequence[str | None] | None = None,
     noise: Noise | None = Noise(),  # noqa: B008 - frozen
     seed: int = 0,
 ) -> Scores:
@@ -70,9 +70,9 @@ def explicitness_and_size(
         factor_names=factor_names,
         factor_kinds=factor_kinds,
         seed=seed,
+        needs_levels=False,
         thin=10,
     )
-    kinds = kinds or ("ordinal",) * len(subject.names)
 
     def measure(codes, factors) -> dict[str, Reading]:
         split = hold_out(codes, factors, None, seed)

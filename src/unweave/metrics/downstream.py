@@ -32,7 +32,7 @@ def downstream_accuracy(
     sizes: Sequence[int] = (10, 100, 1_000, 10_000),
     test: tuple[object, object] | None = None,
     factor_names: Sequence[str] | None = None,
-    factor_kinds: Sequence[str] | None = None,
+    factor_kinds: Sequence[str | None] | None = None,
     noise: Noise | None = Noise(),  # noqa: B008 - frozen
     seed: int = 0,
 ) -> Scores:

@@ -9,14 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from unweave._check import (
-    check_choice,
-    check_codes_factors,
-    check_positive,
-    constant_columns,
-    factor_labels,
-)
+from unweave._check import check_choice, check_positive, constant_columns
+from unweave._factors import check_codes_factors
 from unweave._parallel import in_threads
+from unweave._tables import index_of, matching_rows
 from unweave.metrics._one_matrix import one_matrix_scores
 from unweave.metrics._progress import progress
 from unweave.metrics.beta_vae_score import beta_vae_score
@@ -94,7 +90,7 @@ def _several(metric: Callable[..., Scores], codes, factors, *, names, **options)
 def _dependence(
     codes, factors, *, names, factor_names=None, factor_kinds=None, **options
 ) -> Scores:
-    check_codes_factors(codes, factors, names=factor_names)
+    check_codes_factors(codes, factors, names=factor_names, kinds=factor_kinds)
     return latent_dependence(codes, **options)
 
 
@@ -150,7 +146,7 @@ def evaluate(
     *,
     metrics: Sequence[str] | None = None,
     factor_names: Sequence[str] | None = None,
-    factor_kinds: Sequence[str] | None = None,
+    factor_kinds: Sequence[str | None] | None = None,
     noise: Noise | None = Noise(),  # noqa: B008 - frozen
     seed: int = 0,
 ) -> Scores:
@@ -162,8 +158,9 @@ def evaluate(
     Parameters
     ----------
     codes, factors
-        Arrays, tensors or data frames (samples, latents) and (samples, factors) of the same rows;
-        or codes of a whole grid and its :class:`~unweave.datasets.FactorSpace`.
+        Arrays, tensors or data frames (samples, latents) and (samples, factors) of the same rows,
+        as of :func:`~unweave.metrics.mutual_information_gap`; or codes of a whole grid and its
+        :class:`~unweave.datasets.FactorSpace`.
     metrics
         Names, of :data:`METRICS`; None for all that are defined for so many latents and factors
         (those that are not are listed in ``skipped`` of what is returned, with the reason).
@@ -180,16 +177,15 @@ def evaluate(
     >>> {name: float(score) for name, score in scores.items()}
     {'mig': 1.0, 'sap': 1.0}
     """
-    factor_names, factor_kinds = factor_labels(factors, factor_names, factor_kinds)
     asked = list(_ORDER) if metrics is None else [metrics] if isinstance(metrics, str) else metrics
     asked = [check_choice("metric", name, _ORDER) for name in asked]
     skipped: dict[str, str] = {}
-    checked_codes, checked_factors = check_codes_factors(codes, factors, names=factor_names)
+    codes, table = check_codes_factors(codes, factors, names=factor_names, kinds=factor_kinds)
     if metrics is None:
-        skipped = _undefined(checked_codes, checked_factors.shape[1])
+        skipped = _undefined(codes, len(table.kinds))
         asked = [name for name in asked if name not in skipped]
-    # Interventional scores want to know that the rows are a grid; all others take the table.
-    options = {"factor_names": factor_names, "factor_kinds": factor_kinds, "noise": noise}
+    # The table holds the names and kinds.
+    options = {"factor_names": None, "factor_kinds": None, "noise": noise}
     families = {family: [n for n in family.names if n in asked] for family in _FAMILIES}
     # All that is read from one matrix of informations shares it and its draws.
     if families[_FAMILY_OF["mig"]] and families[_FAMILY_OF["mig_sup"]]:
@@ -198,7 +194,7 @@ def evaluate(
     wanted = {family: names for family, names in families.items() if names}
     with progress("scoring", len(wanted)) as advance:
         for family, names in wanted.items():
-            found |= family.compute(codes, factors, names=tuple(names), seed=seed, **options)
+            found |= family.compute(codes, table, names=tuple(names), seed=seed, **options)
             advance()
     return Scores({name: found[name] for name in asked}, skipped)
 
@@ -210,7 +206,7 @@ def compare(
     *,
     metrics: Sequence[str] | None = None,
     factor_names: Sequence[str] | None = None,
-    factor_kinds: Sequence[str] | None = None,
+    factor_kinds: Sequence[str | None] | None = None,
     n_halves: int = 20,
     confidence: float = 0.95,
     seed: int = 0,
@@ -248,18 +244,14 @@ def compare(
     n_halves = check_positive("n_halves", n_halves, minimum=3)
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie between 0 and 1, not {confidence}")
-    factor_names, factor_kinds = factor_labels(factors, factor_names, factor_kinds)
-    both = [check_codes_factors(codes, factors, names=factor_names)[0] for codes in (first, second)]
-    table = check_codes_factors(first, factors)[1]
-    options: dict[str, Any] = {
-        "factor_names": factor_names,
-        "factor_kinds": factor_kinds,
-        "seed": seed,
-    }
-    scores = [evaluate(codes, table, metrics=metrics, noise=None, **options) for codes in both]
+    one, table = check_codes_factors(first, factors, names=factor_names, kinds=factor_kinds)
+    other, _ = check_codes_factors(second, table.values)
+    order = matching_rows(table.index, index_of(second), "first", "second")
+    both = (one, other if order is None else other[order])
+    scores = [evaluate(codes, table, metrics=metrics, noise=None, seed=seed) for codes in both]
     names = [name for name in scores[0] if name in scores[1]]
     halves = [
-        scores_of_halves(codes, table, metrics=names, n_halves=n_halves, **options)
+        scores_of_halves(codes, table, metrics=names, n_halves=n_halves, seed=seed)
         for codes in both
     ]
     return Comparison(
@@ -273,37 +265,31 @@ def compare(
             )
             for name in names
         },
-        n_samples=len(table),
+        n_samples=len(one),
         seed=seed,
     )
 
 
 def scores_of_halves(
-    codes: np.ndarray,
-    factors: np.ndarray,
+    codes: object,
+    factors: object,
     *,
     metrics: Sequence[str],
     n_halves: int,
     factor_names: Sequence[str] | None = None,
-    factor_kinds: Sequence[str] | None = None,
+    factor_kinds: Sequence[str | None] | None = None,
     seed: int = 0,
 ) -> dict[str, np.ndarray]:
     """Scores (n_halves,) of random halves of the rows, by metric.
 
     Representations of the same rows are scored on the same halves, if ``seed`` is the same.
     """
+    array, table = check_codes_factors(codes, factors, names=factor_names, kinds=factor_kinds)
+    n = len(array)
 
     def half(i: int, advance: Callable[[], None]) -> list[float]:
-        rows = np.random.default_rng([seed, 12, i]).permutation(len(factors))[: len(factors) // 2]
-        found = evaluate(
-            codes[rows],
-            factors[rows],
-            metrics=metrics,
-            factor_names=factor_names,
-            factor_kinds=factor_kinds,
-            noise=None,
-            seed=seed,
-        )
+        rows = np.random.default_rng([seed, 12, i]).permutation(n)[: n // 2]
+        found = evaluate(array[rows], table.take(rows), metrics=metrics, noise=None, seed=seed)
         advance()
         return [float(found[name]) for name in metrics]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -29,7 +30,7 @@ def explicitness(
     classifier: str = "multinomial",
     test: tuple[object, object] | None = None,
     factor_names: Sequence[str] | None = None,
-    factor_kinds: Sequence[str] | None = None,
+    factor_kinds: Sequence[str | None] | None = None,
     noise: Noise | None = Noise(),  # noqa: B008 - frozen
     seed: int = 0,
 ) -> Score:
@@ -63,13 +64,15 @@ def explicitness(
     subject, kinds = subject_of(
         codes,
         factors,
-        {"classifier": classifier, "n_test": None if test is None else len(test[0])},  # type: ignore[arg-type]
+        {"classifier": classifier},
         factor_names=factor_names,
         factor_kinds=factor_kinds,
         seed=seed,
         test=test,
         thin=10,
     )
+    n_test = len(subject.test[0]) if subject.test else None
+    subject = replace(subject, settings={**subject.settings, "n_test": n_test})
 
     def measure(codes, factors) -> dict[str, Reading]:
         # Draws judge on rows of their own: test rows fit no permutation.

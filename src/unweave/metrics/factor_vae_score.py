@@ -31,7 +31,7 @@ def factor_vae_score(
     n_test: int = 5_000,
     batch_size: int = 64,
     factor_names: Sequence[str] | None = None,
-    factor_kinds: Sequence[str] | None = None,
+    factor_kinds: Sequence[str | None] | None = None,
     noise: Noise | None = Noise(),  # noqa: B008 - frozen
     seed: int = 0,
 ) -> Score:

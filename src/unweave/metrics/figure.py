@@ -33,6 +33,8 @@ def draw(scores: Scores) -> Figure:
         image = ax.imshow(matrix, aspect="auto", cmap="viridis", vmin=0)
         ax.set_title(f"behind {name}", fontsize=9)
         ax.set_xticks(range(len(factors)), factors, rotation=45, ha="right", fontsize=8)
+        for label in ax.get_xticklabels():
+            label.set_parse_math(False)  # a dollar sign in a name is one
         ax.set_ylabel("latent")
         figure.colorbar(image, ax=ax, shrink=0.8)
     return figure

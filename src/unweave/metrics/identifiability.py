@@ -28,7 +28,7 @@ def mean_correlation_coefficient(
     *,
     correlation: str = "pearson",
     factor_names: Sequence[str] | None = None,
-    factor_kinds: Sequence[str] | None = None,
+    factor_kinds: Sequence[str | None] | None = None,
     noise: Noise | None = Noise(),  # noqa: B008 - frozen
     seed: int = 0,
 ) -> Score:
@@ -64,8 +64,8 @@ def mean_correlation_coefficient(
         factor_names=factor_names,
         factor_kinds=factor_kinds,
         seed=seed,
+        needs_levels=False,
     )
-    kinds = kinds or ("ordinal",) * len(subject.names)
 
     def measure(codes, factors) -> dict[str, Reading]:
         from scipy.optimize import linear_sum_assignment
@@ -91,7 +91,7 @@ def linear_r2(
     *,
     test: tuple[object, object] | None = None,
     factor_names: Sequence[str] | None = None,
-    factor_kinds: Sequence[str] | None = None,
+    factor_kinds: Sequence[str | None] | None = None,
     noise: Noise | None = Noise(),  # noqa: B008 - frozen
     seed: int = 0,
 ) -> Score:
@@ -124,10 +124,10 @@ def linear_r2(
         factor_names=factor_names,
         factor_kinds=factor_kinds,
         seed=seed,
+        needs_levels=False,
         test=test,
         thin=2,
     )
-    kinds = kinds or ("ordinal",) * len(subject.names)
 
     def measure(codes, factors) -> dict[str, Reading]:
         split = hold_out(codes, factors, subject.test_of(codes, factors), seed)
@@ -147,8 +147,7 @@ def _ranked(factors: np.ndarray, kinds: Sequence[str]) -> np.ndarray:
         rankdata(column) if kind in ("ordinal", "continuous") else column
         for column, kind in zip(factors.T, kinds, strict=True)
     ]
-    ranked = np.stack(columns, axis=1)
-    return ranked.astype(np.int64) if (ranked == np.round(ranked)).all() else ranked
+    return np.stack(columns, axis=1)
 
 
 def _correlations(scaled: np.ndarray, target: np.ndarray) -> np.ndarray:

@@ -23,7 +23,7 @@ def infomec(
     n_neighbors: int = 10,
     prune_below: float = 0.05,
     factor_names: Sequence[str] | None = None,
-    factor_kinds: Sequence[str] | None = None,
+    factor_kinds: Sequence[str | None] | None = None,
     noise: Noise | None = Noise(),  # noqa: B008 - frozen
     seed: int = 0,
 ) -> Scores:

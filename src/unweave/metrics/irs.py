@@ -25,7 +25,7 @@ def interventional_robustness_score(
     convention: str = "standardised",
     diff_quantile: float = 0.99,
     factor_names: Sequence[str] | None = None,
-    factor_kinds: Sequence[str] | None = None,
+    factor_kinds: Sequence[str | None] | None = None,
     noise: Noise | None = Noise(),  # noqa: B008 - frozen
     seed: int = 0,
 ) -> Score:

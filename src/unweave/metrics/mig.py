@@ -29,7 +29,7 @@ def mutual_information_gap(
     n_bins: int = 20,
     binning: str = "equal_width",
     factor_names: Sequence[str] | None = None,
-    factor_kinds: Sequence[str] | None = None,
+    factor_kinds: Sequence[str | None] | None = None,
     noise: Noise | None = Noise(),  # noqa: B008 - frozen
     seed: int = 0,
 ) -> Score:
@@ -45,7 +45,9 @@ def mutual_information_gap(
     Parameters
     ----------
     codes, factors
-        Arrays (samples, latents) and (samples, factors) of the same rows.
+        Arrays, tensors or data frames (samples, latents) and (samples, factors) of the same rows.
+        Codes are numbers, factors numbers or words. Two data frames with an index are matched by
+        it. Missing values are refused.
     estimator
         ``disentanglement_lib``, the plug-in estimate of that library and most papers;
         ``miller_madow``, its first-order bias correction; ``adjusted``, corrected exactly for
@@ -56,7 +58,11 @@ def mutual_information_gap(
         Each latent is cut into this many bins of ``equal_width`` or by ``quantile``; outliers
         destroy the first and do nothing to the second.
     factor_names, factor_kinds
-        One for each factor. Factors of kind ``continuous`` that are not whole numbers are binned.
+        One for each factor; without them those of the data frame, the position, and what the
+        column says: ``categorical`` for words and booleans (``ordinal`` for a categorical that
+        declares an order), ``ordinal`` for numbers. A kind may be None to leave it to the column.
+        Factors of kind ``continuous`` are cut into ``n_bins`` bins of equal width. Levels of words
+        are sorted, or in the order of the categorical; ``levels`` of the score has their names.
     noise
         What to spend on chance level, p-value and interval; None for the bare value alone.
     seed

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from unweave._check import check_codes, check_codes_factors, constant_columns
-from unweave.metrics._information import entropies, factor_levels
+from unweave._check import check_codes, constant_columns
+from unweave._factors import check_codes_factors
+from unweave._tables import index_of, matching_rows
+from unweave.metrics._information import check_levels, entropies, factor_levels
 from unweave.metrics.mig import top_gap
 from unweave.metrics.score import Details, Score
 
@@ -60,30 +62,36 @@ def posterior_mutual_information_gap(
     >>> round(float(posterior_mutual_information_gap(factors, sharp, factors)), 6)
     1.0
     """
-    means, factors = check_codes_factors(means, factors, min_latents=2, names=factor_names)
-    log_variances = check_codes(log_variances)
-    if log_variances.shape != means.shape:
+    index = index_of(means)
+    order = matching_rows(index, index_of(log_variances), "means", "log variances")
+    averages, table = check_codes_factors(means, factors, min_latents=2, names=factor_names)
+    variances = check_codes(log_variances)
+    if order is not None:
+        variances = variances[order]
+    if variances.shape != averages.shape:
         raise ValueError(
-            f"means have shape {means.shape} and log variances {log_variances.shape}: they must "
+            f"means have shape {averages.shape} and log variances {variances.shape}: they must "
             "be of the same rows and latents"
         )
-    levels, n_levels = factor_levels(factors)
-    deviations = np.exp(0.5 * log_variances.astype(np.float64))
+    check_levels(table.values)
+    levels, n_levels = factor_levels(table.values)
+    deviations = np.exp(0.5 * variances.astype(np.float64))
     information = np.stack(
         [
             _information(mean, deviation, levels, n_levels)
-            for mean, deviation in zip(means.T.astype(np.float64), deviations.T, strict=True)
+            for mean, deviation in zip(averages.T.astype(np.float64), deviations.T, strict=True)
         ]
     )
     gaps = top_gap(information / entropies(levels, n_levels))
-    names = list(factor_names or (str(k) for k in range(factors.shape[1])))
     details = Details(
-        per_factor=dict(zip(names, gaps.tolist(), strict=True)),
+        per_factor=dict(zip(table.labels, gaps.tolist(), strict=True)),
         matrix=information,
         settings={"metric": "posterior_mutual_information_gap", "estimator": "chen2018"},
-        n_samples=len(means),
+        n_samples=len(averages),
         seed=0,
-        dead_latents=tuple(constant_columns(means).tolist()),
+        dead_latents=tuple(constant_columns(averages).tolist()),
+        notes=table.notes,
+        levels={table.labels[k]: words for k, words in table.words.items()},
     )
     return Score("posterior_mig", float(gaps.mean()), details)
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from unweave._check import check_choice
-from unweave.metrics._information import factor_levels
+from unweave._factors import LEVELS_OF_CIRCLE
+from unweave.metrics._information import check_levels, factor_levels
 from unweave.metrics._predictors import hold_out, targets_by_kind
 from unweave.metrics._subject import subject_of
 from unweave.metrics.mig import top_gap
@@ -28,7 +29,7 @@ def separated_attribute_predictability(
     convention: str = "by_kind",
     continuous_factors: bool = False,
     factor_names: Sequence[str] | None = None,
-    factor_kinds: Sequence[str] | None = None,
+    factor_kinds: Sequence[str | None] | None = None,
     test: tuple[object, object] | None = None,
     noise: Noise | None = Noise(),  # noqa: B008 - frozen
     seed: int = 0,
@@ -54,8 +55,8 @@ def separated_attribute_predictability(
     continuous_factors
         Only with ``convention="disentanglement_lib"``, which has the same option.
     factor_names, factor_kinds
-        One for each factor; without kinds all count as ordinal. The levels of a circular factor
-        are whole numbers once around the circle, or angles in radians.
+        As of :func:`~unweave.metrics.mutual_information_gap`. The levels of a circular factor are
+        whole numbers once around the circle, or angles in radians.
     test
         Codes and factors of other rows, on which classifiers are judged. Without it, a random third
         of the rows is held out for that.
@@ -83,7 +84,7 @@ def separated_attribute_predictability(
             "continuous_factors belongs to convention='disentanglement_lib'; by kind, say which "
             "factors are continuous in factor_kinds"
         )
-    subject, known_kinds = subject_of(
+    subject, kinds = subject_of(
         codes,
         factors,
         {},
@@ -91,17 +92,18 @@ def separated_attribute_predictability(
         factor_kinds=factor_kinds,
         seed=seed,
         min_latents=2,
+        needs_levels=False,
         test=test,
     )
-    n_factors = len(subject.names)
-    kinds = known_kinds or ("ordinal",) * n_factors
     if convention == "disentanglement_lib":
-        kinds = ("ordinal" if continuous_factors else "categorical",) * n_factors
+        kinds = ("ordinal" if continuous_factors else "categorical",) * len(kinds)
+    classes = [k for k, kind in enumerate(kinds) if kind == "categorical"]
+    check_levels(subject.factors[:, classes])
     subject = replace(
         subject,
         settings={
             "convention": convention,
-            "factor_kinds": list(kinds),
+            "factor_kinds": ["circular" if k == LEVELS_OF_CIRCLE else k for k in kinds],
             "svm_C": _C if "categorical" in kinds else None,
             "n_test": len(subject.test[0]) if subject.test else None,
         },

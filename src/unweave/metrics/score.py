@@ -75,6 +75,8 @@ class Details:
         noise scores is ``chance``.
     notes
         Sentences that a reader of the value should know.
+    levels
+        What the levels 0, 1, ... of a factor of words are called, by its name.
     extras
         Further numbers that came with the value, by name.
     """
@@ -94,6 +96,7 @@ class Details:
     p_value: float | None = None
     ceiling: float | None = None
     notes: tuple[str, ...] = field(default=())
+    levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     extras: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -149,6 +152,7 @@ class Score(float):
             "matrix": d.matrix.tolist(),
             "settings": dict(d.settings),
             "notes": list(d.notes),
+            "levels": {name: list(words) for name, words in d.levels.items()},
             "extras": dict(d.extras),
         }
 

@@ -85,6 +85,8 @@ class Subject:
     notes: tuple[str, ...] = ()
     tops: Mapping[str, float | None] = field(default_factory=dict)
     """What no code exceeds, 1 unless said; None if there is no bound, and no adjusting."""
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What the levels of a factor are called, by its name."""
     label: str = ""
     """What follows the name of each score when it is printed."""
     thin: int = 1
@@ -149,6 +151,7 @@ def _details(subject: Subject, name: str, reading: Reading) -> Details:
         dead_latents=tuple(dead.tolist()),
         adjusted=subject.adjusted.get(name),
         notes=notes,
+        levels=subject.words,
         extras=dict(reading.extras),
     )
 

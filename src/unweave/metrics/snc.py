@@ -21,7 +21,7 @@ def single_neuron_classification(
     *,
     test: tuple[object, object] | None = None,
     factor_names: Sequence[str] | None = None,
-    factor_kinds: Sequence[str] | None = None,
+    factor_kinds: Sequence[str | None] | None = None,
     noise: Noise | None = Noise(),  # noqa: B008 - frozen
     seed: int = 0,
 ) -> Score:

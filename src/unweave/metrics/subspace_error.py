@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unweave._parallel import n_cores
+from unweave._tables import plain
 
 __all__ = ["SubspaceError", "subspace_error", "unaligned_subspace_error"]
 
@@ -60,6 +61,7 @@ def subspace_error(
     >>> subspace_error([second, first], [first, second]).mean
     0.0
     """
+    found, true = _arrays(found, "found bases"), _arrays(true, "true bases")
     shapes = {basis.shape[:2] for basis in (*found, *true)}
     if len(shapes) != 1:
         raise ValueError(f"bases must be of the same samples and features, not {sorted(shapes)}")
@@ -109,6 +111,8 @@ def unaligned_subspace_error(
     """
     from scipy.spatial import cKDTree
 
+    found, true = _arrays(found, "found bases"), _arrays(true, "true bases")
+    points, true_points = _arrays((points, true_points), "points")
     own, truth = (np.concatenate(bases, axis=2) for bases in (found, true))  # (n, features, k)
     n, k = len(own), truth.shape[2]
     n_near = max(2 * k, 10) if n_neighbors is None else n_neighbors
@@ -128,6 +132,10 @@ def unaligned_subspace_error(
     turned = np.split(right, cuts[0], axis=2)
     turned_true = np.split(left.transpose(0, 2, 1), cuts[1], axis=2)
     return subspace_error(turned, turned_true, seed=seed)
+
+
+def _arrays(parts: Sequence[object], what: str) -> list[np.ndarray]:
+    return [np.asarray(plain(part, what)) for part in parts]
 
 
 def _whitening(rows: np.ndarray) -> np.ndarray:

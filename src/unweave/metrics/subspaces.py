@@ -25,7 +25,7 @@ def subspace_angle(
     probe: str = "ridge",
     max_rank: int = 8,
     factor_names: Sequence[str] | None = None,
-    factor_kinds: Sequence[str] | None = None,
+    factor_kinds: Sequence[str | None] | None = None,
     noise: Noise | None = Noise(),  # noqa: B008 - frozen
     seed: int = 0,
 ) -> Score:
@@ -76,12 +76,12 @@ def subspace_angle(
         factor_names=factor_names,
         factor_kinds=factor_kinds,
         seed=seed,
+        needs_levels=False,
         min_latents=2,
         min_factors=2,
         tops={"subspace_angle": np.pi / 2},
         thin=2,
     )
-    kinds = kinds or ("ordinal",) * len(subject.names)
 
     def measure(codes, factors) -> dict[str, Reading]:
         split = hold_out(codes, factors, None, seed)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from unweave._check import check_choice, check_codes
+from unweave._check import check_choice, check_codes, check_names
+from unweave._tables import index_of, matching_rows, plain
 from unweave.metrics._predictors import scaled_like
 from unweave.metrics.score import Chance, Details, Score
 from unweave.metrics.significance import p_value
@@ -79,9 +80,10 @@ def unsupervised_disentanglement_ranking(
             f"models have {[len(codes) for codes in models]} rows: row i of all of them must "
             "belong to the same sample"
         )
-    labels = list(names) if names is not None else [str(i) for i in range(len(models))]
-    if len(labels) != len(models):
-        raise ValueError(f"{len(labels)} names were given for {len(models)} models")
+    for i, codes in enumerate(codes_of_models):
+        rows = matching_rows(index_of(codes_of_models[0]), index_of(codes), "model 0", f"model {i}")
+        models[i] = models[i] if rows is None else models[i][rows]
+    labels = check_names("model", range(len(models)) if names is None else names, len(models))
     active = [
         _active(codes, kl[i] if kl is not None else None, kl_threshold, i)
         for i, codes in enumerate(models)
@@ -113,7 +115,7 @@ def _active(codes: np.ndarray, kl: object, threshold: float, model: int) -> np.n
     (scaled,) = scaled_like(codes)
     if kl is None:
         return scaled[:, scaled.any(axis=0)]
-    divergence = np.asarray(kl, dtype=np.float64)
+    divergence = np.asarray(plain(kl, f"kl of model {model}"), dtype=np.float64)
     if divergence.shape != (codes.shape[1],):
         raise ValueError(
             f"kl of model {model} has shape {divergence.shape}, and its codes have "

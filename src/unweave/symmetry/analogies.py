@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unweave._check import check_positive
+from unweave._tables import plain
 from unweave.datasets import FactorDataset, Symmetry
 
 __all__ = ["Accuracy", "analogy_accuracy", "by_rotation", "by_transport", "parallelogram"]
@@ -123,7 +124,7 @@ def _answered(
     column = space.position(group.factor)
 
     def codes_of(levels: np.ndarray) -> np.ndarray:
-        return encode(space.indices(levels))
+        return np.asarray(plain(encode(space.indices(levels)), "codes"))
 
     after = group.act(of_fitting, element, space)
     stays = after[:, column] >= 0

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from unweave._check import check_codes, check_positive
+from unweave._tables import plain
 from unweave.datasets import FactorDataset
 from unweave.datasets.symmetries import Symmetry
 from unweave.metrics.score import Chance
@@ -200,7 +201,8 @@ class _Moves:
                 after = group.act(levels, element, dataset.space)
                 stays = np.asarray((after >= 0).all(axis=1))
                 moved = np.zeros_like(self.codes)
-                moved[stays] = encode(dataset.space.indices(after[stays])) - self.centre
+                reached = encode(dataset.space.indices(after[stays]))
+                moved[stays] = np.asarray(plain(reached, "codes")) - self.centre
                 found[element] = moved, stays
             self.moved.append(found)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from unweave._check import check_codes, check_positive
+from unweave._check import check_codes, check_names, check_positive
 from unweave.metrics import Noise
 from unweave.metrics.score import Chance, Details, Score
 from unweave.metrics.significance import interval, p_value
@@ -72,7 +72,7 @@ def linear_symmetry_distance(
     array = check_codes(codes, min_latents=2)
     max_frequency = check_positive("max_frequency", max_frequency)
     grid = on_grid(array, sizes, smallest=3)
-    labels = [str(n) for n in names] if names is not None else [str(k) for k in range(len(sizes))]
+    labels = check_names("factor", range(len(sizes)) if names is None else names, len(sizes))
     spreads, frequencies = _spreads(grid, max_frequency)
     details: dict[str, Any] = {
         "per_factor": dict(zip(labels, spreads.tolist(), strict=True)),

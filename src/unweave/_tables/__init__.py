@@ -1,0 +1,19 @@
+"""What users hand in, read as NumPy arrays: arrays, tensors and data frames of any library."""
+
+from unweave._tables.arrays import as_array, plain
+from unweave._tables.columns import Column, word
+from unweave._tables.rows import column_names, index_of, matching_columns, matching_rows
+from unweave._tables.table import Table, read_table
+
+__all__ = [
+    "Column",
+    "Table",
+    "as_array",
+    "column_names",
+    "index_of",
+    "matching_columns",
+    "matching_rows",
+    "plain",
+    "read_table",
+    "word",
+]

@@ -1,0 +1,82 @@
+"""Arrays and tensors of any library as NumPy arrays on the host."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+__all__ = ["as_array", "plain"]
+
+
+def as_array(data: Any, what: str) -> np.ndarray:
+    """Any array, tensor or nested list as a dense NumPy array; masked arrays stay masked.
+
+    Floats of less than single precision that NumPy does not know become float32. Lists that hold
+    words become arrays of objects, so that their numbers stay numbers.
+
+    Raises
+    ------
+    ValueError
+        If NumPy cannot read it.
+    """
+    try:
+        if isinstance(data, np.ndarray):
+            return data if isinstance(data, np.ma.MaskedArray) else np.asarray(data)
+        if hasattr(data, "detach"):
+            return _from_torch(data)
+        if hasattr(data, "toarray"):  # a sparse matrix of scipy
+            return np.asarray(data.toarray())
+        if isinstance(data, list | tuple):
+            return _from_sequence(data, what)
+        return np.asarray(data)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"{what} of type {type(data).__name__} cannot be read as an array ({error}): pass a "
+            "NumPy array, a tensor or a data frame"
+        ) from error
+
+
+def plain(data: Any, what: str) -> Any:
+    """NumPy arrays in place of tensors and masked arrays; everything else as it is.
+
+    For those who validate arrays themselves.
+
+    Raises
+    ------
+    ValueError
+        If values are masked.
+    """
+    if hasattr(data, "detach"):
+        return as_array(data, what)
+    if not isinstance(data, np.ma.MaskedArray):
+        return data
+    mask = np.ma.getmaskarray(data)
+    if mask.any():
+        n_rows = int(mask.reshape(len(mask), -1).any(axis=1).sum())
+        raise ValueError(
+            f"{what} hold {int(mask.sum())} missing values (masked) in {n_rows} rows: drop these "
+            "rows or fill them in"
+        )
+    return data.data
+
+
+def _from_torch(tensor: Any) -> np.ndarray:
+    tensor = tensor.detach()
+    if tensor.is_quantized:
+        tensor = tensor.dequantize()
+    if str(tensor.layout) != "torch.strided":
+        tensor = tensor.to_dense()
+    tensor = tensor.cpu()
+    if tensor.is_floating_point() and tensor.element_size() < 4:
+        tensor = tensor.float()
+    return tensor.resolve_conj().resolve_neg().numpy()
+
+
+def _from_sequence(data: Sequence[Any], what: str) -> np.ndarray:
+    parts = [as_array(part, what) if hasattr(part, "detach") else part for part in data]
+    if any(isinstance(part, np.ma.MaskedArray) for part in parts):
+        return np.ma.array(parts)
+    array = np.asarray(parts)
+    return np.array(parts, dtype=object) if array.dtype.kind in "SU" else array
