@@ -101,7 +101,9 @@ def interventional_subject(
         **settings,
     }
     notes = () if is_grid else (_GROUPING,)
-    subject, kinds = subject_of(codes, factors, settings, notes=notes, **options)
+    # Other conventions weigh or prune latents by their spread.
+    keep = () if convention == "standardised" else ("scale",)
+    subject, kinds = subject_of(codes, factors, settings, notes=notes, keep=keep, **options)
 
     def groups_of(table: np.ndarray) -> Sequence[Groups | GridGroups]:
         if is_grid and table is subject.factors:

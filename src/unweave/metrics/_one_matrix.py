@@ -105,7 +105,7 @@ def one_matrix_scores(
     if is_binned:
         if binning == "equal_width":
             warn_of_outliers(bins_of_whole, codes, n_bins)
-        subject = replace(subject, notes=_notes(factors, kinds, n_bins))
+        subject = replace(subject, notes=subject.notes + _notes(factors, kinds, n_bins))
     if "mig" in formulas and (estimator == "adjusted" or noise is not None):
         exact = formulas["mig"](table(codes, factors, "adjusted")).value
         subject = replace(subject, adjusted={"mig": exact})

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from unweave._check import check_codes_factors, check_factor_kinds, factor_labels
+from unweave.metrics._scale import Scale, number_kind, resolution_notes
 from unweave.metrics.significance import Subject
 
 __all__ = ["subject_of"]
@@ -22,9 +25,16 @@ def subject_of(
     min_latents: int = 1,
     min_factors: int = 1,
     test: tuple[object, object] | None = None,
+    keep: Collection[str] = (),
+    notes: tuple[str, ...] = (),
     **options: Any,
 ) -> tuple[Subject, tuple[str, ...] | None]:
-    """The checked arrays with what their scores say of themselves, and the kinds of factors."""
+    """The checked arrays with what their scores say of themselves, and the kinds of factors.
+
+    The codes of the subject have neither offset nor scale but for what ``keep`` names, as of
+    :meth:`Scale.of`.
+    """
+    kind = number_kind(codes)
     factor_names, factor_kinds = factor_labels(factors, factor_names, factor_kinds)
     codes, factors = check_codes_factors(
         codes, factors, min_latents=min_latents, names=factor_names
@@ -43,12 +53,24 @@ def subject_of(
                 "circle are whole numbers from 0 on, once around, or angles in radians"
             )
     names = list(factor_names or map(str, range(n_factors)))
-    checked = _check_test(test, codes.shape[1])
-    return Subject(codes, factors, names, settings, seed, test=checked, **options), kinds
+    scale = Scale.of(codes, keep)
+    subject = Subject(
+        scale.apply(codes),
+        factors,
+        names,
+        settings,
+        seed,
+        notes=(*notes, *resolution_notes(codes, kind or codes.dtype.name)),
+        test=_check_test(test, codes.shape[1], scale),
+        **options,
+    )
+    return subject, kinds
 
 
-def _check_test(test: tuple[object, object] | None, n_latents: int) -> tuple | None:
-    """Codes and factors of the rows that predictors are judged on, checked.
+def _check_test(
+    test: tuple[object, object] | None, n_latents: int, scale: Scale
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Codes, in the ``scale`` of the others, and factors of the rows that predictors are judged on.
 
     Raises
     ------
@@ -63,4 +85,4 @@ def _check_test(test: tuple[object, object] | None, n_latents: int) -> tuple | N
             f"test codes have {codes.shape[1]} latents and codes {n_latents}: both must come from "
             "the same encoder"
         )
-    return codes, factors
+    return scale.apply(codes), factors

@@ -8,6 +8,7 @@ import numpy as np
 
 from unweave._check import check_codes, check_codes_factors, constant_columns
 from unweave.metrics._information import entropies, factor_levels
+from unweave.metrics._scale import Scale
 from unweave.metrics.mig import top_gap
 from unweave.metrics.score import Details, Score
 
@@ -67,12 +68,13 @@ def posterior_mutual_information_gap(
             f"means have shape {means.shape} and log variances {log_variances.shape}: they must "
             "be of the same rows and latents"
         )
+    centred = Scale.of(means, keep=("scale",)).apply(means)
     levels, n_levels = factor_levels(factors)
     deviations = np.exp(0.5 * log_variances.astype(np.float64))
     information = np.stack(
         [
             _information(mean, deviation, levels, n_levels)
-            for mean, deviation in zip(means.T.astype(np.float64), deviations.T, strict=True)
+            for mean, deviation in zip(centred.T.astype(np.float64), deviations.T, strict=True)
         ]
     )
     gaps = top_gap(information / entropies(levels, n_levels))
