@@ -60,14 +60,14 @@ def bin_codes(codes: np.ndarray, n_bins: int, binning: str = "equal_width") -> n
     """
     from unweave.metrics import _kernels
 
-    columns = np.ascontiguousarray(codes.T, dtype=np.float64)
+    columns = np.ascontiguousarray(codes.T)
     n = columns.shape[1]
     if binning == "quantile":
         # Quantile i lies between two codes, of which the upper one bounds the same rows.
         ranks = -(-np.arange(n_bins) * (n - 1) // n_bins)
         lower = np.partition(columns, np.unique(ranks), axis=1)[:, ranks]
         return _kernels.digitise(columns, lower)
-    low, high = columns.min(axis=1), columns.max(axis=1)
+    low, high = (ends.astype(np.float64) for ends in (columns.min(axis=1), columns.max(axis=1)))
     constant = low == high
     low, high = np.where(constant, low - 0.5, low), np.where(constant, high + 0.5, high)
     edges = np.linspace(low, high, n_bins + 1, axis=-1)[:, :-1]

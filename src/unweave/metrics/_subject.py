@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from unweave._check import check_codes_factors, check_factor_kinds, factor_labels
-from unweave.metrics._scale import Scale, number_kind, resolution_notes
+from unweave.metrics._scale import Scale, number_kind
 from unweave.metrics.significance import Subject
 
 __all__ = ["subject_of"]
@@ -34,8 +34,8 @@ def subject_of(
     The codes of the subject have neither offset nor scale but for what ``keep`` names, as of
     :meth:`Scale.of`.
     """
-    kind = number_kind(codes)
     factor_names, factor_kinds = factor_labels(factors, factor_names, factor_kinds)
+    given = codes
     codes, factors = check_codes_factors(
         codes, factors, min_latents=min_latents, names=factor_names
     )
@@ -60,7 +60,7 @@ def subject_of(
         names,
         settings,
         seed,
-        notes=(*notes, *resolution_notes(codes, kind or codes.dtype.name)),
+        notes=(*notes, *scale.notes(number_kind(given, codes))),
         test=_check_test(test, codes.shape[1], scale),
         **options,
     )

@@ -7,7 +7,7 @@ import numpy as np
 from unweave._check import check_choice, check_codes, check_positive, constant_columns
 from unweave.metrics._information import BINNINGS, bin_codes, latent_information, warn_of_outliers
 from unweave.metrics._predictors import scaled_like
-from unweave.metrics._scale import Scale, number_kind, resolution_notes
+from unweave.metrics._scale import Scale, number_kind
 from unweave.metrics.score import Reading, Scores
 from unweave.metrics.significance import Noise, Subject, score_all
 
@@ -74,8 +74,8 @@ def latent_dependence(
     check_choice("convention", convention, _CONVENTIONS)
     check_choice("binning", binning, BINNINGS)
     n_bins = check_positive("n_bins", n_bins, minimum=2)
-    notes = resolution_notes(codes, number_kind(given) or codes.dtype.name)
-    codes = Scale.of(codes, () if convention == "standardised" else ("scale",)).apply(codes)
+    scale = Scale.of(codes, () if convention == "standardised" else ("scale",))
+    notes, codes = scale.notes(number_kind(given, codes)), scale.apply(codes)
     dead = constant_columns(codes)
     if codes.shape[1] - dead.size < 2 or len(codes) < 2:
         raise ValueError(
