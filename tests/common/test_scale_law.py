@@ -254,6 +254,14 @@ class TestDeadLatents:
         score = mutual_information_gap(np.insert(NOISY, 1, level, axis=1), FACTORS, noise=None)
         assert score.dead_latents == (1,)
 
+    @pytest.mark.parametrize("name", ["mig_sup", "med_disentanglement", "med_completeness"])
+    @pytest.mark.parametrize("estimator", ["disentanglement_lib", "ksg"])
+    def test_a_constant_does_not_count_whatever_the_estimator(self, name, estimator):
+        options = {"estimator": estimator, "noise": None}
+        dead = np.insert(NOISY, 1, 1e5 + 0.1, axis=1)
+        values = [float(METRICS[name](codes, FACTORS, **options)) for codes in (NOISY, dead)]
+        assert values[1] == pytest.approx(values[0])
+
     @pytest.mark.parametrize("level", [1e-9, 1.0, 1.7e9])
     def test_a_latent_of_two_neighbouring_numbers_is_alive(self, level):
         codes = NOISY.copy()

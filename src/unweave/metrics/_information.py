@@ -38,6 +38,8 @@ class InformationTable:
     """The same over the factor's entropy."""
     factor_entropy: np.ndarray
     """(factors,)"""
+    alive: np.ndarray
+    """(latents,) whether the latent varies, or fills more than one bin if it was binned."""
     code_entropy: np.ndarray | None = None
     """(latents,), of the binned codes; None where nothing was binned."""
     n_bins: int | None = None
@@ -173,7 +175,8 @@ def binned_table(
         information = information - expected
         # No room: as many levels as rows, where every code is a perfect guess and says nothing.
         normalised = np.where(room > 1e-9, information / np.maximum(room, 1e-9), 0.0)
-    return InformationTable(information, normalised, factor_entropy, code_entropy, n_bins)
+    alive = code_cells > 1
+    return InformationTable(information, normalised, factor_entropy, alive, code_entropy, n_bins)
 
 
 def neighbour_table(
@@ -201,10 +204,10 @@ def neighbour_table(
     information = _kernels.neighbour_information(
         columns, ordered, levels, n_levels, n_neighbours, psi
     )
-    information[columns.min(axis=1) == columns.max(axis=1)] = 0.0
-    information[information < _NOTHING] = 0.0
+    alive = columns.min(axis=1) < columns.max(axis=1)
+    information[~alive[:, None] | (information < _NOTHING)] = 0.0
     entropy = entropies(levels, n_levels)
-    return InformationTable(information, information / entropy, entropy)
+    return InformationTable(information, information / entropy, entropy, alive)
 
 
 def latent_information(bins: np.ndarray, n_bins: int) -> np.ndarray:

@@ -134,11 +134,9 @@ def jemmig(
 def read_mig_sup(table: InformationTable, convention: str = "by_factor_entropy") -> Reading:
     """Mean gap between the two factors that a latent knows most of."""
     normalised = table.normalised
-    alive = np.ones(len(normalised), dtype=bool)
-    if table.code_entropy is not None:
-        alive = table.code_entropy > 1e-12
-        if convention == "by_code_entropy":
-            normalised = table.information / np.maximum(table.code_entropy, 1e-12)[:, None]
+    alive = table.alive
+    if convention == "by_code_entropy" and table.code_entropy is not None:
+        normalised = table.information / np.maximum(table.code_entropy, 1e-12)[:, None]
     gaps = np.where(alive, top_gap(normalised.T, 1.0), 0.0)
     value = float(gaps[alive].mean()) if alive.any() else 0.0
     return Reading(value, gaps, table.information)

@@ -85,6 +85,7 @@ def separated_attribute_predictability(
             "continuous_factors belongs to convention='disentanglement_lib'; by kind, say which "
             "factors are continuous in factor_kinds"
         )
+    as_they_are = convention == "disentanglement_lib" and not continuous_factors
     subject, known_kinds = subject_of(
         codes,
         factors,
@@ -94,7 +95,7 @@ def separated_attribute_predictability(
         seed=seed,
         min_latents=2,
         test=test,
-        keep=("offset", "scale") if convention == "disentanglement_lib" else (),
+        keep=("offset", "scale") if as_they_are else (),
     )
     n_factors = len(subject.names)
     kinds = known_kinds or ("ordinal",) * n_factors
