@@ -216,6 +216,16 @@ def test_conventions_that_weigh_latents_by_their_scale_see_no_offset(metric):
     assert float(metric(codes / [0.02, 1.0, 3.0])) != pytest.approx(plain, abs=1e-4)
 
 
+def test_dependence_of_small_codes_is_as_significant_as_of_large_ones():
+    mixed = NOISY @ [[1, 1, 0], [0, 1, 1], [0, 0, 1]]
+    for convention in ("standardised", "disentanglement_lib"):
+        options = {"convention": convention, "noise": Noise(60, 2, 5)}
+        small, large = (latent_dependence(mixed * s, **options) for s in (1e-9, 1.0))
+        for name, score in large.items():
+            assert small[name].p_value == pytest.approx(score.p_value, rel=1e-3), name
+            assert score.p_value < 0.05, name
+
+
 @pytest.mark.parametrize("backend", ["gradient_boosting", "scikit_learn", "random_forest", "lasso"])
 def test_dci_of_small_codes_is_that_of_large_ones(backend):
     def dci(codes, **options):
@@ -297,6 +307,16 @@ class TestLostResolution:
             mutual_information_gap(FACTORS + 2**60, FACTORS, noise=None)
         spread = mutual_information_gap(FACTORS * 2**40 + 2**60, FACTORS, noise=None)
         assert float(spread) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("name", ["mig", "sap", "mcc", "linear_r2", "subspace_angle", "irs"])
+def test_units_of_continuous_factors_do_not_matter(name):
+    factors = FACTORS + 0.3
+    options = {"factor_kinds": "continuous", "noise": None}
+    expected = float(METRICS[name](NOISY, factors, **options))
+    for offset, scale in ((0, 1e200), (0, 1e-200), (1.7e9, 1.0), (1e6, 1e-9)):
+        moved = (factors + offset) * scale
+        assert float(METRICS[name](NOISY, moved, **options)) == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("level", [0, 2**62])
