@@ -141,7 +141,8 @@ PAGES: dict[str, dict[str, Callable]] = {
     "sap": {
         "default (ordinal factors: R²)": one(sap),
         "categorical factors (support vector machine)": one(sap, **categorical),
-        "the same, codes ten times as large": lambda c, f: one(sap, **categorical)(10 * c, f),
+        'convention="disentanglement_lib" (raw scale)': one(sap, **raw),
+        "the same, codes ten times as large": lambda c, f: one(sap, **raw)(10 * c, f),
     },
     "dci": {
         f"{letter}, {backend}": part(f"dci_{name}", dci, backend=backend)

@@ -17,6 +17,7 @@ __all__ = [
     "check_indices",
     "check_names",
     "check_positive",
+    "column_range",
     "constant_columns",
     "not_finite",
     "short",
@@ -40,10 +41,13 @@ def check_codes(codes: object, *, min_latents: int = 1) -> np.ndarray:
     """
     table = read_table(codes, "codes", "(samples, latents)")
     array = table.numbers("(samples, latents)")
+    if array.dtype.kind in "iu":
+        _check_resolution(array)
     if array.dtype not in (np.float32, np.float64):
         array = array.astype(np.float32 if array.dtype == np.float16 else np.float64)
     # One walk for both checks: nan and infinity are the largest of their column.
-    largest = _largest(array)
+    low, high = column_range(array)
+    largest = np.maximum(-low, high)
     if not np.isfinite(largest).all():
         columns, found = not_finite(array)
         raise ValueError(
@@ -173,15 +177,32 @@ def suggestion(word: str, choices: Iterable[str]) -> str:
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 
-def _largest(array: np.ndarray) -> np.ndarray:
-    """Largest absolute value (columns,) of each column; nan if it holds one."""
+def column_range(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Smallest and largest value (columns,) of each column; nan if it holds one."""
     rows, columns = array.shape
     # Reductions of narrow tables are slow: lay rows side by side first.
     beside = min(rows, max(1, 512 // columns))
     whole = rows // beside * beside
-    folded = np.abs(array[:whole]).reshape(-1, beside * columns).max(axis=0)
-    folded = folded.reshape(beside, columns).max(axis=0)
-    return np.maximum(folded, np.abs(array[whole:]).max(axis=0, initial=0))
+    folded = array[:whole].reshape(-1, beside * columns)
+    rest = array[whole - 1 :]
+    low, high = (
+        reduce(reduce(folded, axis=0).reshape(beside, columns), axis=0)
+        for reduce in (np.min, np.max)
+    )
+    return np.minimum(low, rest.min(axis=0)), np.maximum(high, rest.max(axis=0))
+
+
+def _check_resolution(array: np.ndarray) -> None:
+    """Refuse whole numbers whose differences double precision cannot hold."""
+    low, high = column_range(array)
+    for j, (least, most) in enumerate(zip(low.tolist(), high.tolist(), strict=True)):
+        step = float(np.spacing(float(max(-least, most))))
+        if step > 1 and least < most and most - least < 64 * step:
+            raise ValueError(
+                f"codes in latent {j} are whole numbers near {float(most):.3g} that differ by at "
+                f"most {most - least}, which double precision cannot hold: subtract an offset "
+                "from them first"
+            )
 
 
 def not_finite(array: np.ndarray) -> tuple[np.ndarray, str]:

@@ -1,23 +1,28 @@
 import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from unweave.metrics import separated_attribute_predictability
 
 
+@pytest.mark.parametrize("convention", ["by_kind", "disentanglement_lib"])
 @pytest.mark.parametrize("n_levels", [2, 3, 7])
-def test_accuracies_are_those_of_scikit_learn(rng, n_levels):
+def test_accuracies_are_those_of_scikit_learn(rng, n_levels, convention):
     factors = rng.integers(0, n_levels, (900, 2))
     mixing = rng.standard_normal((2, 3))
     codes = factors @ mixing + rng.standard_normal((900, 3))
     ours = separated_attribute_predictability(
         codes[:600],
         factors[:600],
+        convention=convention,
         factor_kinds="categorical",
         test=(codes[600:], factors[600:]),
         noise=None,
     )
+    if convention == "by_kind":
+        codes = StandardScaler().fit(codes[:600]).transform(codes)
     expected = np.empty((3, 2))
     for j in range(3):
         for k in range(2):

@@ -53,6 +53,26 @@ def test_few_draws_without_spread_give_their_rank():
     assert p_value(0.5, np.full(4, 0.4)) == pytest.approx(1 / 5)
 
 
+@pytest.mark.parametrize("n_draws", [8, 99])
+def test_rounding_errors_are_no_evidence(n_draws):
+    errors = 1e-16 * np.random.default_rng(0).standard_normal(n_draws)
+    assert p_value(8e-16, errors) == 1.0
+    assert p_value(0.5 + 8e-16, 0.5 + errors) == 1.0
+    assert p_value(1e-9, errors) == pytest.approx(1 / (1 + n_draws))
+    # Of numbers that are themselves small, small differences count; of large ones, larger do not.
+    assert p_value(1e-13, errors, size=1e-4) == pytest.approx(1 / (1 + n_draws))
+    assert p_value(1e-9, errors, size=1e6) == 1.0
+
+
+def test_equal_latents_have_no_significant_gap(rng):
+    factors = np.c_[rng.integers(0, 5, 300), rng.integers(0, 4, 300)]
+    tied = np.c_[factors[:, 0], 4 - factors[:, 0]].astype(float)
+    scores = evaluate(tied, factors, metrics=["mig", "rmig", "sap"])
+    for name, score in scores.items():
+        assert abs(float(score)) < 1e-12, name
+        assert score.p_value == 1.0, name
+
+
 def one_more(scores, n_draws, n=10_000):
     """p-values of scores that are themselves draws of chance, each beside ``n_draws`` others."""
     rng = np.random.default_rng(0)

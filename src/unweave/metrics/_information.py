@@ -25,6 +25,8 @@ __all__ = [
 
 ESTIMATORS = ("disentanglement_lib", "miller_madow", "adjusted", "ksg")
 BINNINGS = ("equal_width", "quantile")
+_ON_EDGE = 2.0**-22  # of the range: rounding of single precision, or of double at offsets of 1e9
+_NOTHING = 1e-12  # nats: rounding error of sums over all rows
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class InformationTable:
     """The same over the factor's entropy."""
     factor_entropy: np.ndarray
     """(factors,)"""
+    alive: np.ndarray
+    """(latents,) whether the latent varies, or fills more than one bin if it was binned."""
     code_entropy: np.ndarray | None = None
     """(latents,), of the binned codes; None where nothing was binned."""
     n_bins: int | None = None
@@ -52,27 +56,26 @@ class InformationTable:
 def bin_codes(codes: np.ndarray, n_bins: int, binning: str = "equal_width") -> np.ndarray:
     """Bin (latents, samples) of each of ``codes`` (samples, latents).
 
-    ``equal_width`` has the edges of ``numpy.histogram``, computed in the precision of the codes,
-    as disentanglement_lib does; ``quantile`` puts as many rows into each bin as ties allow.
+    ``equal_width`` has the edges of ``numpy.histogram``, as disentanglement_lib does; a code that
+    lies below an edge by no more than rounding counts as on it, so that levels that coincide with
+    edges stay whole. ``quantile`` puts as many rows into each bin as ties allow: its edges are
+    codes themselves.
     """
     from unweave.metrics import _kernels
 
     columns = np.ascontiguousarray(codes.T)
+    n = columns.shape[1]
     if binning == "quantile":
-        inner = np.quantile(columns, np.arange(1, n_bins) / n_bins, axis=1).T
-        lower = np.concatenate([columns.min(axis=1, keepdims=True), inner], axis=1)
-        return _kernels.digitise(columns, lower.astype(columns.dtype))
-    low, high = columns.min(axis=1), columns.max(axis=1)
-    dead = low == high
-    half = columns.dtype.type(0.5)
-    edges = np.linspace(
-        np.where(dead, low - half, low),
-        np.where(dead, high + half, high),
-        n_bins + 1,
-        axis=-1,
-        dtype=columns.dtype,
-    )
-    return _kernels.digitise(columns, np.ascontiguousarray(edges[:, :-1]))
+        # Quantile i lies between two codes, of which the upper one bounds the same rows.
+        ranks = -(-np.arange(n_bins) * (n - 1) // n_bins)
+        lower = np.partition(columns, np.unique(ranks), axis=1)[:, ranks]
+        return _kernels.digitise(columns, lower)
+    low, high = (ends.astype(np.float64) for ends in (columns.min(axis=1), columns.max(axis=1)))
+    constant = low == high
+    low, high = np.where(constant, low - 0.5, low), np.where(constant, high + 0.5, high)
+    edges = np.linspace(low, high, n_bins + 1, axis=-1)[:, :-1]
+    edges[:, 1:] -= _ON_EDGE * (high - low)[:, None]
+    return _kernels.digitise(columns, np.ascontiguousarray(edges))
 
 
 def warn_of_outliers(bins: np.ndarray, codes: np.ndarray, n_bins: int) -> None:
@@ -171,9 +174,8 @@ def binned_table(
     code_entropy, factor_entropy = np.log(n) - code_terms / n, np.log(n) - factor_terms / n
     information = np.log(n) + (joint - code_terms[:, None] - factor_terms) / n
     code_cells, factor_cells = (code_counts > 0).sum(axis=1), (factor_counts > 0).sum(axis=1)
-    information = np.maximum(information, 0.0)
-    # A single bin knows nothing, exactly: ratios are taken of what is left of it.
-    information[code_cells == 1] = 0.0
+    # What is independent knows nothing, exactly: ratios are taken of what is left of it.
+    information[information < _NOTHING] = 0.0
     if estimator == "miller_madow":
         cells = code_cells[:, None] + factor_cells - filled
         information = information + (cells - 1) / (2 * n)
@@ -187,7 +189,8 @@ def binned_table(
         information = information - expected
         # No room: as many levels as rows, where every code is a perfect guess and says nothing.
         normalised = np.where(room > 1e-9, information / np.maximum(room, 1e-9), 0.0)
-    return InformationTable(information, normalised, factor_entropy, code_entropy, n_bins)
+    alive = code_cells > 1
+    return InformationTable(information, normalised, factor_entropy, alive, code_entropy, n_bins)
 
 
 def neighbour_table(
@@ -201,7 +204,8 @@ def neighbour_table(
     For each row, m counts the rows nearer than its k-th neighbour among the N_v rows of its level
     (Ross 2014, https://doi.org/10.1371/journal.pone.0087357, equation 2; of the family of Kraskov,
     Stögbauer and Grassberger). Rows that are alone in their level are left out. Noise of 1e-10
-    deviations tells equal codes apart, as in scikit-learn, without which they have no neighbours.
+    deviations separates equal codes, as in scikit-learn, without which they have no neighbours.
+    Codes must come without an offset, which would round that noise away.
     """
     from unweave.metrics import _kernels
 
@@ -214,9 +218,10 @@ def neighbour_table(
     information = _kernels.neighbour_information(
         columns, ordered, levels, n_levels, n_neighbours, psi
     )
-    information[columns.min(axis=1) == columns.max(axis=1)] = 0.0
+    alive = columns.min(axis=1) < columns.max(axis=1)
+    information[~alive[:, None] | (information < _NOTHING)] = 0.0
     entropy = entropies(levels, n_levels)
-    return InformationTable(information, information / entropy, entropy)
+    return InformationTable(information, information / entropy, entropy, alive)
 
 
 def latent_information(bins: np.ndarray, n_bins: int) -> np.ndarray:

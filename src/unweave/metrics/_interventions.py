@@ -103,8 +103,17 @@ def interventional_subject(
         **settings,
     }
     notes = () if table.grid else (_GROUPING,)
+    # Other conventions weigh or prune latents by their spread.
+    keep = () if convention == "standardised" else ("scale",)
     subject, readings = subject_of(
-        codes, table, settings, factor_names=None, factor_kinds=None, notes=notes, **options
+        codes,
+        table,
+        settings,
+        factor_names=None,
+        factor_kinds=None,
+        notes=notes,
+        keep=keep,
+        **options,
     )
     sizes = table.grid
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from unweave._check import constant_columns
 from unweave._factors import LEVELS_OF_CIRCLE
 from unweave.metrics._information import factor_levels
+from unweave.metrics._scale import Scale
 from unweave.metrics.significance import WIDE
 
 __all__ = [
@@ -43,11 +45,15 @@ def labelled(split: Split, kinds: Sequence[str] | None) -> tuple[np.ndarray, np.
 
 
 def scaled_like(train: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
-    """``train`` at mean 0 and deviation 1, the others by the same measure; 0 where it is dead."""
+    """``train`` at mean 0 and deviation 1, the others by the same measure; 0 where it is constant.
+
+    Codes are to come without an offset, as :class:`~unweave.metrics._scale.Scale` leaves them.
+    """
     mean, spread = train.mean(axis=0, dtype=np.float64), train.std(axis=0, dtype=np.float64)
-    # A constant's computed deviation is rounding error of its magnitude.
-    dead = spread <= 1e-7 * np.abs(train).max(axis=0)
-    scale = np.where(dead, 0.0, 1 / np.where(dead, 1.0, spread))
+    constant = constant_columns(train)
+    spread[constant] = 1.0
+    scale = 1 / spread
+    scale[constant] = 0.0
     return [(part - mean) * scale for part in (train, *others)]
 
 
@@ -67,8 +73,8 @@ def logistic_regression(codes: np.ndarray, labels: np.ndarray, **options: Any) -
 def targets_by_kind(factors: np.ndarray, kinds: Sequence[str]) -> list[np.ndarray]:
     """What a linear map is to find of each factor (samples, targets).
 
-    The factor itself; the point on its circle, if it is circular; an indicator of each level, if
-    it is categorical.
+    The factor itself, from an origin and in a unit that keep sums exact; the point on its circle,
+    if it is circular; an indicator of each level, if it is categorical.
     """
     targets = []
     for factor, kind in zip(factors.T, kinds, strict=True):
@@ -79,7 +85,8 @@ def targets_by_kind(factors: np.ndarray, kinds: Sequence[str]) -> list[np.ndarra
         elif kind == "categorical":
             targets.append((factor[:, None] == np.unique(factor)).astype(np.float64))
         else:
-            targets.append(factor[:, None].astype(np.float64))
+            column = factor[:, None]
+            targets.append(Scale.of(column).apply(column).astype(np.float64))
     return targets
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from unweave._factors import LEVELS_OF_CIRCLE, FactorTable, check_codes_factors
 from unweave._tables import column_names, matching_columns
 from unweave.metrics._information import check_levels
+from unweave.metrics._scale import Scale, number_kind
 from unweave.metrics.significance import Subject
 
 __all__ = ["subject_of"]
@@ -29,13 +30,15 @@ def subject_of(
     n_bins: int = 20,
     notes: tuple[str, ...] = (),
     test: tuple[object, object] | None = None,
+    keep: Collection[str] = (),
     **options: Any,
 ) -> tuple[Subject, tuple[str, ...]]:
     """The checked arrays with what their scores say of themselves, and the kinds of factors.
 
-    Kinds are as formulas read them: circular factors of whole numbers are ``LEVELS_OF_CIRCLE``.
-    With ``needs_levels`` factors must take few values, or be declared continuous and be cut into
-    ``n_bins`` bins.
+    The codes of the subject have neither offset nor scale but for what ``keep`` names, as of
+    :meth:`Scale.of`. Kinds are as formulas read them: circular factors of whole numbers are
+    ``LEVELS_OF_CIRCLE``. With ``needs_levels`` factors must take few values, or be declared
+    continuous and be cut into ``n_bins`` bins.
     """
     checked, table = check_codes_factors(
         codes, factors, min_latents=min_latents, names=factor_names, kinds=factor_kinds
@@ -54,24 +57,25 @@ def subject_of(
             )
     if needs_levels:
         check_levels(values, table.readings, n_bins)
+    scale = Scale.of(checked, keep)
     subject = Subject(
-        checked,
+        scale.apply(checked),
         values,
         table.labels,
         settings,
         seed,
-        notes=table.notes + notes,
+        notes=(*table.notes, *notes, *scale.notes(number_kind(codes, checked))),
         words={table.labels[k]: words for k, words in table.words.items()},
-        test=_check_test(test, codes, checked.shape[1], table),
+        test=_check_test(test, codes, scale, table),
         **options,
     )
     return subject, table.readings
 
 
 def _check_test(
-    test: tuple[object, object] | None, codes: object, n_latents: int, table: FactorTable
+    test: tuple[object, object] | None, codes: object, scale: Scale, table: FactorTable
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """Codes and factors of the rows that predictors are judged on, checked.
+    """Codes, in the ``scale`` of the others, and factors of the rows that predictors are judged on.
 
     Raises
     ------
@@ -81,10 +85,11 @@ def _check_test(
     if test is None:
         return None
     checked, rows = check_codes_factors(*test, like=table)
+    n_latents = len(scale.unit)
     if checked.shape[1] != n_latents:
         raise ValueError(
             f"test codes have {checked.shape[1]} latents and codes {n_latents}: both must come "
             "from the same encoder"
         )
     order = matching_columns(column_names(codes), column_names(test[0]), "codes", "test codes")
-    return checked if order is None else checked[:, order], rows.values
+    return scale.apply(checked if order is None else checked[:, order]), rows.values

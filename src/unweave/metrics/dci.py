@@ -10,6 +10,7 @@ from unweave._check import check_choice, check_positive, constant_columns
 from unweave._extras import imported
 from unweave._parallel import in_threads
 from unweave.metrics._importance import completeness, disentanglement
+from unweave.metrics._interventions import CONVENTIONS
 from unweave.metrics._predictors import (
     Split,
     hold_out,
@@ -34,6 +35,7 @@ def disentanglement_completeness_informativeness(
     factors: object,
     *,
     backend: str = "gradient_boosting",
+    convention: str = "standardised",
     n_train: int = 1_000,
     test: tuple[object, object] | None = None,
     factor_names: Sequence[str] | None = None,
@@ -59,7 +61,12 @@ def disentanglement_completeness_informativeness(
         ``gradient_boosting``: the trees of scikit-learn's ``GradientBoostingClassifier`` with its
         defaults, compiled here, same splits, some thirteen times as fast; ``scikit_learn``: that
         class itself; ``lightgbm``: matched to it (needs the extra ``gbt``); ``random_forest``: a
-        hundred trees of scikit-learn; ``lasso``: linear, on standardised codes.
+        hundred trees of scikit-learn; ``lasso``: linear.
+    convention
+        ``standardised`` scales each latent to deviation 1 first; ``disentanglement_lib`` gives
+        trees the codes as they are. Trees compare single-precision numbers and, as scikit-learn's
+        do, split no two that are nearer than 1e-7, so that codes of a small spread or a large
+        offset lose their score. (``lasso`` always takes standardised codes.)
     n_train
         Rows to learn from, drawn at random; the others (5,000 at most) are for judging. With fewer
         than half as many rows again, two thirds are learnt from.
@@ -80,22 +87,26 @@ def disentanglement_completeness_informativeness(
     {'dci_disentanglement': 1.0, 'dci_completeness': 1.0, 'dci_informativeness': 1.0}
     """
     check_choice("back-end", backend, BACKENDS)
+    check_choice("convention", convention, CONVENTIONS)
     n_train = check_positive("n_train", n_train, minimum=2)
     subject, kinds = subject_of(
         codes,
         factors,
-        {"backend": backend, "n_train": n_train},
+        {"backend": backend, "convention": convention, "n_train": n_train},
         factor_names=factor_names,
         factor_kinds=factor_kinds,
         seed=seed,
         needs_levels=backend != "lasso",
         test=test,
+        keep=("offset", "scale") if convention == "disentanglement_lib" else (),
         label=f" ({backend})",
         thin=1 if backend == "lasso" else 10,
     )
 
     def measure(codes, factors) -> dict[str, Reading]:
         split = _cut(codes, factors, subject.test_of(codes, factors), n_train, seed)
+        if convention == "standardised" or backend == "lasso":
+            split = _standardised(split)
         importance, known = _importance(split, kinds, backend, seed)
         separate, per_latent = disentanglement(importance)
         complete, per_factor = completeness(np.delete(importance, constant_columns(codes), axis=0))
@@ -119,6 +130,11 @@ def _cut(codes, factors, test, n_train: int, seed: int) -> Split:
     rows = np.random.default_rng([seed, 8]).permutation(n)
     learn, judge = rows[:n_train], rows[n_train : n_train + _MAX_TEST]
     return codes[learn], factors[learn], codes[judge], factors[judge]
+
+
+def _standardised(split: Split) -> Split:
+    learn, judge = scaled_like(split[0], split[2])
+    return learn, split[1], judge, split[3]
 
 
 def _importance(split: Split, kinds, backend: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -198,7 +214,7 @@ _CLASSIFIERS: dict[str, Callable] = {
 def _lasso(split: Split, kinds) -> tuple[np.ndarray, np.ndarray]:
     from sklearn.linear_model import Lasso
 
-    train, judge = scaled_like(split[0], split[2])
+    train, judge = split[0], split[2]
     both = targets_by_kind(np.concatenate([split[1], split[3]]), kinds)
     importance, known = np.zeros((train.shape[1], len(both))), np.zeros(len(both))
     for k, target in enumerate(both):

@@ -7,12 +7,17 @@ import numpy as np
 from unweave._check import check_choice, check_codes, check_positive, constant_columns
 from unweave.metrics._information import BINNINGS, bin_codes, latent_information, warn_of_outliers
 from unweave.metrics._predictors import scaled_like
+from unweave.metrics._scale import Scale, number_kind
 from unweave.metrics.score import Reading, Scores
 from unweave.metrics.significance import Noise, Subject, score_all
 
 __all__ = ["latent_dependence"]
 
 _CONVENTIONS = ("standardised", "disentanglement_lib")
+_SINGULAR = (
+    "some latents are linear functions of others: the total correlation is infinite, and what is "
+    "given a lower bound"
+)
 
 
 def latent_dependence(
@@ -65,10 +70,12 @@ def latent_dependence(
     ...  latent_dependence(codes, noise=None).items()}
     {'total_correlation': 0.0, 'wasserstein': 0.0, 'latent_mi': 0.0}
     """
-    codes = check_codes(codes)
+    given, codes = codes, check_codes(codes)
     check_choice("convention", convention, _CONVENTIONS)
     check_choice("binning", binning, BINNINGS)
     n_bins = check_positive("n_bins", n_bins, minimum=2)
+    scale = Scale.of(codes, () if convention == "standardised" else ("scale",))
+    notes, codes = scale.notes(number_kind(given, codes)), scale.apply(codes)
     dead = constant_columns(codes)
     if codes.shape[1] - dead.size < 2 or len(codes) < 2:
         raise ValueError(
@@ -85,12 +92,7 @@ def latent_dependence(
         [],
         {"convention": convention, "n_bins": n_bins, "binning": binning},
         seed,
-        notes=(
-            "some latents are linear functions of others: the total correlation is infinite, and "
-            "what is given a lower bound",
-        )
-        if singular
-        else (),
+        notes=(*notes, _SINGULAR) if singular else notes,
         tops=dict.fromkeys(("total_correlation", "wasserstein", "latent_mi")),
         thin=5,
         shuffle=_independent,
@@ -133,7 +135,10 @@ def _read(codes, bins, n_bins: int, convention: str) -> dict[str, Reading]:
     return {
         "total_correlation": Reading(float(max(total, 0.0)), matrix=correlation),
         "wasserstein": Reading(
-            float(distance), matrix=measured, extras={"normalised": float(distance / trace)}
+            float(distance),
+            matrix=measured,
+            extras={"normalised": float(distance / trace)},
+            size=float(trace),
         ),
         "latent_mi": Reading(float(apart.mean()), matrix=information),
     }

@@ -48,9 +48,10 @@ def downstream_accuracy(
     codes, factors
         Arrays (samples, latents) and (samples, factors) of the same rows.
     predictor
-        ``logistic_regression`` on standardised codes; ``logistic_regression_cv``, on codes as they
-        are, its penalty chosen by five folds, as disentanglement_lib does; ``gradient_boosting``,
-        the trees of :func:`~unweave.metrics.disentanglement_completeness_informativeness`.
+        ``logistic_regression`` on standardised codes; ``logistic_regression_cv``, on codes of the
+        scale that they have, its penalty chosen by five folds, as disentanglement_lib does, so that
+        rescaling a latent changes the score; ``gradient_boosting``, on standardised codes, the
+        trees of :func:`~unweave.metrics.disentanglement_completeness_informativeness`.
     sizes
         Numbers of rows to learn from, ascending.
     test
@@ -81,6 +82,7 @@ def downstream_accuracy(
         factor_kinds=factor_kinds,
         seed=seed,
         test=test,
+        keep=("scale",) if predictor == "logistic_regression_cv" else (),
         label=f" ({predictor})",
         tops={"statistical_efficiency": None},
         thin=10 if predictor == "logistic_regression" else 30,
@@ -115,7 +117,7 @@ def downstream_accuracy(
 def _accuracies(split: Split, learn_levels, judge_levels, size: int, predictor: str) -> np.ndarray:
     """Accuracy (factors,) on the rows to be judged on, learnt from the first ``size`` rows."""
     train, judge = split[0][:size], split[2]
-    if predictor == "logistic_regression":
+    if predictor != "logistic_regression_cv":
         train, judge = scaled_like(train, judge)
 
     def accuracy(k: int) -> float:

@@ -31,7 +31,7 @@ from unweave.metrics.mig_sup import read_dcimig, read_jemmig, read_mig_sup
 from unweave.metrics.modularity import read_modularity
 from unweave.metrics.sap import separated_attribute_predictability
 from unweave.metrics.score import Score, Scores
-from unweave.metrics.significance import Noise, interval, quiet_fits
+from unweave.metrics.significance import ROUNDING, Noise, interval, quiet_fits
 from unweave.metrics.snc import single_neuron_classification
 from unweave.metrics.subspaces import subspace_angle
 
@@ -315,9 +315,10 @@ def difference(
     spread = halves.std(ddof=1) * np.sqrt(1 + 1 / len(halves))
     extrapolated = 2 * value - halves.mean()
     nearest = 0.0 if value * extrapolated <= 0 else min(abs(value), abs(extrapolated))
+    rounding = ROUNDING * max(abs(float(first)), abs(float(second)), 1.0)
     # A difference without any spread is as sure as so few halves can make it.
-    p = 1.0 if nearest == 0 else 2 * float(stdtr(len(halves) - 1, -nearest / max(spread, 1e-300)))
-    p = max(p, 1e-3)
+    tail = float(stdtr(len(halves) - 1, -nearest / max(spread, 1e-300)))
+    p = 1.0 if nearest <= rounding else max(2 * tail, 1e-3)
     return Difference(float(first), float(second), value, (low, high), confidence, p)
 
 

@@ -18,8 +18,6 @@ from unweave.metrics.significance import Noise, score_all
 
 __all__ = ["factor_vae_score", "fixed_factor_batches"]
 
-_NUMERICALLY_ZERO = 1e-6
-
 
 def factor_vae_score(
     codes: object,
@@ -87,7 +85,7 @@ def factor_vae_score(
 
         scaled = scaled_like(codes)[0] if convention == "standardised" else codes
         deviation = np.sqrt(_kernels.variances(scaled))
-        active = deviation >= max(prune_below, _NUMERICALLY_ZERO * deviation.max())
+        active = (deviation >= prune_below) & (deviation > 0)
         groups = groups_of(factors)
         rng = np.random.default_rng([seed, 7])
         rows, labels = fixed_factor_batches(groups, n_train + n_test, batch_size, rng)

@@ -70,6 +70,7 @@ def infomec(
         factor_names=factor_names,
         factor_kinds=factor_kinds,
         seed=seed,
+        keep=("scale",),
         thin=10,
     )
 
@@ -100,7 +101,7 @@ def _preference(rows: np.ndarray, matrix: np.ndarray) -> Reading:
 
 
 def _explicitness(codes: np.ndarray, levels: np.ndarray, n_levels: int) -> float:
-    (scaled,) = scaled_like(codes.astype(np.float64))
+    (scaled,) = scaled_like(codes)
     model = logistic_regression(scaled, levels, C=np.inf, class_weight="balanced")
     likelihood = model.predict_proba(scaled)[np.arange(len(levels)), levels]
     # With balanced classes and nothing to see, every level is as likely.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from unweave._check import constant_columns
 from unweave.metrics._information import bin_codes
 from unweave.metrics._interventions import all_groups, interventional_subject
 from unweave.metrics._predictors import scaled_like
@@ -87,7 +88,8 @@ def _read(codes: np.ndarray, groups, quantile: float) -> Reading:
 
     columns = np.ascontiguousarray(codes.T, dtype=np.float64)
     worst = np.abs(columns - columns.mean(axis=1, keepdims=True)).max(axis=1)
-    alive = columns.min(axis=1) < columns.max(axis=1)
+    alive = np.ones(len(columns), dtype=bool)
+    alive[constant_columns(codes)] = False
     if not alive.any():
         return Reading(0.0, np.zeros(len(groups)), np.zeros((len(columns), len(groups))))
     moved = np.stack(

@@ -83,8 +83,6 @@ def _read(table: InformationTable, aggregate: Callable, top_k: int | None) -> Re
         information = np.where(information >= least, information, 0.0)
     known = information.sum(axis=0)
     importance = information / np.where(known > 0, known, 1.0)
-    alive = np.ones(len(importance), dtype=bool)
-    if table.code_entropy is not None:
-        alive = table.code_entropy > 1e-12  # one that never varies does not count in the base
-    value, each = aggregate(importance[alive])
+    # A latent that never varies does not count in the base.
+    value, each = aggregate(importance[table.alive])
     return Reading(value, each, importance)

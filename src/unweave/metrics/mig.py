@@ -53,7 +53,7 @@ def mutual_information_gap(
         ``miller_madow``, its first-order bias correction; ``adjusted``, corrected exactly for
         chance (Vinh et al. 2010), which stands in ``adjusted`` beside the first two, too; ``ksg``,
         from the 3 nearest neighbours in codes that are not binned (Ross 2014): nearly free of the
-        sample size and of the cap by bins, and able to exceed 1 a little.
+        sample size and of the cap by bins. Its error may exceed the entropy; a gap is cut at 1.
     n_bins, binning
         Each latent is cut into this many bins of ``equal_width`` or by ``quantile``; outliers
         destroy the first and do nothing to the second.
@@ -129,18 +129,21 @@ def robust_mutual_information_gap(
 
 def read_mig(table: InformationTable) -> Reading:
     """Mean gap between the two latents that know most of a factor, over its entropy."""
-    gaps = top_gap(table.normalised)
+    gaps = top_gap(table.normalised, 1.0)
     return Reading(float(gaps.mean()), gaps, table.information)
 
 
 def read_rmig(table: InformationTable) -> Reading:
     """The same in nats."""
-    gaps = top_gap(table.information)
+    gaps = top_gap(table.information, table.factor_entropy)
     normalised = float(gaps.mean() / table.factor_entropy.mean())
     return Reading(float(gaps.mean()), gaps, table.information, {"normalised": normalised})
 
 
-def top_gap(matrix: np.ndarray) -> np.ndarray:
-    """Largest minus second largest of each column of (latents, factors)."""
+def top_gap(matrix: np.ndarray, most: float | np.ndarray = np.inf) -> np.ndarray:
+    """Largest minus second largest of each column of (latents, factors), and at most ``most``.
+
+    An estimate from neighbours may exceed the entropy that bounds the information.
+    """
     second, first = np.sort(matrix, axis=0)[-2:]
-    return first - second
+    return np.minimum(first - second, most)

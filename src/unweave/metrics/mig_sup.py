@@ -134,12 +134,10 @@ def jemmig(
 def read_mig_sup(table: InformationTable, convention: str = "by_factor_entropy") -> Reading:
     """Mean gap between the two factors that a latent knows most of."""
     normalised = table.normalised
-    alive = np.ones(len(normalised), dtype=bool)
-    if table.code_entropy is not None:
-        alive = table.code_entropy > 1e-12
-        if convention == "by_code_entropy":
-            normalised = table.information / np.maximum(table.code_entropy, 1e-12)[:, None]
-    gaps = np.where(alive, top_gap(normalised.T), 0.0)
+    alive = table.alive
+    if convention == "by_code_entropy" and table.code_entropy is not None:
+        normalised = table.information / np.maximum(table.code_entropy, 1e-12)[:, None]
+    gaps = np.where(alive, top_gap(normalised.T, 1.0), 0.0)
     value = float(gaps[alive].mean()) if alive.any() else 0.0
     return Reading(value, gaps, table.information)
 
@@ -147,7 +145,8 @@ def read_mig_sup(table: InformationTable, convention: str = "by_factor_entropy")
 def read_dcimig(table: InformationTable) -> Reading:
     """Best gap among the latents of each factor, over the entropy of all factors."""
     information, entropy = table.information, table.factor_entropy
-    gaps, first = top_gap(information.T), information.argmax(axis=1)
+    first = information.argmax(axis=1)
+    gaps = top_gap(information.T, entropy[first])
     best = np.zeros(len(entropy))
     np.maximum.at(best, first, gaps)
     return Reading(float(best.sum() / entropy.sum()), best / entropy, information)

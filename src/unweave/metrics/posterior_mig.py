@@ -10,6 +10,7 @@ from unweave._check import check_codes, constant_columns
 from unweave._factors import check_codes_factors
 from unweave._tables import index_of, matching_rows
 from unweave.metrics._information import check_levels, entropies, factor_levels
+from unweave.metrics._scale import Scale
 from unweave.metrics.mig import top_gap
 from unweave.metrics.score import Details, Score
 
@@ -74,12 +75,13 @@ def posterior_mutual_information_gap(
             "be of the same rows and latents"
         )
     check_levels(table.values)
+    centred = Scale.of(averages, keep=("scale",)).apply(averages)
     levels, n_levels = factor_levels(table.values)
     deviations = np.exp(0.5 * variances.astype(np.float64))
     information = np.stack(
         [
             _information(mean, deviation, levels, n_levels)
-            for mean, deviation in zip(averages.T.astype(np.float64), deviations.T, strict=True)
+            for mean, deviation in zip(centred.T.astype(np.float64), deviations.T, strict=True)
         ]
     )
     gaps = top_gap(information / entropies(levels, n_levels))

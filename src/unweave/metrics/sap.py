@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from unweave._check import check_choice
+from unweave._check import check_choice, constant_columns
 from unweave._factors import LEVELS_OF_CIRCLE
 from unweave.metrics._information import check_levels, factor_levels
-from unweave.metrics._predictors import hold_out, targets_by_kind
+from unweave.metrics._predictors import hold_out, scaled_like, targets_by_kind
 from unweave.metrics._subject import subject_of
 from unweave.metrics.mig import top_gap
 from unweave.metrics.score import Reading, Score
@@ -41,7 +41,8 @@ def separated_attribute_predictability(
     ``S`` (latents, factors) is, for ordinal and continuous factors, the R² of a linear regression
     of the factor on the latent; for circular ones, that of a regression of the point on the circle
     (cosine and sine, so that it does not matter where the circle is cut); for categorical ones,
-    the accuracy of a linear support vector machine on held-out rows. A single linear classifier
+    the accuracy of a linear support vector machine on held-out rows, of latents scaled to
+    deviation 1, for its penalty depends on offset and scale. A single linear classifier
     cannot single out the levels in the middle of a latent: with many levels, the accuracies of a
     perfect code are far below 1.
 
@@ -51,7 +52,8 @@ def separated_attribute_predictability(
         Arrays (samples, latents) and (samples, factors) of the same rows.
     convention
         ``by_kind`` as above; ``disentanglement_lib`` treats all factors alike: as classes, or, with
-        ``continuous_factors``, by R².
+        ``continuous_factors``, by R². Its classifier reads codes as they are: adding a constant to
+        a latent, or rescaling it, changes the score.
     continuous_factors
         Only with ``convention="disentanglement_lib"``, which has the same option.
     factor_names, factor_kinds
@@ -84,6 +86,7 @@ def separated_attribute_predictability(
             "continuous_factors belongs to convention='disentanglement_lib'; by kind, say which "
             "factors are continuous in factor_kinds"
         )
+    as_they_are = convention == "disentanglement_lib" and not continuous_factors
     subject, kinds = subject_of(
         codes,
         factors,
@@ -94,6 +97,7 @@ def separated_attribute_predictability(
         min_latents=2,
         needs_levels=False,
         test=test,
+        keep=("offset", "scale") if as_they_are else (),
     )
     if convention == "disentanglement_lib":
         kinds = ("ordinal" if continuous_factors else "categorical",) * len(kinds)
@@ -113,14 +117,15 @@ def separated_attribute_predictability(
 
     def measure(codes, factors) -> dict[str, Reading]:
         # Draws judge classifiers on rows of their own: test rows fit no permutation.
-        matrix = _predictability(codes, factors, kinds, subject.test_of(codes, factors), seed)
+        test = subject.test_of(codes, factors)
+        matrix = _predictability(codes, factors, kinds, test, seed, convention)
         gaps = top_gap(matrix)
         return {"sap": Reading(float(gaps.mean()), gaps, matrix)}
 
     return score_all(subject, measure, noise)["sap"]
 
 
-def _predictability(codes, factors, kinds, test, seed: int) -> np.ndarray:
+def _predictability(codes, factors, kinds, test, seed: int, convention: str) -> np.ndarray:
     """Score matrix (latents, factors): R² of the rows, or accuracy on the held-out ones."""
     matrix = np.empty((codes.shape[1], factors.shape[1]))
     classes = np.array([kind == "categorical" for kind in kinds])
@@ -129,9 +134,11 @@ def _predictability(codes, factors, kinds, test, seed: int) -> np.ndarray:
         targets = targets_by_kind(factors[:, regressed], [kinds[k] for k in regressed])
         matrix[:, regressed] = _r_squared(codes, targets)
     if classes.any():
-        parts = hold_out(codes, factors, test, seed)
+        learn, learn_factors, judge, judge_factors = hold_out(codes, factors, test, seed)
+        if convention == "by_kind":
+            learn, judge = scaled_like(learn, judge)
         matrix[:, classes] = _accuracy(
-            parts[0], parts[1][:, classes], parts[2], parts[3][:, classes]
+            learn, learn_factors[:, classes], judge, judge_factors[:, classes]
         )
     return matrix
 
@@ -141,7 +148,7 @@ def _r_squared(codes: np.ndarray, targets: list[np.ndarray]) -> np.ndarray:
     z = codes.astype(np.float64)
     z -= z.mean(axis=0)
     variance = np.einsum("nj,nj->j", z, z)
-    alive = codes.min(axis=0) < codes.max(axis=0)
+    alive = np.delete(np.arange(codes.shape[1]), constant_columns(codes))
     shares = np.zeros((codes.shape[1], len(targets)))
     for k, target in enumerate(targets):
         y = target - target.mean(axis=0)

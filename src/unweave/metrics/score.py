@@ -38,6 +38,8 @@ class Reading:
     per_factor: np.ndarray = field(default_factory=lambda: np.empty(0))
     matrix: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     extras: Mapping[str, float] = field(default_factory=dict)
+    size: float = 1.0
+    """Of the numbers that make up the value: differences of 1e-12 of it are rounding."""
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,11 @@ import numpy as np
 from unweave._check import check_positive, constant_columns
 from unweave._parallel import in_threads
 from unweave.metrics._progress import progress
+from unweave.metrics._scale import Scale
 from unweave.metrics.score import Chance, Details, Reading, Score
 
 __all__ = [
+    "ROUNDING",
     "WIDE",
     "Measure",
     "Noise",
@@ -32,6 +34,8 @@ Measure = Callable[[np.ndarray, np.ndarray], Mapping[str, Reading]]
 """Codes and factors in, a reading for each metric out."""
 
 _ENOUGH_FOR_RANKS = 50
+ROUNDING = 1e-12
+"""Of numbers of size 1, such as scores: what sums over many rows leave."""
 _LEAST_P = 1e-3  # beyond it the tail of so few draws is anyone's guess
 _HEIGHT = 4.0  # of the mean above the floor, in deviations: a gamma variable with skewness 1/2
 WIDE = 64  # latents, beyond which fits are so dear that less is spent on them
@@ -214,7 +218,7 @@ def _with_noise(
             smooth=_chance(features[name]),
             interval=interval(value, halves[name], noise.confidence, top=top),
             confidence=noise.confidence,
-            p_value=p_value(value, chance[name]),
+            p_value=p_value(value, chance[name], size=readings[name].size),
             ceiling=perfect[name].value,
         )
     return complete
@@ -248,16 +252,18 @@ def interval(
     return float(low), float(high)
 
 
-def p_value(value: float, chance: np.ndarray) -> float:
+def p_value(value: float, chance: np.ndarray, *, size: float = 1.0) -> float:
     """How likely chance reaches the value: by rank, or of few draws by a skewed tail, from 0.001.
 
-    See docs/decisions/0009 for how often few draws give a p-value of 0.05, 0.01 and 0.002 where
-    there is nothing but chance.
+    Values count as equal when they differ by rounding error of numbers of this ``size``. See
+    docs/decisions/0009 for how often few draws give a p-value of 0.05, 0.01 and 0.002 where there
+    is nothing but chance.
     """
+    value = value - ROUNDING * size
     if len(chance) >= _ENOUGH_FOR_RANKS:
         return float((1 + np.sum(chance >= value)) / (1 + len(chance)))
-    if chance.std(ddof=1) == 0:
-        return 1.0 if value <= chance[0] else 1 / (1 + len(chance))
+    if chance.std(ddof=1) <= ROUNDING * size:
+        return 1.0 if value <= chance.max() else 1 / (1 + len(chance))
     return max(_skewed_tail(value, chance), _LEAST_P)
 
 
@@ -290,8 +296,9 @@ def _permuted(codes, factors, rng):
 
 def _unit(factors: np.ndarray) -> np.ndarray:
     """Each factor scaled to [-1, 1]: a perfect code, and what random codes are made of."""
-    low, high = factors.min(axis=0), factors.max(axis=0)
-    unit = 2 * (factors - low.astype(np.float64)) / (high.astype(np.float64) - low) - 1
+    moved = Scale.of(factors).apply(factors)
+    low, high = moved.min(axis=0), moved.max(axis=0)
+    unit = 2 * (moved - low) / (high - low) - 1
     # A gap needs two latents; the second one of a lone factor knows nothing.
     return unit if unit.shape[1] > 1 else np.concatenate([unit, np.zeros_like(unit)], axis=1)
 

@@ -9,6 +9,7 @@ import numpy as np
 from unweave._check import check_choice, check_codes, check_names
 from unweave._tables import index_of, matching_rows, plain
 from unweave.metrics._predictors import scaled_like
+from unweave.metrics._scale import Scale
 from unweave.metrics.score import Chance, Details, Score
 from unweave.metrics.significance import p_value
 
@@ -72,7 +73,8 @@ def unsupervised_disentanglement_ranking(
     (True, True)
     """
     check_choice("method", method, _METHODS)
-    models = [check_codes(codes) for codes in codes_of_models]
+    checked = [check_codes(codes) for codes in codes_of_models]
+    models = [Scale.of(codes).apply(codes) for codes in checked]
     if len(models) < 2:
         raise ValueError(f"UDR compares models, and {len(models)} was given: give at least two")
     if len({len(codes) for codes in models}) > 1:
