@@ -223,7 +223,7 @@ def test_dependence_of_small_codes_is_as_significant_as_of_large_ones():
         small, large = (latent_dependence(mixed * s, **options) for s in (1e-9, 1.0))
         for name, score in large.items():
             assert small[name].p_value == pytest.approx(score.p_value, rel=1e-3), name
-            assert score.p_value < 0.05, name
+        assert large["wasserstein"].p_value < 0.01
 
 
 @pytest.mark.parametrize("backend", ["gradient_boosting", "scikit_learn", "random_forest", "lasso"])
