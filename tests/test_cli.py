@@ -176,6 +176,8 @@ def test_train_leaves_a_run_whose_codes_can_be_scored(cli, tmp_path, monkeypatch
 
 
 def test_a_model_is_trained_shown_and_exported(cli, tmp_path, monkeypatch):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
     monkeypatch.chdir(tmp_path)
     words = ["--steps", 4, "--width", 0.125, "--batch-size", 8, "--discriminator-units", 8]
     code, _, err = cli("train", "factor_vae", "--gamma", 20, *words, "--out", "run")

@@ -9,7 +9,7 @@ import unweave
 
 SOURCE = Path(unweave.__file__).parent
 LAYERS = [
-    {"_check", "_compiled", "_figure", "_memory", "_parallel"},
+    {"_check", "_compiled", "_extras", "_figure", "_memory", "_parallel"},
     {"datasets", "metrics", "geometry"},
     {"models", "integrations", "symmetry"},
     {"training"},

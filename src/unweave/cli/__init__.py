@@ -9,6 +9,7 @@ import sys
 from cyclopts import App, CycloptsError
 
 import unweave
+from unweave._extras import how_to_install
 from unweave.cli.assess import assess
 from unweave.cli.compare import compare
 from unweave.cli.console import err
@@ -59,7 +60,9 @@ def main() -> None:
     except OSError as error:
         _drop_output()
         _stop(_system_sentence(error), error)
-    except (ValueError, ArithmeticError, ImportError) as error:
+    except ImportError as error:
+        _stop(how_to_install(error), error)
+    except (ValueError, ArithmeticError) as error:
         _stop(str(error), error)
     except MemoryError as error:
         _stop(f"memory is short: {error}" if str(error) else "memory is short", error)

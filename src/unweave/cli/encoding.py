@@ -11,6 +11,7 @@ __all__ = ["degrade_output"]
 
 _HANDLER = "unweave-degrade"
 _WORDS = {
+    "ß": "ss",
     "²": "^2",
     "±": "+/-",
     "×": "x",

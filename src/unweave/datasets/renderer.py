@@ -127,6 +127,6 @@ def _imported() -> Any:
         return mujoco
     except (ImportError, AttributeError, OSError) as error:
         raise ImportError(
-            f"rendering needs MuJoCo and OSMesa ({error}): pip install 'unweave[render]' and, on "
+            f'rendering needs MuJoCo and OSMesa ({error}): pip install "unweave[render]" and, on '
             "Debian, apt-get install libosmesa6; or set MUJOCO_GL=egl"
         ) from error

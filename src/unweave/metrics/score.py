@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from unweave._extras import imported
+
 __all__ = ["Chance", "Details", "Reading", "Score", "Scores"]
 
 
@@ -234,10 +236,7 @@ class Scores(Mapping[str, Score]):
         ImportError
             If pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError as error:
-            raise ImportError("to_pandas needs pandas: pip install pandas") from error
+        pandas = imported("pandas", needed_by="to_pandas")
         return pandas.DataFrame(self.records()).set_index("metric")
 
     def plot(self):

@@ -40,8 +40,9 @@ WIDE = 64  # latents, beyond which fits are so dear that less is spent on them
 class Noise:
     """How much is spent on knowing the noise of a score.
 
-    Metrics that fit predictors spend a tenth of it, and with more than 64 latents a thirtieth,
-    though never fewer draws than three, or two of projections.
+    Metrics that are read from counts take all of these draws. Expensive ones take a half, a fifth
+    or a tenth, and with more than 64 latents those of the last two take a thirtieth, though never
+    fewer than three, or two projections. The page of the metrics has the share of each.
     """
 
     n_permutations: int = 100

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 from unweave._check import check_choice
+from unweave._extras import imported
 from unweave.training.checkpoint import write_json
 
 __all__ = ["LOGGERS", "VARIABLE", "Logger", "check_loggers", "open_loggers"]
@@ -185,7 +186,7 @@ LOGGERS: dict[str, type[Logger]] = {
     "wandb": WeightsAndBiases,
     "mlflow": MLflow,
 }
-_MODULES = {"wandb": "wandb", "mlflow": "mlflow-skinny"}
+_OF_EXTRAS = ("wandb", "mlflow")
 
 
 def check_loggers(names: Sequence[str]) -> tuple[str, ...]:
@@ -200,14 +201,8 @@ def check_loggers(names: Sequence[str]) -> tuple[str, ...]:
     """
     for name in names:
         check_choice("logger", name, LOGGERS)
-        if name in _MODULES:
-            try:
-                __import__(name)
-            except ImportError:
-                raise ImportError(
-                    f"the logger {name} needs the package {_MODULES[name]}: "
-                    f'pip install "unweave[{name}]"'
-                ) from None
+        if name in _OF_EXTRAS:
+            imported(name, needed_by=f"the logger {name}", extra=name)
     return tuple(names)
 
 

@@ -1,0 +1,40 @@
+"""How many draws each metric spends on its noise, against the table of the docs."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from unweave.metrics import METRICS, Noise, evaluate, significance
+
+PAGE = Path(__file__).parents[2] / "docs" / "metrics" / "README.md"
+SHARES = {"all": 1, "a half": 2, "a fifth": 5, "a tenth": 10}
+NOISE = Noise(n_permutations=300, n_projections=60, n_halves=240)
+
+
+def told():
+    """By metric, how many times fewer draws the page says that it takes."""
+    rows = re.findall(r"^\| (all|a half|a fifth|a tenth) \| (.*) \|$", PAGE.read_text(), re.M)
+    return {name: SHARES[share] for share, names in rows for name in re.findall(r"`(.*?)`", names)}
+
+
+@pytest.mark.parametrize("n_latents", [3, 65])
+def test_each_metric_takes_the_share_of_draws_that_the_page_says(n_latents, rng, monkeypatch):
+    taken = {}
+
+    def noted(subject, measure, noise, readings, details):
+        taken.update(dict.fromkeys(readings, noise))
+        return details
+
+    monkeypatch.setattr(significance, "_with_noise", noted)
+    factors = np.stack([rng.integers(0, 4, 300), rng.integers(0, 3, 300)], axis=1)
+    codes = rng.standard_normal((300, n_latents))
+    codes[:, :2] = factors + 0.1 * codes[:, :2]
+    evaluate(codes, factors, noise=NOISE)
+    expected = told()
+    assert set(taken) == set(expected) == set(METRICS)
+    for name, noise in taken.items():
+        by = 30 if n_latents > 64 and expected[name] >= 5 else expected[name]
+        found = noise.n_permutations, noise.n_projections, noise.n_halves
+        assert found == (300 // by, 60 // by, 240 // by), name
