@@ -89,6 +89,16 @@ class TestArrays:
         assert value == expected
         assert list(each) == ["hue", "size"]
 
+    def test_arrays_of_other_rows_are_refused(self, said, data):
+        np.savez("a.npz", a=data[0][:, 0], b=data[0][:200, 1], factors=data[1])
+        message = said("score", "a.npz", "--codes", "a,b")
+        assert "what was chosen as codes differs in its number of rows: a 300, b 200" in message
+
+    def test_images_are_no_columns(self, said, data):
+        np.savez("a.npz", codes=data[0], images=np.zeros((300, 4, 4)), factors=data[1])
+        message = said("score", "a.npz", "--codes", "codes,images")
+        assert "'images' has shape (300, 4, 4): (samples,) or (samples, n) is needed" in message
+
     def test_bytes_are_names(self, mig, data):
         names = np.array(["größe".encode(), b"hue"])
         np.savez("a.npz", codes=data[0], factors=data[1], factor_names=names)
@@ -213,10 +223,14 @@ class TestTables:
         for file in ("lists.parquet", "arrays.parquet"):
             assert mig(file, "--factors", "hue,size")[0] == expected
 
+    def test_lists_of_other_lengths_are_refused(self, said):
+        pl.DataFrame({"codes": [[1.0], [1.0, 2.0]], "factor_x": [0, 1]}).write_parquet("a.parquet")
+        assert "lists of the column 'codes' differ in length" in said("score", "a.parquet")
+
     def test_dates_are_refused(self, said, frame):
         frame.with_columns(day=pl.date(2020, 1, 1)).write_parquet("a.parquet")
         message = said("score", "a.parquet", "--codes", "z*", "--factors", "day")
-        assert "the column 'day' is of type Date" in message
+        assert "the column 'day' is of type Date: numbers or words are needed; convert" in message
 
 
 class TestWords:
@@ -539,6 +553,16 @@ class TestAnnData:
         assert count.null_count() == 1
         assert count[7] is None
 
+    def test_parts_that_are_no_arrays_are_refused(self, said, file):
+        import h5py
+
+        with h5py.File(file, "a") as content:
+            content.create_group("obsm/graph").attrs["encoding-type"] = "awkward-array"
+        message = said("score", file, "--codes", "graph", "--factors", "hue")
+        assert (
+            "the entry 'obsm/graph' is of type awkward-array, which cannot be read here" in message
+        )
+
     def test_a_file_of_another_program(self, said, tmp_path):
         h5py = pytest.importorskip("h5py")
         with h5py.File(tmp_path / "a.h5ad", "w") as content:
@@ -562,4 +586,6 @@ class TestAnnData:
     def test_without_h5py_the_extra_is_named(self, said, monkeypatch, tmp_path):
         monkeypatch.setitem(__import__("sys").modules, "h5py", None)
         (tmp_path / "a.h5ad").write_bytes(b"x")
-        assert 'needs h5py: pip install "unweave[h5ad]"' in said("score", "a.h5ad")
+        message = said("score", "a.h5ad")
+        assert message.startswith("a.h5ad needs h5py (")
+        assert message.endswith('pip install "unweave[h5ad]"')

@@ -251,6 +251,42 @@ class TestWritingFails:
         assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--metrics"], "--metrics: at least one value is needed"),
+        (["--seed", " "], "--seed: some text is needed"),
+        (["--codes", "a" * 5000], "--codes: at most 4096 characters are needed, not 'aaa"),
+        (["--codes", "a\0b"], "--codes: text without NUL and broken characters is needed"),
+        (["--codes", "\udcff"], "--codes: text without NUL and broken characters is needed"),
+        (["--rows", "1.5"], "--rows: a whole number is needed, not '1.5'"),
+        (["--rows", "0"], "--rows: a number of at least 1 is needed, not '0'"),
+        (["--seed", str(2**70)], "--seed: a number between -2^63 and 2^63 is needed, not"),
+        (["more.npz", "words"], "too many words: 'words'"),
+    ],
+)
+def test_options_of_score_that_are_refused(cli, file, words, message):
+    code, _, err = cli("score", file, *words)
+    assert code == 2
+    assert err.startswith(f"error: {message}")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--noise", "nan"], "--noise: a finite number is needed, not 'nan'"),
+        (["--noise", "-1"], "--noise: a number of at least 0 is needed, not '-1'"),
+        (["--density", "1e999"], "--density: a finite number is needed, not '1e999'"),
+        (["--points", "1000000000000"], "--points: a number of at most 10000000 is needed"),
+        (["--seed", str(2**32)], "--seed: a number of at most 4294967295 is needed"),
+    ],
+)
+def test_options_of_geomancer_that_are_refused(cli, words, message):
+    code, _, err = cli("geomancer", "S^2", *words)
+    assert code == 2
+    assert err.startswith(f"error: {message}")
+
+
 class TestNamesOfMetrics:
     def test_commas_and_spaces_mean_the_same(self, cli, file):
         found = [

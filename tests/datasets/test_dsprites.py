@@ -105,7 +105,7 @@ class TestOfficialFile:
 
     def test_images_must_be_in_it(self, tmp_path):
         self.write(tmp_path / "a.npz")
-        with pytest.raises(ValueError, match="it has no imgs"):
+        with pytest.raises(ValueError, match="is not the dSprites file: it has no imgs"):
             DSprites(tmp_path / "a.npz")
 
     def test_the_order_must_be_the_official_one(self, tmp_path):
@@ -118,6 +118,16 @@ class TestOfficialFile:
         self.write(tmp_path / "a.npz", imgs=np.zeros((10, 32, 32), np.uint8))
         with pytest.raises(ValueError, match=r"not uint8 of shape \(737280, 64, 64\)"):
             DSprites(tmp_path / "a.npz")
+
+    def test_pixels_must_be_0_or_1(self, tmp_path):
+        path = tmp_path / "a.npz"
+        self.write(path)
+        with zipfile.ZipFile(path, "a") as archive, archive.open("imgs.npy", "w") as file:
+            header = {"descr": "|u1", "fortran_order": False, "shape": (737280, 64, 64)}
+            np.lib.format.write_array_header_1_0(file, header)
+            file.write(bytes([255]) * 4096 * 20_000)
+        with pytest.raises(ValueError, match="hold other pixels than 0 and 1"):
+            DSprites(path)
 
     def test_its_pickle_is_never_loaded(self, tmp_path):
         path = tmp_path / "a.npz"

@@ -75,7 +75,9 @@ def test_training_takes_it(tmp_path):
 
 
 def test_what_is_not_s3o4d_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match="empty or not there"):
+    with pytest.raises(
+        FileNotFoundError, match=r"empty or not there\): give the folder of one object's"
+    ):
         S3O4D(tmp_path / "none")
     with pytest.raises(ValueError, match="does not divide"):
         S3O4D(tmp_path, size=60)
@@ -86,10 +88,12 @@ def test_what_is_not_s3o4d_is_refused(tmp_path):
     with pytest.raises(ValueError, match="of different rotations"):
         S3O4D(mixed)
     long = write(tmp_path / "long", arrays={**latents(), "pose_quat": 2 * latents()["pose_quat"]})
-    with pytest.raises(ValueError, match="lengths are not 1"):
+    with pytest.raises(ValueError, match="is not the latents' file of S3O4D: lengths are not 1"):
         S3O4D(long)
     other = write(tmp_path / "other", arrays={"illumination": latents()["illumination"]})
-    with pytest.raises(ValueError, match="it needs illumination, pose_quat, pose_mat"):
+    with pytest.raises(
+        ValueError, match="latents' file of S3O4D .*: it needs illumination, pose_quat"
+    ):
         S3O4D(other)
     small = S3O4D(write(tmp_path / "small", shape=(128, 128)))
     with pytest.raises(ValueError, match=r"is of shape \(128, 128\), not 256 x 256"):
@@ -101,5 +105,5 @@ def test_what_is_not_s3o4d_is_refused(tmp_path):
     with zipfile.ZipFile(damaged / "images.zip", "w") as archive:
         for i in range(N):
             archive.writestr(f"{i:05d}.jpg", b"no image")
-    with pytest.raises(ValueError, match=r"00001.jpg in .* is damaged"):
+    with pytest.raises(ValueError, match=r"00001.jpg in .* is damaged .*: fetch the file again"):
         S3O4D(damaged).images([1])

@@ -46,17 +46,18 @@ def print_table(
     rows: Sequence[Sequence[str]],
     *,
     n_left: int = 1,
+    n_keys: int = 1,
     wide: bool = False,
 ) -> None:
     """A table on standard output, its first columns to the left, the others to the right.
 
     No cell is cut: a table that is wider than the terminal is printed in parts, one below the
-    other, each with the first column; in one part if it is to be ``wide``.
+    other, each with the first ``n_keys`` columns; in one part if it is to be ``wide``.
     """
     cells = [[column, *(row[i] for row in rows)] for i, column in enumerate(columns)]
     widths = [max(map(_width, texts)) for texts in cells]
     print_line(title, style="bold")
-    for n, part in enumerate(_parts(widths, math.inf if wide else out.width)):
+    for n, part in enumerate(_parts(widths, n_keys, math.inf if wide else out.width)):
         table = _table()
         table.width = _table_width(widths[i] for i in part)
         for i in part:
@@ -97,13 +98,14 @@ def _table_width(widths: Iterable[int]) -> int:
     return sum(width + 2 for width in widths) - 2  # two blanks between columns
 
 
-def _parts(widths: Sequence[int], available: float) -> list[list[int]]:
-    """Columns of each part of a table: the first, and as many others as fit beside it."""
-    parts = [[0]]
-    for i in range(1, len(widths)):
+def _parts(widths: Sequence[int], n_keys: int, available: float) -> list[list[int]]:
+    """Columns of each part of a table: the first ``n_keys``, and as many others as fit."""
+    keys = list(range(n_keys))
+    parts = [keys]
+    for i in range(n_keys, len(widths)):
         beside = [*parts[-1], i]
-        if len(parts[-1]) > 1 and _table_width(widths[j] for j in beside) > available:
-            parts.append([0, i])
+        if len(parts[-1]) > n_keys and _table_width(widths[j] for j in beside) > available:
+            parts.append([*keys, i])
         else:
             parts[-1] = beside
     return parts

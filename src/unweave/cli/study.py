@@ -188,9 +188,9 @@ def study_show(name: str, /) -> None:
     from importlib import resources
 
     from unweave._check import check_choice
-    from unweave.studies import shipped_studies
+    from unweave.studies.catalogue import shipped_catalogue
 
-    check_choice("study", name, shipped_studies())
+    check_choice("study", name, [one.name for one in shipped_catalogue()])
     print((resources.files("unweave.studies") / f"{name}.toml").read_text(encoding="utf-8"), end="")
 
 

@@ -10,8 +10,9 @@ from unweave.cli.options import Json, NumpySeed, Wide, within
 
 __all__ = ["study_merge", "study_table", "study_udr"]
 
+_RUN = ("objective", "strength", "seed", "step", "metric")
 _SHOWN = (
-    "metric", "value", "low", "high", "adjusted", "chance_mean", "chance_sd",
+    "value", "low", "high", "adjusted", "chance_mean", "chance_sd",
     "projection_mean", "p_value", "n", "kl", "active_latents",
 )  # fmt: skip
 
@@ -49,11 +50,13 @@ def study_table(
     if json:
         print_json({"rows": table.to_dicts()})
         return
+    n_keys = 1
     if sql is None and "flops" in table.columns:
         tflop = (pl.col("flops") / 1e12).alias("tflop")
-        table = table.select(pl.col("objective", "strength", "seed", "step"), tflop, *_SHOWN)
+        table = table.select(*_RUN, tflop, *_SHOWN)
+        n_keys = len(_RUN)
     rows = [[_cell(value) for value in row] for row in table.rows()]
-    print_table(f"{folder}: {table.height:,} rows", table.columns, rows, wide=wide)
+    print_table(f"{folder}: {table.height:,} rows", table.columns, rows, n_keys=n_keys, wide=wide)
 
 
 def study_udr(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from unweave._extras import imported
 from unweave.cli.files.source import Source, shape_text
 
 __all__ = ["h5ad_source"]
@@ -25,10 +26,7 @@ def h5ad_source(file: Path) -> Source:
     ValueError
         If the file holds no AnnData object.
     """
-    try:
-        import h5py
-    except ImportError as error:
-        raise ImportError(f'{file} needs h5py: pip install "unweave[h5ad]"') from error
+    h5py = imported("h5py", needed_by=str(file), extra="h5ad")
     with h5py.File(file) as content:
         if not hasattr(content.get("obs"), "keys"):
             raise ValueError(
