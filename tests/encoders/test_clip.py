@@ -177,6 +177,7 @@ def test_weights_of_another_architecture_are_refused_with_the_first_mismatches(t
 
 
 def test_without_weights_it_says_what_to_get_from_where(monkeypatch, tmp_path):
+    pytest.importorskip("open_clip")
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(
         FileNotFoundError,
@@ -187,6 +188,7 @@ def test_without_weights_it_says_what_to_get_from_where(monkeypatch, tmp_path):
 
 
 def test_a_cached_file_with_another_hash_is_refused():
+    pytest.importorskip("open_clip")
     weights_folder().mkdir(parents=True)
     (weights_folder() / "RN50.pt").write_bytes(b"half of it")
     with pytest.raises(ValueError, match=r"not the published file of clip:RN50: its sha256 is"):
@@ -201,11 +203,13 @@ def test_a_cached_file_with_another_hash_is_refused():
     ],
 )
 def test_unknown_names(name, message):
+    pytest.importorskip("open_clip")
     with pytest.raises(ValueError, match=message):
         load_encoder(name)
 
 
 def test_random_weights_go_by_their_seed_and_see_something(images):
+    pytest.importorskip("open_clip")
     dataset = DSprites()
     first, again, other = (
         load_encoder("random:clip:RN50", seed=seed, dataset=dataset) for seed in (0, 0, 1)

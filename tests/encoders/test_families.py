@@ -118,6 +118,7 @@ def test_hugging_face_from_a_local_folder(tmp_path):
 
 def test_lite_has_real_weights():
     """The packages' classifiers say of a photograph of a temple that it is a palace."""
+    pytest.importorskip("efficientnet_lite_pytorch")
     temple = load_sample_images().images[0][None, :427, 100:527]
     for size in (0, 1, 2):
         encoder = load_encoder(f"lite:{size}")
@@ -128,6 +129,7 @@ def test_lite_has_real_weights():
 
 @pytest.mark.parametrize(("size", "in_all"), [(0, 4_652_008), (1, 5_416_680), (2, 6_092_072)])
 def test_lite_counts_parameters_without_the_classifier(size, in_all):
+    pytest.importorskip("efficientnet_lite_pytorch")
     card = load_encoder(f"random:lite:{size}").card
     assert card.parameters_in_all == in_all
     assert card.parameters == in_all - 1_281_000
@@ -135,6 +137,7 @@ def test_lite_counts_parameters_without_the_classifier(size, in_all):
 
 def test_random_networks_begin_as_a_training_would():
     """Batch normalisations have the statistics of images; the same seed gives the same network."""
+    pytest.importorskip("efficientnet_lite_pytorch")
     first, again, bare = (
         load_encoder("random:lite:0", dataset=dataset) for dataset in (DATASET, DATASET, None)
     )
@@ -222,6 +225,7 @@ def test_unknown_names(name, message):
 
 
 def test_files_that_are_not_there_or_not_what_they_seem(tmp_path):
+    pytest.importorskip("onnxruntime")
     for family in ("torchscript", "onnx"):
         with pytest.raises(FileNotFoundError, match="there is no file at"):
             load_encoder(f"{family}:{tmp_path / 'none'}")
