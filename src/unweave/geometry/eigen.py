@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -32,6 +31,8 @@ class Spectrum:
     vectors: np.ndarray
     """(n, k (k + 1) / 2, 8) float32, packed matrices of trace 0; of length 1 over all points."""
     n_below_gap: int
+    converged: bool
+    """Whether these had converged when the last round ended."""
 
 
 def smallest_eigenpairs(
@@ -59,19 +60,7 @@ def smallest_eigenpairs(
     random_state
         Of random vectors.
     """
-    spectrum, converged = iterate(
-        laplacian, below_gap, whole=whole, start=start, random_state=random_state
-    )
-    if not converged:
-        from sklearn.exceptions import ConvergenceWarning
-
-        warnings.warn(
-            f"eigenvectors had not converged after {_MAX_ROUNDS} rounds: the spectrum has no clear "
-            "gap, as for noisy or too few points, or for a wrong n_dims",
-            ConvergenceWarning,
-            stacklevel=3,
-        )
-    return spectrum
+    return iterate(laplacian, below_gap, whole=whole, start=start, random_state=random_state)
 
 
 def iterate(
@@ -83,8 +72,8 @@ def iterate(
     tolerance: float = _TOLERANCE,
     max_rounds: int = _MAX_ROUNDS,
     random_state: np.random.Generator,
-) -> tuple[Spectrum, bool]:
-    """Subspace iteration with Chebyshev's polynomials as a filter, and whether it converged.
+) -> Spectrum:
+    """Subspace iteration with Chebyshev's polynomials as a filter.
 
     Each round damps all that lies between a cut above the Ritz values and the upper end of the
     spectrum, then solves the problem within the block (Zhou et al. 2006,
@@ -101,7 +90,7 @@ def iterate(
         stays = (np.abs(last - values) < _STAYS * np.abs(values) + 1e-6 * top).all()
         excess = _excess(values, residuals, below, top, tolerance)
         if (excess < 1 or _is_level(values, residuals, below)) and (stays or not whole):
-            return Spectrum(values, vectors, below), True
+            return Spectrum(values, vectors, below, True)
         # At first, the block is far above where it will end. Later it is enough to go a little
         # above the gap, and above the middle of the block.
         beyond = 1.3 * values[-1 if whole else max(below, BLOCK // 2)]
@@ -114,7 +103,7 @@ def iterate(
         filtered = _chebyshev(laplacian, vectors, moved, (cut, top), degree, float(values[0]))
         block = _orthonormal(_traceless(filtered, laplacian.n_dims))
         values, vectors, moved, residuals = _rayleigh_ritz(laplacian, block)
-    return Spectrum(values, vectors, below_gap(values)), False
+    return Spectrum(values, vectors, below_gap(values), False)
 
 
 def _excess(
