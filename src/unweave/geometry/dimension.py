@@ -6,13 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unweave.geometry.graph import (
-    distinct_rows,
-    nearest_neighbours,
-    neighbour_graph,
-    spatial_order,
-)
+from unweave.geometry.graph import nearest_neighbours, neighbour_graph, spatial_order
 from unweave.geometry.local_dimension import LocalSpread, curved_dimension, grid_dimension, withstands
+from unweave.geometry.near_duplicates import merged_rows
 
 __all__ = ["RATIOS", "Dimension", "estimate_dimension", "intrinsic_dimension"]
 
@@ -20,6 +16,7 @@ RATIOS = 8  # neighbours whose distances have to agree
 _KEPT = 0.9  # share of the points: the largest ratios are of outliers
 _BLOCKS = 40  # stretches of space that are left out in turn
 _EVEN = 2.0  # the most that dimensions by the first and by later neighbours differ by
+_CHECKED = 10  # points; fewer say nothing of a distribution
 _MOST = 12.0  # beyond, distances alone are biased by more than one dimension
 _ABSENT = 0.2  # share of the variance along the others that a direction of a manifold exceeds
 _PIECE_NEIGHBOURS = 24
@@ -77,7 +74,7 @@ def intrinsic_dimension(
         If the dimension cannot be estimated: neighbourhoods contradict each other, or are too wide.
     """
     if neighbours is None:
-        points = points[distinct_rows(points)[0]]
+        points = points[merged_rows(points)[0]]
         points = points[spatial_order(points)]
     found = estimate_dimension(points, neighbours)
     if found.problem:
@@ -138,11 +135,13 @@ def _agree(distances: np.ndarray) -> bool:
     In any dimension, k times the logarithm of the ratio of the distances to neighbours k + 1 and k
     has the same distribution for every k. On a grid the first few are equal, and then they jump.
     """
-    if not len(distances):
-        return False
+    n = len(distances)
+    if n < _CHECKED:
+        return n > 0
+    distances = distances[:, : max(3, n // 20)]  # of few points, later neighbours are far away
     k = np.arange(1, distances.shape[1])
     means = (k * np.log(distances[:, 1:] / distances[:, :-1])).mean(axis=0)
-    allowed = _EVEN * (1 + 3 / np.sqrt(len(distances)))
+    allowed = _EVEN * (1 + 3 / np.sqrt(n))
     return bool(0 < means.max() <= allowed * means.min())
 
 

@@ -89,7 +89,7 @@ def _no_gap(values: np.ndarray) -> Remark:
 def _weak_gap(confidence: float) -> Remark:
     return Remark(
         "a weak gap in the spectrum",
-        f"the gap in the spectrum is weak (confidence {confidence:.2f}): the factors may be wrong, "
+        f"no gap in the spectrum is clear (confidence {confidence:.2f}): the factors may be wrong, "
         "as for noisy or too few points, or for factors that are not orthogonal",
     )
 

@@ -11,7 +11,7 @@ from unweave.geometry.tangent import pca_tangents, quadratic_neighbourhood, quad
 
 __all__ = ["LocalSpread", "curved_dimension", "grid_dimension", "withstands"]
 
-_SAMPLE = 300  # neighbourhoods: their median is exact to a few per cent
+_SAMPLE = 200  # neighbourhoods: their median is exact to a few per cent
 _SAMPLED_DIMS = 10  # beyond, neighbourhoods are too expensive for so many of them
 _LEAST_SAMPLE = 30
 _MOST_DIMS = 24  # beyond, a fit takes more than 600 neighbours
@@ -31,7 +31,7 @@ class LocalSpread:
     """Variance of neighbourhoods beside tangent spaces of a given number of dimensions.
 
     At 1 it is as large as along the tangent space, and the manifold has another dimension; near 0
-    there is only noise or curvature beside it. All measures are medians over 300 points (fewer
+    there is only noise or curvature beside it. All measures are medians over 200 points (fewer
     beyond ten dimensions), and nan where the points are too few for a neighbourhood.
 
     Parameters
@@ -74,7 +74,7 @@ class LocalSpread:
 
     def _measure(self, k: int, curved: bool, wide: bool) -> float:
         n_near = self._size(k, curved, wide)
-        if n_near >= len(self.points) or k > _MOST_DIMS:
+        if 3 * n_near > len(self.points) or k > _MOST_DIMS:
             return np.nan
         rows = self._rows(k)
         near = self._neighbours(rows, n_near)
