@@ -129,6 +129,7 @@ def test_the_standard_error_is_the_spread_over_samples(name, n):
         ("S^2 x S^2", 3000, {"condition": 2.0}),
         ("S^1 x S^2", 1000, {}),
         ("SO(3)", 1500, {}),
+        ("S^4 x S^2", 4000, {}),
         ("RP^2 x RP^2", 2000, {}),
         ("H^2 x H^2", 2000, {}),
         ("S^2 x SO(3)", 3000, {}),

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from unweave.geometry.graph import nearest_neighbours, neighbour_graph, spatial_order
-from unweave.geometry.local_dimension import LocalSpread, curved_dimension, grid_dimension, withstands
+from unweave.geometry.local_dimension import (
+    LocalSpread,
+    curved_dimension,
+    grid_dimension,
+    withstands,
+)
 from unweave.geometry.near_duplicates import merged_rows
 
 __all__ = ["RATIOS", "Dimension", "estimate_dimension", "intrinsic_dimension"]

@@ -115,9 +115,7 @@ def one_factor(
 ) -> Split:
     """Nothing to split: one block of all dimensions."""
     axes, labels = np.tile(np.eye(k), (n, 1, 1)), np.zeros((n, k), dtype=np.int64)
-    return Split(
-        axes, labels, np.array([k]), eigenvalues, 0.0, float(confidence), n_flat, remarks
-    )
+    return Split(axes, labels, np.array([k]), eigenvalues, 0.0, float(confidence), n_flat, remarks)
 
 
 def filled_space(n: int, k: int) -> Split:

@@ -175,9 +175,7 @@ class Geomancer(TransformerMixin, BaseEstimator):
             k, estimate = self._dimensions(points, given)
             self.n_dims_, rule = k, self._rule(k)
             n_graph, n_fitted = self._neighbours(points, k), self._fitted_to(k)
-            near = nearest_neighbours(
-                points, min(max(n_graph, n_fitted, RATIOS), len(points) - 1)
-            )
+            near = nearest_neighbours(points, min(max(n_graph, n_fitted, RATIOS), len(points) - 1))
             graph = neighbour_graph(near[:, :n_graph])
             estimate = estimate_dimension(points, near) if estimate is None else estimate
             trusted = self._check_dimension(estimate)

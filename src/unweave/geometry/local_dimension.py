@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from unweave.geometry.graph import nearest_to
@@ -16,6 +14,7 @@ _SAMPLED_DIMS = 10  # beyond, neighbourhoods are too expensive for so many of th
 _LEAST_SAMPLE = 30
 _MOST_DIMS = 24  # beyond, a fit takes more than 600 neighbours
 _NEIGHBOURS = 24  # fewer see a grid of unequal steps as curves
+_LEAST_NEIGHBOURS = 8  # that a curve is fitted to
 _WIDER_FLAT, _WIDER_CURVED = 4, 2
 _PART = 6  # of the points is too large for a neighbourhood
 _SPREAD = 0.4  # directions of a manifold have 0.44 to 0.8 of the mean variance along it
@@ -68,7 +67,7 @@ class LocalSpread:
         n = len(self.points)
         if wide and not curved:
             return max(3 * k, min(_WIDER_FLAT * _NEIGHBOURS, n // 4))
-        least = quadratic_neighbourhood(k) if curved else 3 * k
+        least = max(quadratic_neighbourhood(k), _LEAST_NEIGHBOURS) if curved else 3 * k
         narrow = max(least, min(_NEIGHBOURS, n // _PART))
         return max(narrow, min(_WIDER_CURVED * narrow, n // 4)) if wide else narrow
 

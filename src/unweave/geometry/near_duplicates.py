@@ -37,12 +37,16 @@ def _chained(points: np.ndarray, tolerance: float) -> np.ndarray:
     n, ambient = points.shape
     # First along a direction in which few points coincide, so that few are left to be compared.
     generic = np.sqrt(np.arange(2.0, ambient + 2.0)) % 1 - 0.5
-    group = _parted(np.zeros(n, dtype=np.int64), points @ (generic / np.linalg.norm(generic)), tolerance)
+    group = _parted(
+        np.zeros(n, dtype=np.int64), points @ (generic / np.linalg.norm(generic)), tolerance
+    )
     left = _wide(group, points, tolerance)
     for column in [*range(ambient), *range(ambient)]:
         if not len(left):
             break
-        group[left] = len(points) + group.max() + _parted(group[left], points[left, column], tolerance)
+        group[left] = (
+            len(points) + group.max() + _parted(group[left], points[left, column], tolerance)
+        )
         left = left[_wide(group[left], points[left], tolerance)]
     return group
 

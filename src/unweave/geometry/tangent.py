@@ -93,7 +93,9 @@ def quadratic_tangents(
 
     def fit(part: int) -> None:
         start, stop = cuts[part], cuts[part + 1]
-        quadratic_spans(points, rows, neighbours, bases, n_iterations, _RIDGE, _SETTLED, start, stop)
+        quadratic_spans(
+            points, rows, neighbours, bases, n_iterations, _RIDGE, _SETTLED, start, stop
+        )
 
     in_threads(fit, range(len(cuts) - 1), linear_algebra=False)
     # Where neighbours span fewer dimensions there is nothing to fit.
