@@ -54,12 +54,12 @@ class Geomancer(TransformerMixin, BaseEstimator):
     tensors that parallel transport leaves alone, and span the kernel of the connection Laplacian on
     such tensors: on tensors without a trace it has one zero eigenvalue fewer than there are
     factors, and its eigenvectors, made diagonal together, tell which direction belongs to which
-    factor. Flat directions, as of two circles, cannot be told apart, and come as one factor.
+    factor. Flat factors, as two circles, cannot be separated, and come as one factor.
 
     Parameters
     ----------
     n_dims
-        Dimensions of the manifold; None to estimate them (TwoNN).
+        Dimensions of the manifold; None to estimate them.
     n_neighbors
         Neighbours in the graph; None for twice the dimensions, and six at least.
     tangent
@@ -85,19 +85,25 @@ class Geomancer(TransformerMixin, BaseEstimator):
     dims_
         Dimensions of the factors.
     n_factors_
-        How many there are.
+        How many there are. 1 where none were found: all dimensions are one block, a warning says
+        why, and ``confidence_`` is below 0.35.
+    n_flat_dims_
+        Dimensions of a flat factor of more than one dimension, which may be a product of flat
+        factors; 0 if there is none. If all is flat, ``confidence_`` is 0.
     eigenvalues_
         The eight smallest of the connection Laplacian, on tensors without a trace.
     gap_
         Eigenvalue above the largest gap less that below it.
     confidence_
-        One less the ratio of these two, in [0, 1]; below 0.35 there is no saying.
+        One less the ratio of these two, in [0, 1]. Below 0.6 a warning says that the factors may be
+        wrong, below 0.35 they are given as one. 0 if the points contradict the dimensions used.
     labels_
         Factor (samples, dims) of each axis of ``axes_`` (samples, features, dims).
     n_dims_
         Dimensions that were used.
     dimension_, dimension_error_
-        An estimate of the dimension (TwoNN) and its standard error.
+        An estimate of the dimension (:func:`intrinsic_dimension`) and its standard error; nan, with
+        a warning, if ``n_dims`` or tangents are given and there is none.
     seconds_
         Time of each stage.
 
@@ -152,13 +158,14 @@ class Geomancer(TransformerMixin, BaseEstimator):
     def fit(self, X, y=None, *, tangents=None):
         """Split the tangent space at each row of X into one subspace per factor manifold.
 
-        Rows that are repeated count once. Known tangent spaces, as spans (samples, features, dims),
+        Rows that are repeated, exactly or within 1e-8 of the points' spread, count once. Known tangent spaces, as spans (samples, features, dims),
         take the place of fitted ones.
 
         Raises
         ------
         ValueError
-            If the points cannot be used, or are too few.
+            If the points cannot be used, or are too few, or ``n_dims`` is None and the dimension
+            cannot be estimated.
         """
         check_choice("tangent", self.tangent, _TANGENTS)
         X = validate_data(self, X, dtype=np.float64, ensure_min_samples=3)
