@@ -390,13 +390,11 @@ def test_a_dimension_that_cannot_be_estimated_is_refused_or_not_checked():
     assert np.isnan(model.dimension_)
 
 
-@pytest.mark.parametrize(("name", "n"), [("S^2 x S^2 x S^2", 300), ("S^2 x S^2 x S^2 x S^2", 1000)])
-def test_a_weak_gap_is_said(name, n):
-    product = parse_manifold(name)
-    points = product.sample(n, random_state=1).points
+def test_a_weak_gap_is_said():
+    points = parse_manifold("S^2 x S^2 x S^2").sample(300, random_state=1).points
     with pytest.warns(UserWarning, match="no gap in the spectrum is clear .*may be wrong"):
-        model = Geomancer(product.dim, random_state=0).fit(points)
-    assert 0.35 <= model.confidence_ < 0.6
+        model = Geomancer(6, random_state=0).fit(points)
+    assert 0.35 <= model.confidence_ < 0.55
 
 
 def test_factors_that_are_not_orthogonal_are_said():
@@ -405,7 +403,7 @@ def test_factors_that_are_not_orthogonal_are_said():
         points = product.sample(3000, random_state=seed, condition=5.0).points
         with pytest.warns(UserWarning, match="no gap in the spectrum"):
             model = Geomancer(4, random_state=0).fit(points)
-        assert model.confidence_ < 0.6
+        assert model.confidence_ < 0.55
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])

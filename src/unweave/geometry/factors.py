@@ -16,7 +16,7 @@ from unweave.geometry.laplacian import BLOCK
 __all__ = ["Remark", "Split", "filled_space", "merged", "one_factor", "split_tensors"]
 
 _NO_GAP = 0.65  # of the eigenvalue below the gap to that above it
-_WEAK_GAP = 0.4  # errors of less than 0.2 radians come with less, most with less than 0.1
+_WEAK_GAP = 0.45  # errors of less than 0.2 radians come with less, most with less than 0.1
 _FLAT = 0.05  # of the tensors' energy off the diagonal: parallel tensors that do not commute
 
 

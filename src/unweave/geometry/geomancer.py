@@ -95,7 +95,7 @@ class Geomancer(TransformerMixin, BaseEstimator):
     gap_
         Eigenvalue above the largest gap less that below it.
     confidence_
-        One less the ratio of these two, in [0, 1]. Below 0.6 a warning says that the factors may be
+        One less the ratio of these two, in [0, 1]. Below 0.55 a warning says that the factors may be
         wrong, below 0.35 they are given as one. 0 if the points contradict the dimensions used.
     labels_
         Factor (samples, dims) of each axis of ``axes_`` (samples, features, dims).
@@ -158,8 +158,8 @@ class Geomancer(TransformerMixin, BaseEstimator):
     def fit(self, X, y=None, *, tangents=None):
         """Split the tangent space at each row of X into one subspace per factor manifold.
 
-        Rows that are repeated, exactly or within 1e-8 of the points' spread, count once. Known tangent spaces, as spans (samples, features, dims),
-        take the place of fitted ones.
+        Rows that are repeated, exactly or within 1e-8 of the points' spread, count once. Known
+        tangent spaces, as spans (samples, features, dims), take the place of fitted ones.
 
         Raises
         ------
