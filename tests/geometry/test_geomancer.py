@@ -111,6 +111,15 @@ def test_points_that_fill_their_space_have_no_factors(rng, features):
     np.testing.assert_array_equal(model.eigenvalues_, np.zeros(8))
 
 
+def test_a_nearly_flat_cloud_has_no_factors(rng):
+    # Noise beside the hyperplane: as many parallel tensors as can be, 0 in single precision.
+    cloud = rng.standard_normal((1500, 5)) @ rng.standard_normal((5, 20))
+    cloud += 1e-4 * rng.standard_normal(cloud.shape)
+    with pytest.warns(UserWarning, match="all 5 dimensions are flat"):
+        model = Geomancer(5, random_state=0).fit(cloud)
+    assert (model.dims_.tolist(), model.n_flat_dims_, model.confidence_) == ([5], 5, 0)
+
+
 def test_a_cloud_of_many_dimensions_has_no_factors(rng):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

@@ -9,12 +9,14 @@ import numpy as np
 
 from unweave.geometry.laplacian import BLOCK, ConnectionLaplacian
 
-__all__ = ["Spectrum", "iterate", "largest_gap", "smaller_than", "smallest_eigenpairs"]
+__all__ = ["Spectrum", "is_zero", "iterate", "largest_gap", "smaller_than", "smallest_eigenpairs"]
 
 _LEVEL = 0.9  # of an eigenvalue to the next: no gap
 _TOLERANCE = 1e-3  # of the gap: a milliradian in the directions of the factors
 _ENOUGH = 1e-2  # of the gap, where tangents are wrong by more
 _MAX_ROUNDS = 60
+_PATIENCE = 12  # rounds, after which eigenvalues that are nearly equal will hardly part
+_ZERO = 1e-5  # of the upper end
 _STAYS = 1e-4  # of an eigenvalue, from one round to the next
 _REACH = 2.5  # of a filter: it damps by cosh(5)
 _FALLING = 2  # rounds
@@ -33,6 +35,8 @@ class Spectrum:
     n_below_gap: int
     converged: bool
     """Whether these had converged when the last round ended."""
+    top: float
+    """Upper end of the operator's spectrum."""
 
 
 def smallest_eigenpairs(
@@ -89,8 +93,11 @@ def iterate(
         below = below_gap(values)
         stays = (np.abs(last - values) < _STAYS * np.abs(values) + 1e-6 * top).all()
         excess = _excess(values, residuals, below, top, tolerance)
-        if (excess < 1 or _is_level(values, residuals, below)) and (stays or not whole):
-            return Spectrum(values, vectors, below, True)
+        if is_zero(values, top):
+            return Spectrum(values, vectors, below, True, top)
+        level = _is_level(values, residuals, below, patient=turn < _PATIENCE)
+        if (excess < 1 or level) and (stays or not whole):
+            return Spectrum(values, vectors, below, True, top)
         # At first, the block is far above where it will end. Later it is enough to go a little
         # above the gap, and above the middle of the block.
         beyond = 1.3 * values[-1 if whole else max(below, BLOCK // 2)]
@@ -103,7 +110,7 @@ def iterate(
         filtered = _chebyshev(laplacian, vectors, moved, (cut, top), degree, float(values[0]))
         block = _orthonormal(_traceless(filtered, laplacian.n_dims))
         values, vectors, moved, residuals = _rayleigh_ritz(laplacian, block)
-    return Spectrum(values, vectors, below_gap(values), False)
+    return Spectrum(values, vectors, below_gap(values), False, top)
 
 
 def _excess(
@@ -120,11 +127,19 @@ def _excess(
     return float(residuals[: max(below, 1)].max() / (tolerance * gap))
 
 
-def _is_level(values: np.ndarray, residuals: np.ndarray, below: int) -> bool:
+def is_zero(values: np.ndarray, top: float) -> bool:
+    """Whether all eight eigenvalues are 0 in single precision, as where all is flat."""
+    return bool(values[-1] < _ZERO * top)
+
+
+def _is_level(
+    values: np.ndarray, residuals: np.ndarray, below: int, *, patient: bool = True
+) -> bool:
     """Whether eigenvalues are nearly equal: there is no gap to find, however long one looks."""
     needed = max(below, 1) + 1
     edge = values[:needed]
-    return bool(edge[-2] > _LEVEL * edge[-1] and (residuals[:needed] < 0.1 * edge).all())
+    settled = not patient or (residuals[:needed] < 0.1 * edge).all()
+    return bool(edge[-2] > _LEVEL * edge[-1] and settled)
 
 
 def largest_gap(n_dims: int) -> Callable[[np.ndarray], int]:

@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from unweave.geometry.cluster import assign_axes
 from unweave.geometry.diagonalise import commuting_complement, jointly_diagonalise
-from unweave.geometry.eigen import Spectrum
+from unweave.geometry.eigen import Spectrum, is_zero
 from unweave.geometry.laplacian import BLOCK
 
 __all__ = ["Remark", "Split", "filled_space", "merged", "one_factor", "split_tensors"]
@@ -58,6 +58,8 @@ def split_tensors(
     remarks = () if spectrum.converged else (_NOT_CONVERGED,)
     if below == 0:
         return one_factor(n, k, values, 0.0, remarks=remarks)
+    if is_zero(values, spectrum.top):  # more parallel tensors than curved factors could have
+        return one_factor(n, k, values, 0.0, n_flat=k, remarks=(*remarks, _flat_block(k, k)))
     ratio = values[below - 1] / max(values[below], 1e-300)
     if may_be_one and ratio > _NO_GAP:
         return one_factor(n, k, values, 1 - ratio, remarks=(*remarks, _no_gap(values)))

@@ -95,8 +95,8 @@ class Geomancer(TransformerMixin, BaseEstimator):
     gap_
         Eigenvalue above the largest gap less that below it.
     confidence_
-        One less the ratio of these two, in [0, 1]. Below 0.55 a warning says that the factors may be
-        wrong, below 0.35 they are given as one. 0 if the points contradict the dimensions used.
+        One less the ratio of these two, in [0, 1]. Below 0.55 a warning says that the factors may
+        be wrong, below 0.35 they are given as one. 0 if the points contradict the dimensions used.
     labels_
         Factor (samples, dims) of each axis of ``axes_`` (samples, features, dims).
     n_dims_
