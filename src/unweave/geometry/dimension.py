@@ -123,7 +123,7 @@ def _unchecked(value: float, error: float, whole: int, n: int, spread: LocalSpre
         )
     if spread.curved(whole - 1) < _ABSENT:
         return _contradiction(value, whole - 1)
-    return Dimension(value, error, whole, False)
+    return Dimension(min(value, float(spread.ambient)), error, whole, False)
 
 
 def _contradiction(value: float, spreads: int) -> Dimension:
