@@ -5,9 +5,11 @@ neighbours per point, one decomposition per point and per edge, the Laplacian as
 blocks in the authors' basis of the symmetric matrices, ARPACK for its bottom, and one joint
 diagonalisation and clustering per point. Processor seconds of one core, in one run; numba's
 compilation is left out. Run:
-    python benchmarks/geomancer.py [--long] [--growth]
+    python benchmarks/geomancer.py [--long] [--growth] [--failures]
 The first takes minutes; `--long` all cases (an hour, most of it the reference's), `--growth` time
 and memory per point from 10,000 to a million points and per edge from 4 to 12 dimensions.
+`--failures` alone repeats noise, linear maps and a wrong n_dims over ten samples, and counts what
+is said of them.
 """
 
 import multiprocessing
@@ -16,6 +18,7 @@ import resource
 import sys
 import time
 import warnings
+from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -295,8 +298,50 @@ def growth():
         )
 
 
+def repeated(label, name="S^2 x S^2", n=3000, off=0, **options):
+    """Error, confidence and warnings over ten samples; ``off`` is how wrong n_dims is."""
+    product = parse_manifold(name)
+    errors, confidences, dims, said = [], [], Counter(), Counter()
+    for seed in range(10):
+        sample = product.sample(n, random_state=seed, **options)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model = Geomancer(product.dim + off, random_state=0).fit(sample.points)
+        errors.append(subspace_error(model.subspaces_, sample.tangents).mean)
+        confidences.append(model.confidence_)
+        dims[tuple(model.dims_.tolist())] += 1
+        texts = [str(warning.message) for warning in caught]
+        said["dimension"] += any("and n_dims=" in text for text in texts)
+        said["not checked"] += any("is not checked" in text for text in texts)
+        said["gap"] += any("no gap in the spectrum" in text for text in texts)
+        said["anything"] += bool(texts)
+    print(
+        f"{name}, n = {n}, {label}: error {np.mean(errors):.3f} ({min(errors):.3f} to "
+        f"{max(errors):.3f}), confidence {min(confidences):.2f} to {max(confidences):.2f}; dims "
+        f"{dict(dims)}; samples with a warning: {dict(+said)}",
+        flush=True,
+    )
+
+
+def failures():
+    for condition in (1.0, 1.1, 1.5, 2.0, 5.0):
+        repeated(f"linear map of condition {condition:g}", condition=condition)
+    for noise in (0.003, 0.01, 0.03, 0.1):
+        repeated(f"noise {noise:g}", noise=noise)
+    repeated("density exp(4x)", density=4.0)
+    repeated("few points", " x ".join(["S^2"] * 3), 300)
+    repeated("few points", " x ".join(["S^2"] * 4), 1000)
+    for off in (-1, 1):
+        repeated(f"n_dims wrong by {off}", off=off)
+        repeated(f"n_dims wrong by {off}", "S^2 x SO(3)", off=off)
+        repeated(f"n_dims wrong by {off}", " x ".join(["S^2"] * 3), off=off)
+
+
 def main():
     one_core()
+    if "--failures" in sys.argv:
+        failures()
+        return
     if "--growth" in sys.argv:
         growth()
     for case in SHORT + (LONG if "--long" in sys.argv else []):

@@ -411,8 +411,36 @@ class TestGeomancer:
         np.save(tmp_path / "ball.npy", points / np.linalg.norm(points, axis=1, keepdims=True))
         code, out, err = cli("geomancer", tmp_path / "ball.npy", "--dims", 2)
         assert code == 0
-        assert "1 factor(s), of 2 dimensions" in " ".join(out.split())
+        assert "1 factor(s), of 2 dimensions: no factors found" in " ".join(out.split())
         assert "no gap in the spectrum" in err
+
+    def test_flat_factors_are_not_separated(self, cli):
+        code, out, err = cli("geomancer", "S^1 x S^1", "--points", 2000)
+        assert code == 0
+        assert "no factors found; 2 dimensions are flat, and flat factors cannot be sep" in out
+        assert "confidence 0.00" in out
+        assert "angle to the true subspaces: none, since they have other dimensions" in out
+        assert "flat factors, as circles, cannot be separated" in err
+
+    def test_a_dimension_that_is_not_known_is_said(self, cli, tmp_path):
+        lines = np.stack(np.meshgrid(np.arange(60.0), 100 * np.arange(20.0)), axis=-1)
+        np.save(tmp_path / "lines.npy", lines.reshape(-1, 2))
+        code, _, err = cli("geomancer", tmp_path / "lines.npy")
+        assert code == 2
+        assert "the dimension cannot be estimated: the points fall into 20 pieces" in err
+        code, out, err = cli("geomancer", tmp_path / "lines.npy", "--dims", 2)
+        assert code == 0
+        assert "dimension: 2 used; it cannot be estimated" in out
+        assert "n_dims=2 is not checked" in err
+        code, out, _ = cli("geomancer", tmp_path / "lines.npy", "--dims", 2, "--json")
+        assert json.loads(out)["dimension"]["estimate"] is None
+
+    def test_the_estimate_of_a_grid_is_a_whole_number(self, cli, tmp_path):
+        square = np.stack(np.meshgrid(np.arange(20.0), np.arange(20.0)), axis=-1).reshape(-1, 2)
+        np.save(tmp_path / "square.npy", square)
+        code, out, _ = cli("geomancer", tmp_path / "square.npy")
+        assert code == 0
+        assert "dimension: 2 used; estimate 2, by the spread of neighbourhoods" in out
 
     def test_bad_sources_are_refused(self, cli, tmp_path):
         code, _, err = cli("geomancer", "S2xS2")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from unweave.datasets.manifolds import parse_manifold
+from unweave.datasets.manifolds import ProductManifold, parse_manifold
 
 NAMES = ["S^1", "S^2", "S^4", "SO(3)", "SO(4)", "RP^2", "RP^3", "V(4,2)", "H^2"]
 
@@ -50,6 +50,13 @@ def test_points_are_uniform():
     np.testing.assert_allclose(rotations.mean(axis=0), 0, atol=0.02)
 
 
+def test_points_of_a_saddle_are_uniform_on_the_surface():
+    x, y, _ = parse_manifold("H^2").sample(40_000, random_state=0).points.T
+    # The area element is r sqrt(1 + r^2); uniform in the plane the mean would be 1 / 2.
+    square = (0.4 * (2**2.5 - 1) - 2 / 3 * (2**1.5 - 1)) / 2
+    assert np.mean(x**2 + y**2) == pytest.approx(square / ((2**1.5 - 1) / 3), abs=0.006)
+
+
 def test_products_keep_factors_apart_until_they_are_rotated():
     product = parse_manifold("S^2 x SO(3)")
     assert (product.dim, product.ambient, repr(product)) == (5, 12, "S^2 x SO(3)")
@@ -73,6 +80,10 @@ def test_products_keep_factors_apart_until_they_are_rotated():
         ("S^2 x T^2", "'T\\^2' in 'S\\^2 x T\\^2' is no manifold"),
         ("S^0", "the dimension of a sphere must be a whole number of at least 1"),
         ("V(2,2)", "must have fewer vectors than dimensions"),
+        ("V(1,1)", "the size of a Stiefel manifold must be a whole number of at least 2"),
+        ("V(3,0)", "the vectors of a Stiefel manifold must be a whole number of at least 1"),
+        ("SO(1)", "the size of rotations must be a whole number of at least 2"),
+        ("RP^0", "the dimension of a projective space must be a whole number of at least 1"),
     ],
 )
 def test_other_words_are_refused(text, message):
@@ -80,9 +91,15 @@ def test_other_words_are_refused(text, message):
         parse_manifold(text)
 
 
+def test_a_product_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="a product needs at least one manifold"):
+        ProductManifold([])
+
+
 @pytest.mark.parametrize(
     ("option", "message"),
     [
+        ({"n": 0}, "n must be a whole number of at least 1"),
         ({"noise": -1}, "noise is a standard deviation"),
         ({"density": np.inf}, "density is a finite number"),
         ({"condition": 0.5}, "condition is a condition number of at least 1"),
@@ -90,7 +107,7 @@ def test_other_words_are_refused(text, message):
 )
 def test_wrong_options_are_refused(option, message):
     with pytest.raises(ValueError, match=message):
-        parse_manifold("S^2").sample(5, random_state=0, **option)
+        parse_manifold("S^2").sample(**{"n": 5, "random_state": 0, **option})
 
 
 def test_density_is_that_of_its_formula():

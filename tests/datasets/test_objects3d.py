@@ -169,6 +169,13 @@ def test_meshes_come_from_files(tmp_path):
         load_mesh(tmp_path / "bad.ply")
 
 
+def test_meshes_need_trimesh(tmp_path, monkeypatch):
+    (tmp_path / "mine.ply").touch()
+    monkeypatch.setitem(sys.modules, "trimesh", None)
+    with pytest.raises(ImportError, match=r"needs trimesh: pip install 'unweave\[render\]'"):
+        load_mesh(tmp_path / "mine.ply")
+
+
 @pytest.mark.usefixtures("renderer")
 def test_mujoco_that_was_imported_for_a_screen_is_told_of():
     code = (

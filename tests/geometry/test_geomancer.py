@@ -1,11 +1,14 @@
 import re
 import warnings
+from contextlib import nullcontext
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 
 from unweave.datasets.manifolds import parse_manifold
-from unweave.geometry import Geomancer
+from unweave.geometry import Geomancer, intrinsic_dimension
 from unweave.geometry.figure import draw
 from unweave.metrics.subspace_error import (
     _whitening,
@@ -80,12 +83,49 @@ def test_a_sphere_is_one_factor(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "dims"), [("S^1 x S^1 x S^2", [2, 2]), ("S^1 x S^1", [2]), ("S^1", [1])]
+    ("name", "dims", "flat", "said"),
+    [
+        ("S^1 x S^1 x S^2", [2, 2], 2, "2 of the 4 dimensions are flat: flat factors.* cannot be"),
+        ("S^1 x S^1", [2], 2, "all 2 dimensions are flat: flat factors, as circles, cannot be sep"),
+        ("S^1", [1], 0, None),
+    ],
 )
-def test_flat_directions_come_as_one_factor(name, dims):
+def test_flat_directions_come_as_one_factor(name, dims, flat, said):
     product = parse_manifold(name)
     points = product.sample(2000, random_state=0).points
-    assert Geomancer(product.dim, n_neighbors=8, random_state=0).fit(points).dims_.tolist() == dims
+    model = Geomancer(product.dim, n_neighbors=8, random_state=0)
+    with pytest.warns(UserWarning, match=said) if said else nullcontext():
+        model.fit(points)
+    assert (model.dims_.tolist(), model.n_flat_dims_) == (dims, flat)
+    # That curved factors were parted from flat ones is sure; that all is one factor is not.
+    assert model.confidence_ > 0.9 if len(dims) > 1 else model.confidence_ == 0
+
+
+@pytest.mark.parametrize("features", [5, 8])
+def test_points_that_fill_their_space_have_no_factors(rng, features):
+    cloud = rng.standard_normal((1500, 5)) @ np.linalg.qr(rng.standard_normal((features, 5)))[0].T
+    with pytest.warns(UserWarning, match="fill all 5 dimensions of the space.* no factors found"):
+        model = Geomancer(5, random_state=0).fit(cloud + 3)
+    assert (model.n_factors_, model.dims_.tolist(), model.n_flat_dims_) == (1, [5], 5)
+    assert model.confidence_ == 0
+    np.testing.assert_array_equal(model.eigenvalues_, np.zeros(8))
+
+
+def test_a_nearly_flat_cloud_has_no_factors(rng):
+    # Noise beside the hyperplane: as many parallel tensors as can be, 0 in single precision.
+    cloud = rng.standard_normal((1500, 5)) @ rng.standard_normal((5, 20))
+    cloud += 1e-4 * rng.standard_normal(cloud.shape)
+    with pytest.warns(UserWarning, match="all 5 dimensions are flat"):
+        model = Geomancer(5, random_state=0).fit(cloud)
+    assert (model.dims_.tolist(), model.n_flat_dims_, model.confidence_) == ([5], 5, 0)
+
+
+def test_a_cloud_of_many_dimensions_has_no_factors(rng):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = Geomancer(random_state=0).fit(rng.standard_normal((3000, 10)))
+    assert (model.n_dims_, model.n_factors_, model.confidence_) == (10, 1, 0)
+    assert any("no factors found" in str(warning.message) for warning in caught)
 
 
 def test_the_settings_of_the_paper_err_as_the_paper_does():
@@ -111,6 +151,52 @@ def test_parts_are_split_one_by_one_with_a_warning():
         model = Geomancer(4, random_state=0).fit(far)
     both = [np.concatenate([basis, basis]) for basis in sample.tangents]
     assert subspace_error(model.subspaces_, both).mean < 0.03
+
+
+def test_the_confidence_is_that_of_the_worst_part():
+    product = parse_manifold("S^2 x S^2")
+    clean, noisy = (product.sample(1200, random_state=0, noise=noise).points for noise in (0, 0.06))
+    alone = [Geomancer(4, random_state=0).fit(points) for points in (clean, noisy)]
+    assert alone[1].confidence_ < alone[0].confidence_ - 0.03
+    for parts in ([clean, noisy + 100], [noisy, clean + 100]):
+        with pytest.warns(UserWarning, match="falls into 2 parts"):
+            model = Geomancer(4, random_state=0).fit(np.concatenate(parts))
+        assert model.confidence_ == pytest.approx(alone[1].confidence_, abs=0.01)
+        assert model.eigenvalues_[0] == pytest.approx(alone[1].eigenvalues_[0], rel=0.05)
+
+
+def test_many_parts_are_one_warning(rng):
+    # Each part is a sphere, which is one factor, and says so.
+    sphere = parse_manifold("S^3").sample(150, random_state=0).points
+    parts = np.concatenate([sphere + [10 * i, 0, 0, 0] for i in range(6)])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        Geomancer(3, random_state=0).fit(parts)
+    (only,) = [str(warning.message) for warning in caught]
+    assert "falls into 6 parts" in only
+    assert "parts with no gap in the spectrum: 6" in only
+
+
+def test_parts_with_other_factors_are_one_factor():
+    first, second = (
+        parse_manifold(name).sample(1500, random_state=0).points for name in ("S^2 x S^2", "S^4")
+    )
+    points = np.zeros((3000, 6))
+    points[:1500], points[1500:, :5] = first, second + 100
+    with pytest.warns(UserWarning, match=r"dimensions 2\+2 and 4: all are given as one factor"):
+        model = Geomancer(4, random_state=0).fit(points)
+    assert (model.dims_.tolist(), model.confidence_) == ([4], 0)
+
+
+def test_copies_within_rounding_count_once(rng):
+    sample = parse_manifold("S^2 x S^2").sample(800, random_state=0)
+    plain = Geomancer(4, random_state=0).fit(sample.points)
+    copies = np.repeat(sample.points, 20, axis=0) + 1e-9 * rng.standard_normal((16_000, 6))
+    model = Geomancer(4, random_state=0).fit(copies)
+    assert model.axes_.shape == (16_000, 6, 4)
+    np.testing.assert_array_equal(model.axes_[:20], model.axes_[:1].repeat(20, axis=0))
+    own = [basis.repeat(20, axis=0) for basis in plain.subspaces_]
+    assert subspace_error(model.subspaces_, own).mean < 0.01
 
 
 def test_the_same_seed_gives_the_same_bits():
@@ -268,15 +354,83 @@ def test_gamma_counts_the_eigenvalues_below_it():
         Geomancer(6, gamma=-1).fit(sample.points)
 
 
-def test_a_wrong_dimension_is_said():
-    sample = parse_manifold("S^2 x S^2").sample(1500, random_state=0)
+@pytest.mark.parametrize(
+    ("name", "n", "n_dims"),
+    [
+        ("S^2 x S^2", 1500, 3),
+        ("S^2 x S^2", 1500, 5),
+        ("S^2 x SO(3)", 3000, 4),
+        ("S^2 x SO(3)", 3000, 6),
+        ("S^2 x S^2 x S^2", 3000, 7),
+    ],
+)
+def test_a_wrong_dimension_is_said_and_not_trusted(name, n, n_dims):
+    sample = parse_manifold(name).sample(n, random_state=0, rotate=True)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        model = Geomancer(6, n_factors=2, random_state=0).fit(sample.points)
+        model = Geomancer(n_dims, random_state=0).fit(sample.points)
     said = [str(warning.message) for warning in caught]
-    assert any(re.search(r"of a manifold of 4\.\d dimensions, and n_dims=6", s) for s in said)
-    assert model.dimension_ == pytest.approx(4, abs=0.5)
-    assert 0 < model.dimension_error_ < 0.2
+    pattern = rf"of a manifold of \d\.\d dimensions, and n_dims={n_dims}"
+    assert sum(bool(re.search(pattern, s)) for s in said) == 1
+    assert model.confidence_ == 0
+    found = intrinsic_dimension(sample.points)
+    assert (model.dimension_, model.dimension_error_) == pytest.approx(found)
+    assert round(model.dimension_) == sum(sample.dims)
+
+
+def test_known_tangents_do_not_depend_on_the_dimension_of_the_points():
+    sample = parse_manifold("S^2 x S^2 x S^2").sample(1500, random_state=0)
+    with pytest.warns(UserWarning, match=r"of a manifold of .* dimensions, and n_dims=4"):
+        model = Geomancer(random_state=0).fit(
+            sample.points, tangents=np.concatenate(sample.tangents[:2], axis=2)
+        )
+    assert (model.dims_.tolist(), model.confidence_ > 0.9) == ([2, 2], True)
+
+
+def test_a_dimension_that_cannot_be_estimated_is_refused_or_not_checked():
+    lines = np.stack(np.meshgrid(np.arange(60.0), 100 * np.arange(20.0)), axis=-1).reshape(-1, 2)
+    wide = np.column_stack([lines, np.sin(lines[:, 0])])
+    with pytest.raises(ValueError, match="20 pieces that look like 1 dimension.*give n_dims"):
+        Geomancer().fit(wide)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = Geomancer(2, random_state=0).fit(wide)
+    assert any("n_dims=2 is not checked: the dimension" in str(w.message) for w in caught)
+    assert np.isnan(model.dimension_)
+
+
+def test_a_weak_gap_is_said():
+    points = parse_manifold("S^2 x S^2 x S^2").sample(300, random_state=1).points
+    with pytest.warns(UserWarning, match="no gap in the spectrum is clear .*may be wrong"):
+        model = Geomancer(6, random_state=0).fit(points)
+    assert 0.35 <= model.confidence_ < 0.55
+
+
+def test_factors_that_are_not_orthogonal_are_said():
+    product = parse_manifold("S^2 x S^2")
+    for seed in range(4):
+        points = product.sample(3000, random_state=seed, condition=5.0).points
+        with pytest.warns(UserWarning, match="no gap in the spectrum"):
+            model = Geomancer(4, random_state=0).fit(points)
+        assert model.confidence_ < 0.55
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_axes_come_as_a_frame(library):
+    frames = pytest.importorskip(library)
+    sample = parse_manifold("S^1 x S^2").sample(600, random_state=0)
+    names = [f"code {i}" for i in range(5)]
+    points = pd.DataFrame(sample.points, columns=names, index=range(100, 700))
+    model = Geomancer(3, random_state=0).set_output(transform=library)
+    found = model.fit_transform(points if library == "pandas" else pl.from_pandas(points))
+    assert isinstance(found, frames.DataFrame)
+    assert found.shape == (600, 15)
+    axes = model.set_output(transform="default").transform(points)
+    assert axes.shape == (600, 5, 3)
+    np.testing.assert_array_equal(found["factor1_axis0_code 2"], axes[:, 2, 1])
+    np.testing.assert_array_equal(found["factor0_axis0_code 4"], axes[:, 4, 0])
+    if library == "pandas":
+        assert found.index.tolist() == points.index.tolist()
 
 
 def test_an_estimate_between_two_dimensions_is_said():

@@ -328,14 +328,6 @@ def test_axes_of_a_factor_have_one_name_everywhere(rng):
     assert np.bincount(labels[0]).tolist() == [1, 2]
 
 
-@pytest.mark.parametrize("name", ["S^2", "S^2 x S^2", "S^2 x SO(3)", "S^4 x S^2"])
-def test_the_dimension_is_estimated(name):
-    product = parse_manifold(name)
-    found, error = intrinsic_dimension(product.sample(4000, random_state=0).points)
-    assert round(found) == product.dim
-    assert 0 < error < 0.2
-
-
 def test_differences_too_small_for_a_distance_are_no_nan():
     points = np.concatenate([np.eye(4), 1e-200 * np.eye(4)[:2]])
     assert np.isfinite(intrinsic_dimension(points)).all()

@@ -136,13 +136,14 @@ def _content(model: Any, error: Any, seconds: float) -> dict[str, Any]:
     return {
         "n_factors": model.n_factors_,
         "dims": [int(d) for d in model.dims_],
+        "flat_dims": model.n_flat_dims_,
         "eigenvalues": [float(v) for v in model.eigenvalues_],
         "gap": model.gap_,
         "confidence": model.confidence_,
         "dimension": {
             "used": model.n_dims_,
-            "estimate": model.dimension_,
-            "standard_error": model.dimension_error_,
+            "estimate": None if np.isnan(model.dimension_) else model.dimension_,
+            "standard_error": None if np.isnan(model.dimension_) else model.dimension_error_,
         },
         "angle_error": error
         and {
@@ -157,24 +158,47 @@ def _content(model: Any, error: Any, seconds: float) -> dict[str, Any]:
 
 
 def _print(source: str, content: dict[str, Any]) -> None:
-    dims, dimension = " + ".join(map(str, content["dims"])), content["dimension"]
+    dimension, seconds = content["dimension"], content["seconds"]["all"]
     lines = [
-        f"{source}: {content['n_factors']} factor(s), of {dims} dimensions",
-        f"eigenvalues: {', '.join(f'{v:.4g}' for v in content['eigenvalues'])}",
+        f"{source}: {_found(content)}",
+        f"eigenvalues: {', '.join(f'{v:.4g}' for v in content['eigenvalues']) or 'none'}",
         f"gap: {content['gap']:.4g}, confidence {content['confidence']:.2f}",
-        f"dimension: {dimension['used']} used; estimate {dimension['estimate']:.2f} with standard "
-        f"error {dimension['standard_error']:.2f}",
+        f"dimension: {dimension['used']} used; {_estimate(dimension)}",
     ]
     if content["angle_error"] is not None:
-        error = content["angle_error"]
-        lines.append(
-            f"angle to the true subspaces: mean {error['mean']:.4f}, median {error['median']:.4f} "
-            f"rad; chance {error['chance']:.2f}"
-        )
-    seconds, memory = content["seconds"]["all"], content["peak_memory_mb"]
+        lines.append(_angle(content["angle_error"]))
+    memory = content["peak_memory_mb"]
     lines.append(f"{seconds:.1f} s" + ("" if memory is None else f", {memory:.0f} MB at most"))
     for line in lines:
         print_line(line)
+
+
+def _found(content: dict[str, Any]) -> str:
+    dims, flat = " + ".join(map(str, content["dims"])), content["flat_dims"]
+    found = f"{content['n_factors']} factor(s), of {dims} dimensions"
+    if content["n_factors"] == 1:
+        found = f"{found}: no factors found"
+    if flat:
+        return f"{found}; {flat} dimensions are flat, and flat factors cannot be separated"
+    return found
+
+
+def _estimate(dimension: dict[str, Any]) -> str:
+    value, error = dimension["estimate"], dimension["standard_error"]
+    if value is None:
+        return "it cannot be estimated"
+    if error == 0:
+        return f"estimate {value:.0f}, by the spread of neighbourhoods"
+    return f"estimate {value:.2f} with standard error {error:.2f}"
+
+
+def _angle(error: dict[str, Any]) -> str:
+    if not error["dims_match"]:
+        return "angle to the true subspaces: none, since they have other dimensions"
+    return (
+        f"angle to the true subspaces: mean {error['mean']:.4f}, median {error['median']:.4f} rad; "
+        f"chance {error['chance']:.2f}"
+    )
 
 
 def _write(file: Path, model: Any) -> None:

@@ -55,9 +55,9 @@ def _dot(first, second, n):  # pragma: no cover - compiled
 
 @njit(fastmath=True, nogil=True)
 def quadratic_spans(
-    points, neighbours, bases, n_iterations, ridge, settled, first, last
+    points, rows, neighbours, bases, n_iterations, ridge, settled, first, last
 ):  # pragma: no cover - compiled
-    """Local quadratic fits at points ``first`` to ``last``: ``bases`` (n, ambient, k) in place.
+    """Local quadratic fits at ``rows[first:last]``: ``bases`` (rows, ambient, k) in place.
 
     What products of tangent coordinates explain of the coordinates is taken off these; what is left
     times the displacements spans what the linear part of the whole regression would (Frisch and
@@ -76,7 +76,7 @@ def quadratic_spans(
         square = 0.0
         for d in range(ambient):
             for j in range(n_near):
-                away[d, j] = points[neighbours[i, j], d] - points[i, d]
+                away[d, j] = points[neighbours[i, j], d] - points[rows[i], d]
             square += _dot(away[d], away[d], n_near)
         # In units of the neighbourhood's radius, linear and quadratic terms are of one size.
         scale = np.sqrt(n_near / max(square, 1e-300))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,12 +9,14 @@ import numpy as np
 
 from unweave.geometry.laplacian import BLOCK, ConnectionLaplacian
 
-__all__ = ["Spectrum", "iterate", "largest_gap", "smaller_than", "smallest_eigenpairs"]
+__all__ = ["Spectrum", "is_zero", "iterate", "largest_gap", "smaller_than", "smallest_eigenpairs"]
 
 _LEVEL = 0.9  # of an eigenvalue to the next: no gap
 _TOLERANCE = 1e-3  # of the gap: a milliradian in the directions of the factors
 _ENOUGH = 1e-2  # of the gap, where tangents are wrong by more
 _MAX_ROUNDS = 60
+_PATIENCE = 12  # rounds, after which eigenvalues that are nearly equal will hardly part
+_ZERO = 1e-5  # of the upper end
 _STAYS = 1e-4  # of an eigenvalue, from one round to the next
 _REACH = 2.5  # of a filter: it damps by cosh(5)
 _FALLING = 2  # rounds
@@ -32,6 +33,10 @@ class Spectrum:
     vectors: np.ndarray
     """(n, k (k + 1) / 2, 8) float32, packed matrices of trace 0; of length 1 over all points."""
     n_below_gap: int
+    converged: bool
+    """Whether these had converged when the last round ended."""
+    top: float
+    """Upper end of the operator's spectrum."""
 
 
 def smallest_eigenpairs(
@@ -59,19 +64,7 @@ def smallest_eigenpairs(
     random_state
         Of random vectors.
     """
-    spectrum, converged = iterate(
-        laplacian, below_gap, whole=whole, start=start, random_state=random_state
-    )
-    if not converged:
-        from sklearn.exceptions import ConvergenceWarning
-
-        warnings.warn(
-            f"eigenvectors had not converged after {_MAX_ROUNDS} rounds: the spectrum has no clear "
-            "gap, as for noisy or too few points, or for a wrong n_dims",
-            ConvergenceWarning,
-            stacklevel=3,
-        )
-    return spectrum
+    return iterate(laplacian, below_gap, whole=whole, start=start, random_state=random_state)
 
 
 def iterate(
@@ -83,8 +76,8 @@ def iterate(
     tolerance: float = _TOLERANCE,
     max_rounds: int = _MAX_ROUNDS,
     random_state: np.random.Generator,
-) -> tuple[Spectrum, bool]:
-    """Subspace iteration with Chebyshev's polynomials as a filter, and whether it converged.
+) -> Spectrum:
+    """Subspace iteration with Chebyshev's polynomials as a filter.
 
     Each round damps all that lies between a cut above the Ritz values and the upper end of the
     spectrum, then solves the problem within the block (Zhou et al. 2006,
@@ -100,8 +93,11 @@ def iterate(
         below = below_gap(values)
         stays = (np.abs(last - values) < _STAYS * np.abs(values) + 1e-6 * top).all()
         excess = _excess(values, residuals, below, top, tolerance)
-        if (excess < 1 or _is_level(values, residuals, below)) and (stays or not whole):
-            return Spectrum(values, vectors, below), True
+        if is_zero(values, top):
+            return Spectrum(values, vectors, below, True, top)
+        level = _is_level(values, residuals, below, patient=turn < _PATIENCE)
+        if (excess < 1 or level) and (stays or not whole):
+            return Spectrum(values, vectors, below, True, top)
         # At first, the block is far above where it will end. Later it is enough to go a little
         # above the gap, and above the middle of the block.
         beyond = 1.3 * values[-1 if whole else max(below, BLOCK // 2)]
@@ -114,7 +110,7 @@ def iterate(
         filtered = _chebyshev(laplacian, vectors, moved, (cut, top), degree, float(values[0]))
         block = _orthonormal(_traceless(filtered, laplacian.n_dims))
         values, vectors, moved, residuals = _rayleigh_ritz(laplacian, block)
-    return Spectrum(values, vectors, below_gap(values)), False
+    return Spectrum(values, vectors, below_gap(values), False, top)
 
 
 def _excess(
@@ -131,11 +127,19 @@ def _excess(
     return float(residuals[: max(below, 1)].max() / (tolerance * gap))
 
 
-def _is_level(values: np.ndarray, residuals: np.ndarray, below: int) -> bool:
+def is_zero(values: np.ndarray, top: float) -> bool:
+    """Whether all eight eigenvalues are 0 in single precision, as where all is flat."""
+    return bool(values[-1] < _ZERO * top)
+
+
+def _is_level(
+    values: np.ndarray, residuals: np.ndarray, below: int, *, patient: bool = True
+) -> bool:
     """Whether eigenvalues are nearly equal: there is no gap to find, however long one looks."""
     needed = max(below, 1) + 1
     edge = values[:needed]
-    return bool(edge[-2] > _LEVEL * edge[-1] and (residuals[:needed] < 0.1 * edge).all())
+    settled = not patient or (residuals[:needed] < 0.1 * edge).all()
+    return bool(edge[-2] > _LEVEL * edge[-1] and settled)
 
 
 def largest_gap(n_dims: int) -> Callable[[np.ndarray], int]:

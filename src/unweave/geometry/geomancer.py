@@ -10,24 +10,26 @@ from contextlib import contextmanager
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils._set_output import _get_output_config  # there is no public way to ask
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
 from unweave._check import check_choice, check_positive
 from unweave._parallel import n_cores
 from unweave._tables import plain
 from unweave.geometry.connection import parallel_transport
-from unweave.geometry.dimension import intrinsic_dimension
+from unweave.geometry.dimension import RATIOS, Dimension, estimate_dimension
 from unweave.geometry.eigen import largest_gap, smaller_than, smallest_eigenpairs
-from unweave.geometry.factors import Split, merged, one_factor, split_tensors
-from unweave.geometry.graph import (
-    Graph,
-    distinct_rows,
-    nearest_neighbours,
-    neighbour_graph,
-    spatial_order,
+from unweave.geometry.factors import (
+    Split,
+    filled_space,
+    merged,
+    one_factor,
+    split_tensors,
 )
+from unweave.geometry.graph import Graph, nearest_neighbours, neighbour_graph, spatial_order
 from unweave.geometry.laplacian import BLOCK, ConnectionLaplacian
 from unweave.geometry.multilevel import coarse_fields
+from unweave.geometry.near_duplicates import merged_rows
 from unweave.geometry.tangent import (
     graph_tangents,
     n_coefficients,
@@ -40,6 +42,8 @@ __all__ = ["Geomancer"]
 
 _LEAST_NEIGHBORS = 6  # fewer leave curves and surfaces in pieces
 _TANGENTS = ("quadratic", "pca")
+_RANKED = 2000  # points
+_LEVEL = 1e-7  # of the largest singular value: a direction in which points do not differ
 _UNCLEAR = 0.3  # of a dimension, between an estimate and the nearest whole number
 
 
@@ -51,12 +55,12 @@ class Geomancer(TransformerMixin, BaseEstimator):
     tensors that parallel transport leaves alone, and span the kernel of the connection Laplacian on
     such tensors: on tensors without a trace it has one zero eigenvalue fewer than there are
     factors, and its eigenvectors, made diagonal together, tell which direction belongs to which
-    factor. Flat directions, as of two circles, cannot be told apart, and come as one factor.
+    factor. Flat factors, as two circles, cannot be separated, and come as one factor.
 
     Parameters
     ----------
     n_dims
-        Dimensions of the manifold; None to estimate them (TwoNN).
+        Dimensions of the manifold; None to estimate them.
     n_neighbors
         Neighbours in the graph; None for twice the dimensions, and six at least.
     tangent
@@ -82,19 +86,25 @@ class Geomancer(TransformerMixin, BaseEstimator):
     dims_
         Dimensions of the factors.
     n_factors_
-        How many there are.
+        How many there are. 1 where none were found: all dimensions are one block, a warning says
+        why, and ``confidence_`` is below 0.35.
+    n_flat_dims_
+        Dimensions of a flat factor of more than one dimension, which may be a product of flat
+        factors; 0 if there is none. If all is flat, ``confidence_`` is 0.
     eigenvalues_
         The eight smallest of the connection Laplacian, on tensors without a trace.
     gap_
         Eigenvalue above the largest gap less that below it.
     confidence_
-        One less the ratio of these two, in [0, 1]; below 0.35 there is no saying.
+        One less the ratio of these two, in [0, 1]. Below 0.55 a warning says that the factors may
+        be wrong, below 0.35 they are given as one. 0 if the points contradict the dimensions used.
     labels_
         Factor (samples, dims) of each axis of ``axes_`` (samples, features, dims).
     n_dims_
         Dimensions that were used.
     dimension_, dimension_error_
-        An estimate of the dimension (TwoNN) and its standard error.
+        An estimate of the dimension (:func:`intrinsic_dimension`) and its standard error; nan, with
+        a warning, if ``n_dims`` or tangents are given and there is none.
     seconds_
         Time of each stage.
 
@@ -149,13 +159,14 @@ class Geomancer(TransformerMixin, BaseEstimator):
     def fit(self, X, y=None, *, tangents=None):
         """Split the tangent space at each row of X into one subspace per factor manifold.
 
-        Rows that are repeated count once. Known tangent spaces, as spans (samples, features, dims),
-        take the place of fitted ones.
+        Rows that are repeated, exactly or within 1e-8 of the points' spread, count once. Known
+        tangent spaces, as spans (samples, features, dims), take the place of fitted ones.
 
         Raises
         ------
         ValueError
-            If the points cannot be used, or are too few.
+            If the points cannot be used, or are too few, or ``n_dims`` is None and the dimension
+            cannot be estimated.
         """
         check_choice("tangent", self.tangent, _TANGENTS)
         X = validate_data(self, plain(X, "points"), dtype=np.float64, ensure_min_samples=3)
@@ -165,24 +176,26 @@ class Geomancer(TransformerMixin, BaseEstimator):
 
         with self._timed("neighbours"):
             # Each point once, in an order in which neighbours are close in memory as well.
-            kept, places = distinct_rows(X)
+            kept, places = merged_rows(X)
             order = spatial_order(X[kept])
             rows, back = kept[order], np.argsort(order)[places]
             points = X[rows]
-            k = self.n_dims_ = self._dimensions(points, given)
-            n_graph = self._neighbours(points, k)
-            near = nearest_neighbours(
-                points, min(max(n_graph, self._fitted_to(k)), len(points) - 1)
-            )
+            k, estimate = self._dimensions(points, given)
+            self.n_dims_, rule = k, self._rule(k)
+            n_graph, n_fitted = self._neighbours(points, k), self._fitted_to(k)
+            near = nearest_neighbours(points, min(max(n_graph, n_fitted, RATIOS), len(points) - 1))
             graph = neighbour_graph(near[:, :n_graph])
-            self._check_dimension(points, near)
+            estimate = estimate_dimension(points, near) if estimate is None else estimate
+            trusted = self._check_dimension(estimate)
         with self._timed("tangents"):
             # (n, features, k)
             bases = self._tangents(points, near, graph) if given is None else given[rows]
         with self._timed("connection"):
             transport = parallel_transport(bases, graph.edges)  # (edges, k, k), orthogonal
         rng = np.random.default_rng(state.randint(2**31))
-        split = self._split(points, bases, transport, graph, n_graph, rng)
+        split = self._split(points, bases, transport, graph, n_graph, rule, rng)
+        for remark in split.remarks:
+            warnings.warn(remark.text, remark.category, stacklevel=2)
 
         self._X, self.labels_ = X, split.labels[back]
         self.axes_ = (bases @ split.axes)[back]
@@ -190,18 +203,41 @@ class Geomancer(TransformerMixin, BaseEstimator):
         by_factor = np.take_along_axis(self.axes_, sorting[:, None, :], axis=2)
         self.subspaces_ = np.split(by_factor, np.cumsum(split.dims)[:-1], axis=2)
         self.dims_, self.n_factors_ = split.dims, len(split.dims)
+        self.n_flat_dims_ = split.n_flat
         self.eigenvalues_, self.gap_ = split.eigenvalues, split.gap
-        self.confidence_ = split.confidence
+        # The spectrum knows nothing of a wrong dimension, unless tangents were fitted to it.
+        self.confidence_ = split.confidence if trusted or given is not None else 0.0
         return self
 
     def transform(self, X):
-        """Axes (samples, features, dims) of the nearest fitted point, factor by factor."""
+        """Axes of the nearest fitted point, factor by factor.
+
+        Returns
+        -------
+        axes
+            (samples, features, dims), or after ``set_output(transform="pandas")`` (or "polars") a
+            frame of a row for each sample and a column for each feature of each axis.
+        """
         check_is_fitted(self)
         X = validate_data(self, plain(X, "points"), dtype=np.float64, reset=False)
         from scipy.spatial import cKDTree
 
         nearest = cKDTree(self._X).query(X, workers=n_cores())[1]
-        return np.concatenate(self.subspaces_, axis=2)[nearest]
+        axes = np.concatenate(self.subspaces_, axis=2)[nearest]
+        if _get_output_config("transform", self)["dense"] == "default":
+            return axes
+        return axes.transpose(0, 2, 1).reshape(len(X), -1)
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the columns of a frame: axis after axis, each with all features.
+
+        Factors and their axes are counted from 0: ``factor1_axis0_x2`` is feature ``x2`` of the
+        first axis of the second factor.
+        """
+        check_is_fitted(self)
+        features = _check_feature_names_in(self, input_features)
+        axes = [f"factor{f}_axis{a}" for f, dim in enumerate(self.dims_) for a in range(dim)]
+        return np.array([f"{axis}_{name}" for axis in axes for name in features], dtype=object)
 
     def _tangents(self, points: np.ndarray, near: np.ndarray, graph: Graph) -> np.ndarray:
         k = self.n_dims_
@@ -218,21 +254,14 @@ class Geomancer(TransformerMixin, BaseEstimator):
             return graph_tangents(points, graph, k)
         return quadratic_tangents(points, near[:, : self._fitted_to(k)], start)
 
-    def _split(self, points, bases, transport, graph: Graph, n_graph: int, rng) -> Split:
+    def _split(self, points, bases, transport, graph: Graph, n_graph: int, rule, rng) -> Split:
         """Factors of the frames of all points; parts that no edge joins are split one by one."""
         k = transport.shape[1]
-        rule = self._rule(k)
         if k == 1:  # there is no tensor without a trace
             return one_factor(graph.n, 1, np.zeros(0), 0.0)
-        parts = graph.parts()
-        if len(parts) > 1:
-            sizes = sorted((len(rows) for rows, _, _ in parts), reverse=True)
-            warnings.warn(
-                f"the neighbour graph falls into {len(parts)} parts, the largest of {sizes[:5]} "
-                "points: each is split by itself; fit them apart, or raise n_neighbors",
-                stacklevel=3,
-            )
-        splits = []
+        if k == _rank(points):
+            return filled_space(graph.n, k)
+        parts, splits = graph.parts(), []
         for rows, edges, part in parts:
             with self._timed("eigenvectors"):
                 fields = coarse_fields(points[rows], bases[rows], n_graph, rule, rng)
@@ -250,41 +279,51 @@ class Geomancer(TransformerMixin, BaseEstimator):
                 splits.append(split_tensors(fields, spectrum, rng, may_be_one=by_gap))
         return merged([rows for rows, _, _ in parts], splits)
 
-    def _dimensions(self, points: np.ndarray, given: np.ndarray | None) -> int:
+    def _dimensions(
+        self, points: np.ndarray, given: np.ndarray | None
+    ) -> tuple[int, Dimension | None]:
+        """Dimensions to use, and the estimate if one was needed for that."""
         if given is not None:
             if self.n_dims not in (None, given.shape[2]):
                 raise ValueError(
                     f"tangents have {given.shape[2]} dimensions, and n_dims={self.n_dims}"
                 )
-            return given.shape[2]
+            return given.shape[2], None
         if self.n_dims is None:
-            found, error = intrinsic_dimension(points)
-            k = int(np.clip(np.rint(found), 1, points.shape[1]))
+            estimate = estimate_dimension(points)
+            if estimate.problem:
+                raise ValueError(estimate.problem)
+            found, k = estimate.value, estimate.whole
             if abs(found - np.rint(found)) > _UNCLEAR:
                 warnings.warn(
-                    f"the estimate of the dimension is {found:.2f} (standard error {error:.2f}), "
-                    f"between two numbers: {k} is used; give n_dims if you know it",
+                    f"the estimate of the dimension is {found:.2f} (standard error "
+                    f"{estimate.error:.2f}), between two numbers: {k} is used; give n_dims if you "
+                    "know it",
                     stacklevel=3,
                 )
-            return k
+            return k, estimate
         asked = check_positive("n_dims", self.n_dims)
         if asked > points.shape[1]:
             raise ValueError(
                 f"n_dims={asked} is more than the {points.shape[1]} features: a manifold has no "
                 "more dimensions than the space around it"
             )
-        return asked
+        return asked, None
 
-    def _check_dimension(self, points: np.ndarray, near: np.ndarray) -> None:
+    def _check_dimension(self, estimate: Dimension) -> bool:
         """Keep the estimate of the dimension, and say so where it is not that in use."""
-        self.dimension_, self.dimension_error_ = intrinsic_dimension(points, near)
-        k, found = self.n_dims_, self.dimension_
-        if abs(found - k) > max(0.75, 0.15 * k) + 3 * self.dimension_error_:
+        self.dimension_, self.dimension_error_ = estimate.value, estimate.error
+        k = self.n_dims_
+        if estimate.problem:
+            warnings.warn(f"n_dims={k} is not checked: {estimate.problem}", stacklevel=3)
+        if estimate.contradicts(k):
             warnings.warn(
-                f"nearest neighbours look like those of a manifold of {found:.1f} dimensions, and "
-                f"n_dims={k}: another n_dims may be right, or noise hides the manifold",
+                f"nearest neighbours look like those of a manifold of {estimate.value:.1f} "
+                f"dimensions, and n_dims={k}: another n_dims may be right, or noise hides the "
+                "manifold",
                 stacklevel=3,
             )
+        return not estimate.contradicts(k)
 
     def _rule(self, k: int) -> Callable[[np.ndarray], int]:
         """How many eigenvalues are of parallel tensors, one fewer than the factors."""
@@ -330,6 +369,12 @@ class Geomancer(TransformerMixin, BaseEstimator):
         start = time.perf_counter()
         yield
         self.seconds_[stage] = self.seconds_.get(stage, 0.0) + time.perf_counter() - start
+
+
+def _rank(points: np.ndarray) -> int:
+    """Dimensions of the smallest hyperplane that holds all points, by 2,000 of them."""
+    sample = points[:: max(1, len(points) // _RANKED)]
+    return int(np.linalg.matrix_rank(sample - sample.mean(axis=0), rtol=_LEVEL))
 
 
 def _orthonormal(tangents, X: np.ndarray) -> np.ndarray:

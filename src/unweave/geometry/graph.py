@@ -9,7 +9,14 @@ import numpy as np
 
 from unweave._parallel import n_cores
 
-__all__ = ["Graph", "distinct_rows", "nearest_neighbours", "neighbour_graph", "spatial_order"]
+__all__ = [
+    "Graph",
+    "distinct_rows",
+    "nearest_neighbours",
+    "nearest_to",
+    "neighbour_graph",
+    "spatial_order",
+]
 
 _TREE_DIMS = 10  # ambient dimensions up to which a k-d tree beats comparing all pairs
 _EXACT = 50_000  # points of more dimensions up to which all pairs are compared
@@ -44,10 +51,28 @@ def nearest_neighbours(points: np.ndarray, n_neighbours: int) -> np.ndarray:
         found = _in_cells(points, n_neighbours + 1)
     else:
         found = _all_pairs(points, points, n_neighbours + 1)
-    # A point is dropped by its index: duplicates of it may come before it, or push it out.
-    own = found == np.arange(len(points))[:, None]
+    return _without_own(found, np.arange(len(points)))
+
+
+def nearest_to(points: np.ndarray, rows: np.ndarray, n_neighbours: int) -> np.ndarray:
+    """Indices (rows, neighbours) of the other points nearest to those in ``rows``, exact."""
+    if points.shape[1] <= _TREE_DIMS:
+        from scipy.spatial import cKDTree
+
+        found = cKDTree(points).query(points[rows], k=n_neighbours + 1, workers=n_cores())[1]
+    else:
+        found = _all_pairs(points, points[rows], n_neighbours + 1)
+    return _without_own(found, rows)
+
+
+def _without_own(found: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Neighbours (rows, n) less the point itself, of (rows, n + 1).
+
+    A point is dropped by its index: duplicates of it may come before it, or push it out.
+    """
+    own = found == rows[:, None]
     own[~own.any(axis=1), -1] = True
-    return found[~own].reshape(len(points), n_neighbours)
+    return found[~own].reshape(len(rows), -1)
 
 
 def _all_pairs(points: np.ndarray, queries: np.ndarray, n_neighbours: int) -> np.ndarray:

@@ -44,7 +44,7 @@ def coarse_fields(
     laplacian = ConnectionLaplacian(parallel_transport(few_bases, graph.edges), graph)
     fields = coarse_fields(few, few_bases, n_neighbors, below_gap, random_state)
     start = None if fields is None else laplacian.vectors(fields)
-    spectrum, _ = iterate(
+    spectrum = iterate(
         laplacian,
         below_gap,
         start=start,

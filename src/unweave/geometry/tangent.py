@@ -30,12 +30,16 @@ def quadratic_neighbourhood(n_dims: int) -> int:
     return int(np.ceil(1.7 * n_coefficients(n_dims)))
 
 
-def pca_tangents(points: np.ndarray, neighbours: np.ndarray, n_dims: int) -> np.ndarray:
+def pca_tangents(
+    points: np.ndarray, neighbours: np.ndarray, n_dims: int, *, rows: np.ndarray | None = None
+) -> np.ndarray:
     """Leading directions (n, ambient, dims) of the displacements to the neighbours of each point.
 
     Curvature tilts them: the error falls only as the square of the neighbourhood's radius.
+    ``neighbours`` are those of all points, or of ``rows`` alone.
     """
-    return _leading(points, np.arange(len(points)), neighbours, n_dims)
+    rows = np.arange(len(points)) if rows is None else rows
+    return _leading(points, rows, neighbours, n_dims)
 
 
 def graph_tangents(points: np.ndarray, graph: Graph, n_dims: int) -> np.ndarray:
@@ -65,7 +69,12 @@ def _leading(points: np.ndarray, rows: np.ndarray, near: np.ndarray, n_dims: int
 
 
 def quadratic_tangents(
-    points: np.ndarray, neighbours: np.ndarray, tangents: np.ndarray, n_iterations: int = 10
+    points: np.ndarray,
+    neighbours: np.ndarray,
+    tangents: np.ndarray,
+    n_iterations: int = 10,
+    *,
+    rows: np.ndarray | None = None,
 ) -> np.ndarray:
     r"""Span (n, ambient, dims) of the linear part of a local quadratic fit, started from a guess.
 
@@ -73,17 +82,20 @@ def quadratic_tangents(
     products of these, :math:`d \approx B u + H (u \otimes u)`, so that curvature goes into H and
     not into a tilt of B; the span of B gives new tangent coordinates, and so on, at each point
     until its span stays or for ``n_iterations``. A ridge on H keeps fits with few neighbours
-    stable.
+    stable. ``neighbours`` and ``tangents`` are those of all points, or of ``rows`` alone.
     """
     from unweave.geometry._kernels import quadratic_spans
 
     points = np.ascontiguousarray(points, dtype=np.float64)
     bases = np.array(tangents, dtype=np.float64)
-    cuts = np.linspace(0, len(points), 8 * n_cores() + 1).astype(np.int64)
+    rows = np.arange(len(points)) if rows is None else rows
+    cuts = np.linspace(0, len(rows), 8 * n_cores() + 1).astype(np.int64)
 
     def fit(part: int) -> None:
         start, stop = cuts[part], cuts[part + 1]
-        quadratic_spans(points, neighbours, bases, n_iterations, _RIDGE, _SETTLED, start, stop)
+        quadratic_spans(
+            points, rows, neighbours, bases, n_iterations, _RIDGE, _SETTLED, start, stop
+        )
 
     in_threads(fit, range(len(cuts) - 1), linear_algebra=False)
     # Where neighbours span fewer dimensions there is nothing to fit.
