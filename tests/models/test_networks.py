@@ -151,5 +151,7 @@ def test_encode_takes_what_datasets_return(rng):
 
 def test_encode_refuses_other_sizes():
     model = build_vae(Network(width=0.25), (64, 64, 1), seed=0)
-    with pytest.raises(ValueError, match=r"must be of shape \(n, 64, 64, 1\).*not \(2, 32, 32, 1\)"):
+    with pytest.raises(
+        ValueError, match=r"must be of shape \(n, 64, 64, 1\).*not \(2, 32, 32, 1\)"
+    ):
         model.encode(np.zeros((2, 32, 32, 1), dtype=np.uint8))

@@ -153,7 +153,8 @@ class ItemDataset(_Converted):
         if isinstance(item, Mapping):
             raise ValueError(
                 f"items of {type(self._items).__name__} are mappings with the keys "
-                f"{', '.join(map(str, item))}: give the image itself, or a tuple that begins with it"
+                f"{', '.join(map(str, item))}: give the image itself, or a tuple that begins with "
+                "it"
             )
         if not hasattr(item, "getbands"):
             return as_array(item, f"image {row}")
@@ -184,8 +185,8 @@ def as_image_dataset(images: Any) -> ImageDataset:
         return images
     if isinstance(images, DataLoader):
         raise TypeError(
-            "training draws its own batches, and a DataLoader draws them already: pass its dataset, "
-            "loader.dataset, and give the batch size as TrainingConfig(batch_size=...)"
+            "training draws its own batches, and a DataLoader draws them already: pass its "
+            "dataset, loader.dataset, and give the batch size as TrainingConfig(batch_size=...)"
         )
     if isinstance(images, TensorDataset):
         return ArrayDataset(images.tensors[0])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from typing import Any, ClassVar
 
 from filelock import FileLock, Timeout
 
+from unweave._files import DamagedFileError, make_folder, read_json
 from unweave.studies.description import Description
 
 __all__ = ["Run", "RunIsBusyError", "finish_run"]
@@ -37,9 +37,9 @@ class Run(ABC):
     order: ClassVar[tuple[Any, ...]] = ()
     """Columns that the rows are sorted by; else they are in the order of the runs."""
 
-    def __init__(self, description: Description, folder: Path) -> None:
+    def __init__(self, description: Description, folder: str | Path) -> None:
         self.description = description
-        self.folder = folder
+        self.folder = Path(folder)
 
     @property
     def is_finished(self) -> bool:
@@ -47,8 +47,23 @@ class Run(ABC):
         return (self.folder / "result.json").exists()
 
     def result(self) -> dict[str, Any]:
-        """The finished run's content."""
-        return json.loads((self.folder / "result.json").read_text())
+        """The finished run's content.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the run is not finished.
+        DamagedFileError
+            If ``result.json`` is damaged.
+        """
+        file = self.folder / "result.json"
+        try:
+            return read_json(file)
+        except DamagedFileError as error:
+            reason = str(error).rpartition(": ")[0]
+            raise DamagedFileError(
+                f"{reason}: remove it and start the run again, which resumes from its checkpoint"
+            ) from error
 
     @abstractmethod
     def rows(self) -> Iterator[dict[str, Any]]:
@@ -59,14 +74,16 @@ class Run(ABC):
         return ""
 
     def execute(self, at_step: Callable[[int], None] | None = None) -> None:
-        """Do the work, going on where an earlier call was cut off.
+        """Do the work, resuming where an earlier call was interrupted.
 
         Raises
         ------
+        OSError
+            If the folder cannot be made.
         RunIsBusyError
             If another process is at work in this folder.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         # The kernel lets go of the lock when its process dies, however it dies.
         lock = FileLock(self.folder / ".lock", timeout=0)
         try:

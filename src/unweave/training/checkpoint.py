@@ -32,6 +32,7 @@ __all__ = [
     "load_model",
     "resume",
     "save_checkpoint",
+    "steps_done",
     "write_json",
     "write_run",
 ]
@@ -123,6 +124,12 @@ def latest_checkpoint(folder: str | Path) -> Path | None:
     """The last checkpoint from which training can be resumed."""
     found = [path for path in _checkpoints(Path(folder)) if _is_whole(path)]
     return found[-1] if found else None
+
+
+def steps_done(folder: str | Path) -> int:
+    """Training steps of the last checkpoint from which training can be resumed; 0 without one."""
+    found = latest_checkpoint(folder)
+    return 0 if found is None else _step_of(found)
 
 
 def resume(folder: str | Path | None, trained: Mapping[str, Trained]) -> Resumed:

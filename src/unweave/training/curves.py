@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from unweave._files import DamagedFileError, make_folder
 from unweave.training.loggers import open_loggers
 
 __all__ = ["Curves", "read_curves"]
@@ -29,13 +30,13 @@ class Curves:
 
     def __init__(
         self,
-        folder: Path,
+        folder: str | Path,
         n_latents: int,
         *,
         others: Sequence[str] = (),
         resumed_at: int = 0,
     ) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = make_folder(folder)
         self._loggers = open_loggers(folder, resumed_at=resumed_at)
         self.path = folder / "curves.csv"
         self.columns = ["step", "loss", "reconstruction", "kl", *others]
@@ -51,11 +52,20 @@ class Curves:
         self._writer = csv.DictWriter(self._file, self.columns)
 
     def add(self, step: int, terms: Mapping[str, float], kl: list[float]) -> None:
-        """One point: means over the steps since the last one, in nats per image."""
+        """One point: means over the steps since the last one, in nats per image.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written, as when the disk is full.
+        """
         values = {**terms, "kl": sum(kl)}
         values |= {f"kl_{j}": value for j, value in enumerate(kl)}
-        self._writer.writerow({"step": step, **values})
-        self._file.flush()
+        try:
+            self._writer.writerow({"step": step, **values})
+            self._file.flush()
+        except OSError as error:
+            raise OSError(error.errno, f"cannot write {self.path} ({error.strerror})") from error
         grouped = {
             f"{'kl_per_latent' if name.startswith('kl_') else 'terms'}/{name}": value
             for name, value in values.items()
@@ -75,14 +85,26 @@ class Curves:
             logger.close()
 
 
-def read_curves(folder: Path) -> list[dict[str, float]]:
+def read_curves(folder: str | Path) -> list[dict[str, float]]:
     """The rows of a run's ``curves.csv``; none if there is no such file.
 
     A last line that a killed run left unfinished is dropped.
+
+    Raises
+    ------
+    DamagedFileError
+        If the file does not hold numbers.
     """
-    path = folder / "curves.csv"
+    path = Path(folder) / "curves.csv"
     if not path.exists():
         return []
-    with open(path, newline="") as file:
-        rows = [row for row in csv.DictReader(file) if None not in row.values()]
-    return [{k: int(v) if k == "step" else float(v) for k, v in row.items()} for row in rows]
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.DictReader(file) if None not in row.values()]
+        return [{"step": int(row.pop("step")), **_numbers(row)} for row in rows]
+    except (ValueError, KeyError, TypeError, csv.Error) as error:
+        raise DamagedFileError(f"{path} is damaged ({error}): remove it") from error
+
+
+def _numbers(row: Mapping[str, str]) -> dict[str, float]:
+    return {key: float(value) for key, value in row.items()}

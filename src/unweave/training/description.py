@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,10 @@ from unweave.training.config import TRAINING_REVISION, TrainingConfig
 __all__ = ["CONFIG", "check_same_run", "describe_run"]
 
 CONFIG = "config.json"
-_COMPARED = ("dataset", "image_shape", "network", "objective", "training", "evaluation")
-_MAY_DIFFER = ("training.steps", "training.milestones")
+_COMPARED = (
+    "dataset", "image_shape", "network", "objective", "training", "evaluation", "isometric",
+)  # fmt: skip
+_CONTINUED = ("training.steps", "training.milestones")
 
 
 def describe_run(
@@ -42,8 +44,10 @@ def describe_run(
     return {**(read_json(file) if file.exists() else {}), **own}
 
 
-def check_same_run(folder: Path, description: Mapping[str, Any], done: int) -> None:
-    """Refuse to go on in a folder that holds another run; more steps are the same run.
+def check_same_run(
+    folder: Path, description: Mapping[str, Any], done: int, *, may_continue: bool = True
+) -> None:
+    """Refuse to resume in a folder that holds another run.
 
     Parameters
     ----------
@@ -53,6 +57,8 @@ def check_same_run(folder: Path, description: Mapping[str, Any], done: int) -> N
         What is to be trained.
     done
         Training steps that were done already.
+    may_continue
+        Whether a run of more steps is the same run, continued.
 
     Raises
     ------
@@ -80,14 +86,18 @@ def check_same_run(folder: Path, description: Mapping[str, Any], done: int) -> N
             f"{folder} was begun by another version of unweave, whose random numbers differ from "
             "those of this one: finish it there, or train in another folder"
         )
-    differing = [*_differences(before, description), *_milestones(before, description, done)]
+    differing = _differences(before, description, _CONTINUED if may_continue else ())
+    if may_continue:
+        differing += _milestones(before, description, done)
     if differing:
         raise ValueError(
             f"{folder} holds another run: {'; '.join(differing)}; choose another folder"
         )
 
 
-def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def _differences(
+    before: Mapping[str, Any], now: Mapping[str, Any], may_differ: Sequence[str]
+) -> list[str]:
     """What differs, in words."""
     old, new = (
         {k: v for key in _COMPARED if key in content for k, v in _flat(content[key], key).items()}
@@ -98,7 +108,7 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
         f"{key} is {old.get(key)!r} there and {new.get(key)!r} here"
         for key in dict.fromkeys([*old, *new])
         if old.get(key) != new.get(key)
-        and key not in _MAY_DIFFER
+        and key not in may_differ
         and key.partition(".")[0] in shared_roots
     ]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 import warnings
@@ -13,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from unweave._check import check_choice
+from unweave._files import DamagedFileError, read_json
 from unweave.training.checkpoint import write_json
 
 __all__ = ["LOGGERS", "VARIABLE", "Logger", "check_loggers", "open_loggers"]
@@ -222,7 +222,10 @@ def open_loggers(folder: Path, *, resumed_at: int = 0) -> list[Logger]:
         If a service does not let the run in.
     """
     names = [name.strip() for name in os.environ.get(VARIABLE, "tensorboard").split(",")]
-    chosen = check_loggers([name for name in names if name])
+    try:
+        chosen = check_loggers([name for name in names if name])
+    except ValueError as error:
+        raise ValueError(f"the environment variable {VARIABLE} names an {error}") from error
     return [LOGGERS[name](folder, resumed_at=resumed_at) for name in chosen]
 
 
@@ -231,18 +234,21 @@ def _known_as(folder: Path, logger: str, new: Callable[[], str]) -> str:
     file = folder / f"{logger}.json"
     if not file.exists():
         write_json(file, {"id": new()})
-    return json.loads(file.read_text())["id"]
+    found = read_json(file)
+    if not isinstance(found.get("id"), str):
+        raise DamagedFileError(f"{file} names no run of {logger}: remove it to begin a new one")
+    return found["id"]
 
 
 def _description(folder: Path) -> dict[str, Any]:
     file = folder / "config.json"
-    return json.loads(file.read_text()) if file.exists() else {}
+    return read_json(file) if file.exists() else {}
 
 
 def _name(folder: Path) -> str:
     """Objective and seed, if the run is described, and its folder's name."""
     found = _description(folder)
-    if not found:
+    if "objective" not in found or "training" not in found:
         return folder.name
     return f"{found['objective']['name']}-{found['training']['seed']}-{folder.name[:6]}"
 

@@ -115,9 +115,7 @@ def train(
         check_same_run(folder, description, done)
         make_folder(folder)
         write_json(folder / CONFIG, description)
-        curves = Curves(
-            folder, model.n_latents, others=objective.records, resumed_at=last_point
-        )
+        curves = Curves(folder, model.n_latents, others=objective.records, resumed_at=last_point)
     wrapped, model_optimizer = fabric.setup(*trained[MODEL])
     optimizers = {MODEL: model_optimizer}
     if adversary is not None:  # itself, not wrapped: objectives freeze its weights by their names
