@@ -113,12 +113,13 @@ class TrainingRun(Run):
             If the run in the folder was trained for more steps, or differs in anything else.
         """
         own = self._config(load(self.description.dataset).image_shape)
-        if self.is_finished:
-            before = self.result()["description"]
-            if before == {key: own[key] for key in before}:
-                return
-        check_same_run(self.folder, own, steps_done(self.folder))
-        (self.folder / "result.json").unlink(missing_ok=True)
+        if not self.is_finished:
+            check_same_run(self.folder, own, steps_done(self.folder))
+            return
+        before = self.result().get("description", {})
+        if before != {key: own.get(key) for key in before} or not before:
+            check_same_run(self.folder, own, steps_done(self.folder))
+            (self.folder / "result.json").unlink()
 
     def _config(self, image_shape: tuple[int, ...]) -> dict[str, Any]:
         """What ``config.json`` says."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
-import os
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from unweave._files import DamagedFileError, make_folder
+from unweave.datasets.cache import written_whole
 from unweave.training.loggers import open_loggers
 
 __all__ = ["Curves", "read_curves"]
@@ -37,19 +38,17 @@ class Curves:
         resumed_at: int = 0,
     ) -> None:
         folder = make_folder(folder)
-        self._loggers = open_loggers(folder, resumed_at=resumed_at)
         self.path = folder / "curves.csv"
         self.columns = ["step", "loss", "reconstruction", "kl", *others]
         self.columns += [f"kl_{j}" for j in range(n_latents)]
         kept = [row for row in read_curves(folder) if row["step"] <= resumed_at]
-        temporary = self.path.with_suffix(".part")
-        with open(temporary, "w", newline="") as file:
+        with written_whole(self.path) as temporary, open(temporary, "w", newline="") as file:
             writer = csv.DictWriter(file, self.columns)
             writer.writeheader()
             writer.writerows(kept)
-        os.replace(temporary, self.path)
         self._file = open(self.path, "a", newline="")  # noqa: SIM115 - closed by close()
         self._writer = csv.DictWriter(self._file, self.columns)
+        self._loggers = open_loggers(folder, resumed_at=resumed_at)
 
     def add(self, step: int, terms: Mapping[str, float], kl: list[float]) -> None:
         """One point: means over the steps since the last one, in nats per image.
@@ -79,10 +78,16 @@ class Curves:
             logger.add(step, {f"scores/{name}": value for name, value in scores.items()})
 
     def close(self) -> None:
-        """Write out what is left."""
-        self._file.close()
-        for logger in self._loggers:
-            logger.close()
+        """Write out what is left; that a disk is full is no reason to lose what was trained."""
+        for close in (self._file.close, *(logger.close for logger in self._loggers)):
+            try:
+                close()
+            except OSError as error:
+                warnings.warn(
+                    f"the end of the learning curve is lost ({error.strerror})",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
 
 
 def read_curves(folder: str | Path) -> list[dict[str, float]]:

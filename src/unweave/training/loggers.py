@@ -12,7 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from unweave._check import check_choice
-from unweave._files import DamagedFileError, read_json
+from unweave._files import DamagedFileError, make_folder, read_json
 from unweave.training.checkpoint import write_json
 
 __all__ = ["LOGGERS", "VARIABLE", "Logger", "check_loggers", "open_loggers"]
@@ -20,6 +20,7 @@ __all__ = ["LOGGERS", "VARIABLE", "Logger", "check_loggers", "open_loggers"]
 VARIABLE = "UNWEAVE_LOGGERS"
 """Environment variable that names loggers, comma between them, for a process and its workers."""
 _PROJECT = "unweave"
+_FLUSH_SECONDS = 30
 
 
 class Logger(ABC):
@@ -51,23 +52,56 @@ class Logger(ABC):
 
 
 class TensorBoard(Logger):
-    """Event files in the run's ``tensorboard/``."""
+    """Event files in the run's ``tensorboard/``.
+
+    They are written in the thread that trains. The ``SummaryWriter`` of tensorboardX has one of its
+    own, which dies on a full disk, and training then waits for it for ever.
+    """
 
     def __init__(self, folder: Path, *, resumed_at: int = 0) -> None:
-        from tensorboardX import SummaryWriter
+        from tensorboardX.event_file_writer import EventsWriter
+        from tensorboardX.proto.event_pb2 import Event, SessionLog
 
-        self._writer = SummaryWriter(
-            str(folder / "tensorboard"), purge_step=resumed_at + 1 if resumed_at else None
-        )
+        self._folder = make_folder(folder / "tensorboard")
+        self._writer = EventsWriter(str(self._folder / "events"))
+        self._next_flush = 0.0
+        if resumed_at:  # later points come again
+            start = SessionLog(status=SessionLog.START)
+            self._write(Event(step=resumed_at + 1, session_log=start))
 
     def add(self, step: int, values: Mapping[str, float]) -> None:
-        """As scalars."""
+        """As scalars.
+
+        Raises
+        ------
+        OSError
+            If they cannot be written, as when the disk is full.
+        """
+        from tensorboardX.proto.event_pb2 import Event
+        from tensorboardX.summary import scalar
+
         for name, value in values.items():
-            self._writer.add_scalar(name, value, step)
+            self._write(Event(step=step, summary=scalar(name, value)))
+        if time.monotonic() > self._next_flush:
+            self._named(self._writer.flush)
+            self._next_flush = time.monotonic() + _FLUSH_SECONDS
 
     def close(self) -> None:
         """Write out what is left."""
-        self._writer.close()
+        self._named(self._writer.close)
+
+    def _write(self, event: Any) -> None:
+        event.wall_time = time.time()
+        self._named(lambda: self._writer.write_event(event))
+
+    def _named(self, call: Callable[[], object]) -> None:
+        """What the call does, with the folder in the message if it cannot write."""
+        try:
+            call()
+        except OSError as error:
+            raise OSError(
+                error.errno, f"cannot write into {self._folder} ({error.strerror})"
+            ) from error
 
 
 class WeightsAndBiases(Logger):
