@@ -20,7 +20,7 @@ def cache_folder() -> Path:
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def written_whole(path: str | Path) -> Iterator[Path]:
     """A temporary name beside ``path``; it takes the name ``path`` only if nothing was raised.
 
     Raises
@@ -28,6 +28,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     OSError
         If the folder cannot be made or written, with the folder named.
     """
+    path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".part")

@@ -45,7 +45,7 @@ def pointer() -> Mesh:
     return Mesh("pointer", vertices, faces)
 
 
-def load_mesh(file: Path) -> Mesh:
+def load_mesh(file: str | Path) -> Mesh:
     """A mesh from a PLY, OBJ or STL file, by trimesh.
 
     Raises
@@ -55,6 +55,7 @@ def load_mesh(file: Path) -> Mesh:
     ImportError
         If trimesh is not installed.
     """
+    file = Path(file)
     if not file.is_file():
         raise FileNotFoundError(f"there is no mesh at {file}")
     try:

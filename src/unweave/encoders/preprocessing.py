@@ -84,11 +84,12 @@ def checked_images(images: object, *, unscaled: bool = False) -> np.ndarray:
         If they are none of these; or uint8 of zeros and ones alone, unless ``unscaled``.
     """
     array = as_array(images, "images")
+    shape = array.shape
     if array.ndim == RGB:
         array = array[..., None]
     if array.ndim != 4 or 0 in array.shape:
         raise ValueError(
             f"images must be of shape (n, height, width, channels) and not empty, not of shape "
-            f"{np.shape(images)}"
+            f"{shape}"
         )
     return to_uint8(array, unscaled=unscaled)

@@ -35,7 +35,7 @@ CONFIG, WEIGHTS = "config.json", "model.safetensors"
 FORMAT = 1
 
 
-def save(model: VAE, folder: Path) -> None:
+def save(model: VAE, folder: str | Path) -> None:
     """Write configuration and weights.
 
     Raises
@@ -59,7 +59,7 @@ def save(model: VAE, folder: Path) -> None:
         (WEIGHTS, lambda path: save_file(tensors, path, metadata={"format": "pt"})),
         (CONFIG, lambda path: path.write_text(json.dumps(config, indent=1))),
     ):
-        with written_whole(folder / name) as temporary:
+        with written_whole(Path(folder) / name) as temporary:
             write(temporary)
 
 
@@ -73,7 +73,7 @@ def local_folder(model_id: str, **options: Any) -> Path:
     return Path(hf_hub_download(model_id, CONFIG, **chosen)).parent
 
 
-def read_config(folder: Path) -> dict[str, Any]:
+def read_config(folder: str | Path) -> dict[str, Any]:
     """The configuration that :func:`save` wrote.
 
     Raises
@@ -83,7 +83,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     ValueError
         If it is of a newer version, or of something else.
     """
-    file = folder / CONFIG
+    file = Path(folder) / CONFIG
     if not file.exists():
         raise FileNotFoundError(f"{folder} holds no model: it has no {CONFIG}")
     config = read_json(file)
@@ -98,7 +98,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def load_weights(model: nn.Module, file: Path) -> None:
+def load_weights(model: nn.Module, file: str | Path) -> None:
     """Set every weight of a model from a safetensors file.
 
     Raises
@@ -111,7 +111,7 @@ def load_weights(model: nn.Module, file: Path) -> None:
     set_weights(model, read_tensors(file), file)
 
 
-def read_tensors(file: Path) -> dict[str, Tensor]:
+def read_tensors(file: str | Path) -> dict[str, Tensor]:
     """The tensors of a safetensors file.
 
     Raises
@@ -121,7 +121,7 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
     DamagedFileError
         If it is damaged.
     """
-    if not file.exists():
+    if not Path(file).exists():
         raise FileNotFoundError(f"there are no weights at {file}")
     try:
         return load_file(file)
@@ -129,7 +129,7 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
         raise DamagedFileError(f"{file} is damaged or no safetensors file ({error})") from error
 
 
-def set_weights(model: nn.Module, tensors: dict[str, Tensor], file: Path) -> None:
+def set_weights(model: nn.Module, tensors: dict[str, Tensor], file: str | Path) -> None:
     """Set every weight of a model from the tensors of a file.
 
     Raises

@@ -59,7 +59,7 @@ class Resumed(NamedTuple):
 
 
 def save_checkpoint(
-    folder: Path,
+    folder: str | Path,
     step: int,
     trained: Mapping[str, Trained],
     keep: Collection[int],
@@ -75,7 +75,7 @@ def save_checkpoint(
     OSError
         If the folder cannot be written, as when the disk is full.
     """
-    checkpoints = make_folder(folder / "checkpoints")
+    checkpoints = make_folder(Path(folder) / "checkpoints")
     final = checkpoints / f"step-{step:08d}"
     temporary = checkpoints / f".{final.name}-{uuid.uuid4().hex}"
     try:
@@ -155,9 +155,9 @@ def resume(folder: str | Path | None, trained: Mapping[str, Trained]) -> Resumed
         if refusals:
             _warn(refusals[0], f"resumed from the checkpoint of step {found.step:,}")
         return found
-    for error in refusals:
-        if not isinstance(error, DamagedFileError | FileNotFoundError):
-            raise error
+    for refusal in refusals:
+        if not isinstance(refusal, DamagedFileError | FileNotFoundError):
+            raise refusal
     if refusals:
         _warn(refusals[0], "no checkpoint can be read, so training starts from the beginning")
     return Resumed(0)

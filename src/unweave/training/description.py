@@ -22,7 +22,11 @@ _CONTINUED = ("training.steps", "training.milestones")
 
 
 def describe_run(
-    folder: Path, model: VAE, objective: Objective, dataset: ImageDataset, config: TrainingConfig
+    folder: str | Path,
+    model: VAE,
+    objective: Objective,
+    dataset: ImageDataset,
+    config: TrainingConfig,
 ) -> dict[str, Any]:
     """The description of a run, with what ``config.json`` in its folder says besides.
 
@@ -31,7 +35,7 @@ def describe_run(
     ValueError
         If ``config.json`` is damaged.
     """
-    file = folder / CONFIG
+    file = Path(folder) / CONFIG
     own: dict[str, Any] = {
         "dataset": dataset.name,
         "objective": objective.model_dump(mode="json"),
@@ -45,7 +49,7 @@ def describe_run(
 
 
 def check_same_run(
-    folder: Path, description: Mapping[str, Any], done: int, *, may_continue: bool = True
+    folder: str | Path, description: Mapping[str, Any], done: int, *, may_continue: bool = True
 ) -> None:
     """Refuse to resume in a folder that holds another run.
 
@@ -65,12 +69,13 @@ def check_same_run(
     ValueError
         If fewer steps are asked for than were done, or anything else differs.
     """
-    if not (folder / CONFIG).exists():
+    file = Path(folder) / CONFIG
+    if not file.exists():
         return
-    before = read_json(folder / CONFIG)
+    before = read_json(file)
     if not before.keys() & {*_COMPARED, "imported"}:
         raise ValueError(
-            f"{folder / CONFIG} was not written by unweave: train in another folder, so that it is "
+            f"{file} was not written by unweave: train in another folder, so that it is "
             "not overwritten"
         )
     if "training" not in before:  # a model that was imported, or saved for the hub

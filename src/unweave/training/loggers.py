@@ -245,7 +245,7 @@ def check_loggers(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def open_loggers(folder: Path, *, resumed_at: int = 0) -> list[Logger]:
+def open_loggers(folder: str | Path, *, resumed_at: int = 0) -> list[Logger]:
     """Those that the environment variable names; TensorBoard alone without it.
 
     Raises
@@ -260,7 +260,7 @@ def open_loggers(folder: Path, *, resumed_at: int = 0) -> list[Logger]:
         chosen = check_loggers([name for name in names if name])
     except ValueError as error:
         raise ValueError(f"the environment variable {VARIABLE} names an {error}") from error
-    return [LOGGERS[name](folder, resumed_at=resumed_at) for name in chosen]
+    return [LOGGERS[name](Path(folder), resumed_at=resumed_at) for name in chosen]
 
 
 def _known_as(folder: Path, logger: str, new: Callable[[], str]) -> str:
