@@ -73,13 +73,14 @@ def check_same_run(
     if not file.exists():
         return
     before = read_json(file)
-    if not before.keys() & {*_COMPARED, "imported"}:
+    ours = before.keys() & {*_COMPARED, "imported"}
+    if not ours or not isinstance(before.get("training", {}), Mapping):
         raise ValueError(
             f"{file} was not written by unweave: train in another folder, so that it is "
             "not overwritten"
         )
-    if "training" not in before:  # a model that was imported, or saved for the hub
-        return
+    if "training" not in before or not any((Path(folder) / "checkpoints").glob("step-*")):
+        return  # a model that was imported, or a run of which nothing was kept
     steps = description["training"]["steps"]
     if steps < done:
         raise ValueError(
@@ -95,8 +96,10 @@ def check_same_run(
     if may_continue:
         differing += _milestones(before, description, done)
     if differing:
+        network = any(difference.startswith("network") for difference in differing)
+        what = ", and its checkpoint belongs to another network" if network else ""
         raise ValueError(
-            f"{folder} holds another run: {'; '.join(differing)}; choose another folder"
+            f"{folder} holds another run{what}: {'; '.join(differing)}; choose another folder"
         )
 
 
@@ -120,9 +123,9 @@ def _differences(
 
 def _milestones(before: Mapping[str, Any], now: Mapping[str, Any], done: int) -> list[str]:
     """Milestones among the steps that were done must be the same; the last one was scored too."""
-    ended = before["training"]["steps"]
+    ended = before["training"].get("steps")
     old, new = (
-        {m for m in content["training"]["milestones"] if m <= done and m != ended}
+        {m for m in content["training"].get("milestones", ()) if m <= done and m != ended}
         for content in (before, now)
     )
     if old == new:

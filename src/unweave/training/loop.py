@@ -23,6 +23,7 @@ from unweave.training.checkpoint import (
     latest_checkpoint,
     resume,
     save_checkpoint,
+    steps_done,
     write_json,
 )
 from unweave.training.config import TrainingConfig
@@ -108,11 +109,13 @@ def train(
         world_size=fabric.world_size,
     )
     means = _Means(fabric.device, objective.records, model.n_latents)
-    curves = None
-    done, last_point = _resume(folder, trained, means, config)
-    if folder and fabric.is_global_zero:
+    description = {}
+    if folder:
         description = describe_run(folder, model, objective, dataset, config)
-        check_same_run(folder, description, done)
+        check_same_run(folder, description, steps_done(folder))
+    done, last_point = _resume(folder, trained, means, config)
+    curves = None
+    if folder and fabric.is_global_zero:
         make_folder(folder)
         write_json(folder / CONFIG, description)
         curves = Curves(folder, model.n_latents, others=objective.records, resumed_at=last_point)
