@@ -46,9 +46,9 @@ class Curves:
             writer = csv.DictWriter(file, self.columns)
             writer.writeheader()
             writer.writerows(kept)
+        self._loggers = open_loggers(folder, resumed_at=resumed_at)
         self._file = open(self.path, "a", newline="")  # noqa: SIM115 - closed by close()
         self._writer = csv.DictWriter(self._file, self.columns)
-        self._loggers = open_loggers(folder, resumed_at=resumed_at)
 
     def add(self, step: int, terms: Mapping[str, float], kl: list[float]) -> None:
         """One point: means over the steps since the last one, in nats per image.

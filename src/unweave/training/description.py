@@ -98,8 +98,10 @@ def check_same_run(
     if differing:
         network = any(difference.startswith("network") for difference in differing)
         what = ", and its checkpoint belongs to another network" if network else ""
+        finished = "finished " if (Path(folder) / "result.json").exists() else ""
         raise ValueError(
-            f"{folder} holds another run{what}: {'; '.join(differing)}; choose another folder"
+            f"{folder} holds another {finished}run{what}: {'; '.join(differing)}; choose another "
+            "folder"
         )
 
 
