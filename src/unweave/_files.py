@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-__all__ = ["DamagedFileError", "make_folder", "read_json", "read_text"]
+__all__ = ["DamagedFileError", "read_json", "read_text"]
 
 _MARKS = {
     codecs.BOM_UTF32_LE: "UTF-32",  # begins with the mark of UTF-16, and so comes first
@@ -70,22 +70,3 @@ def read_json(file: str | Path) -> dict[str, Any]:
             "written by unweave, or was changed since"
         )
     return content
-
-
-def make_folder(folder: str | Path) -> Path:
-    """The folder, made with its parents if it is not there.
-
-    Raises
-    ------
-    OSError
-        If it cannot be made, or is a file.
-    """
-    folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        reason = "it is a file" if folder.is_file() else error.strerror
-        raise type(error)(
-            error.errno, f"cannot make the folder {folder} ({reason}): choose another one"
-        ) from error
-    return folder

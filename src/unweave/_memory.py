@@ -1,11 +1,11 @@
-"""Freed memory kept by the process, so that a training step does not ask the kernel for it anew."""
+"""The memory of this process: how much it took at most, and what becomes of freed memory."""
 
 from __future__ import annotations
 
 import ctypes
 import sys
 
-__all__ = ["keep_freed_memory"]
+__all__ = ["keep_freed_memory", "peak_memory"]
 
 # Parameters of mallopt(3), and values within the limits of a 64-bit glibc.
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -2, -3, -4
@@ -32,3 +32,13 @@ def keep_freed_memory() -> bool:
     except (OSError, AttributeError):  # another C library
         return False
     return all([mallopt(parameter, value) == 1 for parameter, value in _SETTINGS.items()])
+
+
+def peak_memory() -> int | None:
+    """Most bytes of memory that this process had at once; None where the system does not count."""
+    try:
+        import resource  # Windows has no such module
+    except ImportError:
+        return None
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else 1024 * most  # Linux and BSD count in KiB

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from typing import Any
 
-__all__ = ["in_threads", "keep_to", "n_cores"]
+__all__ = ["in_threads", "keep_to", "most_processes", "n_cores"]
 
+_MOST_ON_WINDOWS = 61  # handles that it waits for at once, less those of the pool itself
 _kept: int | None = None
 
 
@@ -30,6 +32,11 @@ def n_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def most_processes(wanted: int) -> int:
+    """As many processes of a pool as wanted, or as the system allows."""
+    return min(wanted, _MOST_ON_WINDOWS) if sys.platform == "win32" else wanted
 
 
 def in_threads(

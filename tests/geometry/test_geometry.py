@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from pyriemann.geometry.ajd import rjd
 from scipy.linalg import polar
 from sklearn.neighbors import NearestNeighbors
 
@@ -11,7 +10,8 @@ from unweave.geometry import intrinsic_dimension, pca_tangents, quadratic_tangen
 from unweave.geometry.cluster import assign_axes
 from unweave.geometry.connection import parallel_transport, polar_factors
 from unweave.geometry.diagonalise import commuting_complement, jointly_diagonalise
-from unweave.geometry.eigen import largest_gap, smaller_than, smallest_eigenpairs
+from unweave.geometry.eigen import Spectrum, largest_gap, smaller_than, smallest_eigenpairs
+from unweave.geometry.factors import split_tensors
 from unweave.geometry.graph import (
     Graph,
     distinct_rows,
@@ -224,6 +224,19 @@ def test_with_true_tangents_the_factors_are_in_the_kernel():
     assert found.values[2] > 0.01
 
 
+@pytest.mark.parametrize("normalised", [True, False])
+def test_constant_tensors_are_parallel_where_frames_are_whatever_the_degrees(rng, normalised):
+    graph = neighbour_graph(nearest_neighbours(rng.standard_normal((200, 2)), 5))
+    transport = np.tile(np.eye(3), (len(graph.edges), 1, 1))
+    laplacian = ConnectionLaplacian(transport, graph, normalised=normalised)
+    assert len(np.unique(laplacian.degrees)) > 1
+    constant = np.tile(rng.standard_normal((6, BLOCK)), (200, 1, 1))
+    vectors = laplacian.vectors(constant)
+    np.testing.assert_allclose(laplacian(vectors), 0, atol=1e-5)
+    expected = unpacked(constant.transpose(0, 2, 1), 3)
+    np.testing.assert_allclose(laplacian.fields(vectors), expected, atol=1e-5)
+
+
 def test_fields_of_fewer_points_are_nearly_those_of_all(rng):
     sample = parse_manifold("S^2 x S^2").sample(3000, random_state=0)
     order = spatial_order(sample.points)
@@ -238,6 +251,18 @@ def test_fields_of_fewer_points_are_nearly_those_of_all(rng):
     # With the true frames the field of the factors is parallel from whatever point it is carried.
     assert quotients[0] < 1e-3
     assert quotients[1] > 0.03
+
+
+def test_gap_and_confidence_are_those_of_the_eigenvalues_at_the_gap(rng):
+    # Three factors of dimension 1: two tensors without a trace, the same at all points.
+    tensors = np.stack([np.diag([2.0, -1, -1]), np.diag([0.0, 1, -1])])
+    fields = np.tile(np.pad(tensors, ((0, 6), (0, 0), (0, 0))), (40, 1, 1, 1))
+    values = np.array([0.01, 0.05, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7])
+    spectrum = Spectrum(values, np.empty((40, 6, 8)), 2)
+    split = split_tensors(fields, spectrum, rng, may_be_one=True)
+    assert split.dims.tolist() == [1, 1, 1]
+    assert split.gap == pytest.approx(0.2 - 0.05)
+    assert split.confidence == pytest.approx(1 - 0.05 / 0.2)
 
 
 def test_the_gap_is_where_eigenvalues_jump():
@@ -264,6 +289,7 @@ def test_tensors_that_commute_are_made_diagonal_together(rng):
 
 
 def test_tensors_that_hardly_commute_are_made_as_diagonal_as_pyriemann_makes_them(rng):
+    ajd = pytest.importorskip("pyriemann.geometry.ajd")
     rotation = np.linalg.qr(rng.standard_normal((6, 5, 5)))[0]
     spectra = rng.standard_normal((6, 3, 5))
     noise = 0.1 * rng.standard_normal((6, 3, 5, 5))
@@ -272,7 +298,7 @@ def test_tensors_that_hardly_commute_are_made_as_diagonal_as_pyriemann_makes_the
     _, _, beyond = jointly_diagonalise(tensors)
     theirs = []
     for own in tensors:
-        diagonal = rjd(own)[1]
+        diagonal = ajd.rjd(own)[1]
         theirs.append(1 - np.sum(np.einsum("maa->ma", diagonal) ** 2) / np.sum(diagonal**2))
     np.testing.assert_allclose(beyond, theirs, rtol=1e-5)
     assert (beyond > 1e-3).all()

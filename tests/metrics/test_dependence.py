@@ -67,6 +67,14 @@ class TestRanking:
         pairs = np.array([[0, 0.1, 0.2, 0.9], [0.1, 0, 0, 0], [0.2, 0, 0, 0], [0.9, 0, 0, 0]])
         np.testing.assert_allclose(_medians(pairs), [0.2, 0, 0, 0])
 
+    def test_chance_is_taken_out_so_that_it_is_0_and_the_most_is_1(self, rng):
+        sources = rng.uniform(-1, 1, (500, 3))
+        models = [sources + 0.3 * rng.standard_normal((500, 3)) for _ in range(3)]
+        score = unsupervised_disentanglement_ranking(models, method="spearman")
+        assert score.chance.mean > 0.02
+        expected = (float(score) - score.chance.mean) / (1 - score.chance.mean)
+        assert score.adjusted == pytest.approx(expected)
+
     def test_inactive_latents_are_left_out(self, rng):
         sources = rng.standard_normal((1000, 2))
         noise = [rng.standard_normal((1000, 2)) for _ in "ab"]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from unweave.metrics import METRICS, Noise, compare, evaluate
+from unweave.metrics.evaluation import difference
 
 FACTORS = np.stack(np.meshgrid(range(4), range(5), range(6), indexing="ij"), -1).reshape(-1, 3)
 FEW = Noise(n_permutations=20, n_projections=3, n_halves=10)
@@ -139,15 +140,43 @@ class TestComparison:
         assert [d.difference for d in found.values()] == [0, 0]
         assert [d.p_value for d in found.values()] == [1, 1]
 
-    def test_codes_of_the_same_quality_differ_no_more_often_than_the_level_says(self):
+    @pytest.mark.parametrize(
+        ("value", "extrapolated", "nearest"),
+        [(0.5, 0.6, 0.5), (0.3, 0.2, 0.2), (0.15, -0.1, 0.0)],
+    )
+    @pytest.mark.parametrize("sign", [1, -1])
+    def test_a_difference_by_hand(self, value, extrapolated, nearest, sign):
+        from scipy import stats
+
+        other = np.array([0.10, 0.15, 0.05, 0.20])
+        halves = sign * (2 * value - extrapolated + np.array([0.1, -0.05, 0.05, -0.1]))
+        spread = np.std(halves, ddof=1) * np.sqrt(1 + 1 / 4)
+        found = difference(0.1 + sign * value, 0.1, other + halves, other)
+        assert found.difference == pytest.approx(sign * value)
+        assert found.p_value == pytest.approx(2 * stats.t(3).sf(nearest / spread))
+        low, high = sorted([sign * value, sign * extrapolated])
+        margin = 1.959964 * spread
+        assert found.interval == pytest.approx((low - margin, high + margin), abs=1e-6)
+
+    def p_values(self, noise_of_the_other):
         rng = np.random.default_rng(1)
-        rejected = 0
+        found = []
         for _ in range(60):
             factors = np.stack([rng.integers(0, k, 400) for k in (3, 4, 5)], axis=1)
-            one, other = (factors + rng.standard_normal(factors.shape) for _ in "ab")
-            found = compare(one, other, factors, metrics=["sap"], n_halves=20)
-            rejected += found["sap"].p_value < 0.05
-        assert rejected <= 7  # of 60, three are expected
+            one, other = (
+                factors + scale * rng.standard_normal(factors.shape)
+                for scale in (1.0, noise_of_the_other)
+            )
+            found.append(compare(one, other, factors, metrics=["sap"], n_halves=20)["sap"].p_value)
+        return np.array(found)
+
+    def test_codes_of_the_same_quality_differ_no_more_often_than_the_level_says(self):
+        p = self.p_values(1.0)
+        assert np.sum(p < 0.05) <= 7  # of 60, three are expected
+        assert 15 <= np.sum(p < 0.5) <= 40
+
+    def test_codes_of_other_quality_differ_more_often_than_the_level_says(self):
+        assert 14 <= np.sum(self.p_values(1.1) < 0.05) <= 40
 
     def test_other_rows_are_refused(self, codes):
         with pytest.raises(ValueError, match="codes have 119 rows and factors 120"):

@@ -17,6 +17,7 @@ from unweave.metrics import (
 )
 from unweave.metrics._boosting import boost
 from unweave.metrics._importance import completeness, disentanglement
+from unweave.metrics.dci_es import _explicitness
 from unweave.metrics.explicitness import area_under_roc
 
 
@@ -138,6 +139,13 @@ def test_single_neurons_need_a_latent_each(rng):
     assert 0.3 < float(mixed) < 0.6
 
 
+def test_above_guessing_takes_out_what_guessing_gets_of_each_factor(table):
+    score = single_neuron_classification(*table, noise=None)
+    accuracy, guess = np.array(list(score.per_factor.values())), 1 / np.array([2, 3, 7])
+    expected = np.mean((accuracy - guess) / (1 - guess))
+    assert score.extras["above_guessing"] == pytest.approx(expected, abs=1e-12)
+
+
 def test_efficiency_is_the_accuracy_of_few_over_that_of_many(table):
     codes, factors = table
     scores = downstream_accuracy(codes, factors, sizes=(10, 100, 600), noise=None)
@@ -165,6 +173,20 @@ def test_explicitness_of_dci_es_falls_when_factors_are_hidden_in_waves(rng):
     assert float(easy["dci_es_explicitness"]) > 0.99
     assert float(hard["dci_es_explicitness"]) < 0.9
     assert float(easy["dci_es_size"]) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("losses", "expected"),
+    [
+        ([0.25, 0.25, 0.25], 1.0),  # the simplest probe finds all that there is
+        ([1.0, 0.75, 0.5], 0.0),  # a straight line
+        ([1.0, 1.0, 0.5], -0.5),  # the largest probe alone: an area of 3/4 and not of 1/2
+        ([0.5, 0.9, 0.0], 0.25),  # what a smaller probe reached counts for larger ones
+        ([1.2, 1.0, 1.0], 0.0),  # nothing is found
+    ],
+)
+def test_explicitness_of_dci_es_by_hand(losses, expected):
+    assert _explicitness(np.array(losses)) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

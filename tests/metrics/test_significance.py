@@ -1,4 +1,5 @@
 import io
+import math
 import subprocess
 import sys
 import warnings
@@ -8,13 +9,16 @@ import pytest
 
 from unweave._parallel import in_threads
 from unweave.metrics import (
-    Noise,
     downstream_accuracy,
     evaluate,
     linear_r2,
+    modularity,
     mutual_information_gap,
+    separated_attribute_predictability,
+    subspace_angle,
 )
-from unweave.metrics.significance import interval, p_value
+from unweave.metrics.score import Reading
+from unweave.metrics.significance import Noise, Subject, interval, p_value, score_all
 
 
 def test_p_values_of_many_draws_are_ranks():
@@ -24,31 +28,114 @@ def test_p_values_of_many_draws_are_ranks():
     assert p_value(-1.0, chance) == 1.0
 
 
-def test_p_values_of_few_draws_are_those_of_a_t_test_for_one_more(rng):
+@pytest.mark.parametrize("sign", [1, -1])
+def test_p_values_of_few_draws_are_those_of_a_t_test_for_one_more_cube_root(rng, sign):
     from scipy import stats
 
-    chance = rng.standard_normal(8)
-    spread = chance.std(ddof=1) * np.sqrt(1 + 1 / 8)
-    expected = stats.t(7).sf((1.3 - chance.mean()) / spread)
-    assert p_value(1.3, chance) == pytest.approx(expected)
-    assert p_value(1e6, chance) == 1e-3
+    # Scores from 0 on have their floor there; others four deviations below the mean of the draws.
+    chance = sign * np.array([0.011, 0.024, 0.003, 0.016, 0.008, 0.009, 0.02, 0.013])
+    floor = 0.0 if sign == 1 else chance.mean() - 4 * chance.std(ddof=1)
+    roots, root = np.cbrt(chance - floor), np.cbrt(chance.max() + 0.002 - floor)
+    expected = stats.t(7).sf((root - roots.mean()) / (roots.std(ddof=1) * np.sqrt(1 + 1 / 8)))
+    assert p_value(chance.max() + 0.002, chance) == pytest.approx(expected)
+    assert p_value(10.0, chance) == 1e-3
+    assert p_value(-10.0, chance) > 0.99
 
 
-def test_p_values_of_few_draws_are_uniform_under_chance():
+def test_few_draws_far_from_0_have_a_floor_below_them(rng):
+    chance = 0.5 + 0.01 * rng.standard_normal(10)
+    assert p_value(0.52, chance) == pytest.approx(p_value(0.52 - 9, chance - 9))
+    assert p_value(0.52, chance) == pytest.approx(p_value(5.2, 10 * chance))
+
+
+def test_few_draws_without_spread_give_their_rank():
+    assert p_value(0.4, np.full(4, 0.4)) == 1
+    assert p_value(0.5, np.full(4, 0.4)) == pytest.approx(1 / 5)
+
+
+def one_more(scores, n_draws, n=10_000):
+    """p-values of scores that are themselves draws of chance, each beside ``n_draws`` others."""
     rng = np.random.default_rng(0)
-    p = [p_value(rng.standard_normal(), rng.standard_normal(10)) for _ in range(2000)]
-    assert np.mean(np.array(p) < 0.05) == pytest.approx(0.05, abs=0.015)
+    found = []
+    while len(found) < n:
+        shuffled = rng.permutation(scores)[: len(scores) // (1 + n_draws) * (1 + n_draws)]
+        found += [p_value(row[0], row[1:]) for row in shuffled.reshape(-1, 1 + n_draws)]
+    return np.array(found)
 
 
-def test_an_interval_of_a_mean_covers_it():
+@pytest.mark.parametrize("n_draws", [3, 10, 20])
+@pytest.mark.parametrize("chance", ["gap", "accuracy", "normal"])
+def test_p_values_of_few_draws_are_as_small_as_they_say_no_more_often(chance, n_draws):
+    rng = np.random.default_rng(1)
+    scores = {
+        "gap": rng.exponential(size=(4000, 3)).mean(axis=1),  # skewness 1.15
+        "accuracy": 0.35 + 0.01 * rng.gamma(9, size=4000),  # skewness 0.67, far from 0
+        "normal": rng.standard_normal(4000),
+    }[chance]
+    p = one_more(scores, n_draws)
+    for level in (0.05, 0.01, 0.002):
+        assert np.mean(p <= level) < 1.25 * level + 3 * math.sqrt(level / len(p))
+    # They are of use: where chance is normal, the price of not knowing so is a third at 5 %.
+    assert np.mean(p <= 0.05) > 0.025
+
+
+def test_p_values_of_categorical_sap_are_as_small_as_they_say_no_more_often():
+    """Predictors by permutation, as scores get their chance: this one has 20 draws."""
+    rng = np.random.default_rng(2)
+    factors = np.stack([rng.integers(0, k, 200) for k in (3, 4, 5)], axis=1)
+    codes = rng.standard_normal((200, 4))
+    kinds = ["categorical"] * 3
+    scores = [
+        float(
+            separated_attribute_predictability(
+                codes, rng.permutation(factors), factor_kinds=kinds, noise=None
+            )
+        )
+        for _ in range(1200)
+    ]
+    p = one_more(np.array(scores), 20)
+    assert np.mean(p <= 0.05) == pytest.approx(0.045, abs=0.015)
+    assert np.mean(p <= 0.01) < 0.015
+    assert np.mean(p <= 0.002) < 0.004
+
+
+def test_an_interval_by_hand():
+    halves = np.array([0.4, 0.5, 0.45, 0.55])  # their mean 0.475, so that 0.725 is extrapolated
+    margin = 1.6448536 * math.sqrt(0.0125 / 3) * math.sqrt(1.25)
+    low, high = interval(0.6, halves, 0.9, bounded=False)
+    assert (low, high) == pytest.approx((0.6 - margin, 0.725 + margin))
+    assert interval(0.6, halves, 0.9, top=0.8) == pytest.approx((low, 0.8))
+    assert interval(0.6, halves, 0.9) == pytest.approx((low, high))
+    low, high = interval(0.2, halves, 0.9, bounded=False)  # below 0: -0.075 is extrapolated
+    assert (low, high) == pytest.approx((-0.075 - margin, 0.2 + margin))
+    assert interval(0.2, halves, 0.9) == pytest.approx((0, high))
+
+
+def test_an_interval_of_a_mean_covers_it_as_often_as_it_says():
     rng = np.random.default_rng(0)
     hits = 0
-    for _ in range(300):
+    for _ in range(1500):
         rows = rng.standard_normal(200)
-        halves = [rng.permutation(rows)[:100].mean() for _ in range(50)]
-        low, high = interval(rows.mean(), np.array(halves), 0.95, bounded=False)
+        halves = rng.permuted(np.tile(rows, (50, 1)), axis=1)[:, :100].mean(axis=1)
+        low, high = interval(rows.mean(), halves, 0.95, bounded=False)
         hits += low <= 0 <= high
-    assert 0.9 < hits / 300 <= 1
+    # Three standard errors; a margin of 0.85 covers 90 %, one of 1.15 covers 98 %.
+    assert hits / 1500 == pytest.approx(0.95, abs=0.017)
+
+
+def test_halves_are_half_of_the_rows_and_leave_nothing_of_a_bias_of_one_over_n():
+    """A measure with no spread: its interval runs from its value to the value without bias."""
+    rows = np.arange(1000)[:, None]
+    sizes = []
+
+    def measure(codes, factors):
+        sizes.append(len(np.unique(factors)))  # rows that are repeated count once
+        return {"biased": Reading(0.8 - 100 / len(codes), np.array([0.0]))}
+
+    subject = Subject(np.hstack([rows, rows]).astype(float), rows, ("row",), {}, seed=0)
+    score = score_all(subject, measure, Noise(3, 2, 40))["biased"]
+    assert sizes.count(500) == 40
+    assert score.interval == pytest.approx((0.7, 0.8))
 
 
 def test_an_interval_reaches_what_is_left_when_a_bias_of_one_over_n_is_gone():
@@ -57,6 +144,27 @@ def test_an_interval_reaches_what_is_left_when_a_bias_of_one_over_n_is_gone():
     halves = truth - 100 / (n // 2) + 0.001 * rng.standard_normal(50)  # twice the bias of the whole
     low, high = interval(truth - 100 / n, halves, 0.95)
     assert low < truth - 100 / n < truth < high < truth + 0.02
+
+
+def test_chance_is_taken_out_so_that_it_is_0_and_the_most_is_1(rng):
+    factors = rng.integers(5, size=(300, 3))
+    codes = factors + rng.standard_normal((300, 3))
+    for metric, most in ((modularity, 1), (subspace_angle, np.pi / 2)):
+        score = metric(codes, factors, noise=Noise(20, 3, 3))
+        assert score.chance.mean > 0.1
+        expected = (float(score) - score.chance.mean) / (most - score.chance.mean)
+        assert score.adjusted == pytest.approx(expected)
+
+
+def test_every_draw_of_noise_depends_on_the_seed(rng):
+    factors = rng.integers(5, size=(300, 2))
+    codes = factors + rng.standard_normal((300, 2))
+    first, second = (
+        mutual_information_gap(codes, factors, noise=Noise(20, 5, 10), seed=seed) for seed in (0, 1)
+    )
+    assert float(first) == float(second)
+    for name in ("chance", "projection", "smooth", "interval"):
+        assert getattr(first, name) != getattr(second, name)
 
 
 def test_rows_to_judge_on_belong_to_no_draw_of_noise(rng):

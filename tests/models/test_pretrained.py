@@ -3,7 +3,6 @@
 import json
 
 import numpy as np
-import onnxruntime
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -129,6 +128,8 @@ def test_a_model_of_ones_own_layers_knows_its_latents():
 
 @pytest.mark.parametrize("name", ["burgess", "resnet"])
 def test_the_encoder_runs_in_onnxruntime(tmp_path, name):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
     model = build_vae(Network(name=name, width=0.25, n_latents=4), (64, 64, 3), seed=0)
     export_encoder(model, tmp_path / "encoder.onnx")
     session = onnxruntime.InferenceSession(

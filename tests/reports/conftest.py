@@ -21,9 +21,8 @@ def browser():
         if os.environ.get("UNWEAVE_REQUIRE_BROWSER"):
             pytest.fail("no chromium was found, and UNWEAVE_REQUIRE_BROWSER is set")
         pytest.skip("no chromium was found: install it to have the report opened in a browser")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
         yield browser
         browser.close()

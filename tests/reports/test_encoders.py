@@ -51,7 +51,7 @@ network = {{ name = "burgess", width = 0.125, n_latents = 4 }}
 @pytest.fixture(scope="module")
 def text(tmp_path_factory):
     """The study's file: three sizes of a network in the folders that transformers writes."""
-    import transformers
+    transformers = pytest.importorskip("transformers")
 
     folder = tmp_path_factory.mktemp("networks")
     names = []

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from unweave.studies.agreement import metric_agreement, relation
+from unweave.studies.agreement import last_scores, metric_agreement, relation
 from unweave.studies.explained import explained_variance
 from unweave.studies.scaling import fit_law, scaling_fit
 from unweave.studies.selection import selection_quality, transfer
@@ -90,16 +90,42 @@ def test_without_any_effect_adjusted_shares_are_nought_and_plain_ones_are_not():
     assert abs(np.mean(adjusted)) < 3 * np.std(adjusted) / np.sqrt(60)
 
 
+def adjusted_share_of_two_objectives(values):
+    """Of values (objectives, widths, seeds), from their means: epsilon squared, written out."""
+    o, w, s = values.shape
+    total = ((values - values.mean()) ** 2).sum()
+    between = w * s * ((values.mean(axis=(1, 2)) - values.mean()) ** 2).sum()
+    within = ((values - values.mean(axis=2, keepdims=True)) ** 2).sum()
+    return (between - (o - 1) * within / (o * w * (s - 1))) / total
+
+
+def two_objectives(seed):
+    return factorial(
+        lambda o, s, w: 2.0 * o - 1, objectives=2, strengths=1, widths=2, n_seeds=10, seed=seed
+    )
+
+
+def test_the_interval_of_a_share_is_the_jackknife_over_seeds():
+    data = two_objectives(0)
+    share = by_source(explained_variance(data))["objective"]
+    values = data["value"].to_numpy().reshape(2, 2, 10)
+    left = [adjusted_share_of_two_objectives(np.delete(values, k, axis=2)) for k in range(10)]
+    error = np.sqrt(9 / 10 * ((left - np.mean(left)) ** 2).sum())
+    assert share.adjusted == pytest.approx(adjusted_share_of_two_objectives(values))
+    assert share.high - share.adjusted == pytest.approx(stats.t.ppf(0.975, 9) * error)
+    assert share.adjusted - share.low == pytest.approx(stats.t.ppf(0.975, 9) * error)
+
+
 def test_intervals_hold_the_truth_about_as_often_as_they_say():
     """Share of an effect of known variance: 1 of 2 in all for objectives -1 and 1."""
-    inside = 0
-    for seed in range(60):
-        data = factorial(
-            lambda o, s, w: 2.0 * o - 1, objectives=2, strengths=1, widths=2, n_seeds=10, seed=seed
-        )
-        share = by_source(explained_variance(data))["objective"]
-        inside += share.low <= 0.5 <= share.high
-    assert inside >= 50
+    shares = [
+        by_source(explained_variance(two_objectives(seed)))["objective"] for seed in range(60)
+    ]
+    inside = sum(share.low <= 0.5 <= share.high for share in shares)
+    assert 52 <= inside <= 59
+    half_width = np.mean([share.high - share.low for share in shares]) / 2
+    spread = np.std([share.adjusted for share in shares])
+    assert half_width == pytest.approx(stats.t.ppf(0.975, 9) * spread, rel=0.25)
 
 
 def test_one_seed_tells_nothing():
@@ -129,11 +155,40 @@ def test_a_power_law_is_found_with_its_exponent():
     found = scaling_fit(X, scores(lambda x: 0.8 - 2 * x**-0.5, noise=0.005))
     assert found.law.name == "power"
     assert found.low <= -0.5 <= found.high
+    assert found.high - found.low < 0.2
     assert found.exponent == pytest.approx(-0.5, abs=0.15)
     assert found.law.offset == pytest.approx(0.8, abs=0.03)
     assert found.has_trend
     assert found.extrapolation["power"] < found.extrapolation["flat"]
     assert "MIG rises with steps as a power law" in found.sentence("MIG", "steps")
+
+
+TRIED = np.array([p for p in np.linspace(-2, 2, 161) if abs(p) > 1e-9])
+DESIGNS = [np.c_[np.ones(len(X)), X**p] for p in TRIED]
+LEFT_OVER = np.array([np.eye(len(X)) - design @ np.linalg.pinv(design) for design in DESIGNS])
+
+
+def exponent_by_trying(y):
+    """The exponent whose power of x, with an offset and a factor, is nearest to y."""
+    return TRIED[((LEFT_OVER @ y) ** 2).sum(axis=1).argmin()]
+
+
+def test_the_interval_of_an_exponent_comes_from_resampled_seeds():
+    data = scores(lambda x: 0.8 - 2 * x**-0.5, n_seeds=6, noise=0.02)
+    rng = np.random.default_rng(3)
+    resampled = data[rng.integers(0, 6, (200, 6))].mean(axis=1)
+    exponents = [exponent_by_trying(y) for y in resampled]
+    found = scaling_fit(X, data, seed=3)
+    assert len(set(exponents)) > 5
+    assert found.exponent == pytest.approx(exponent_by_trying(data.mean(axis=0)))
+    assert found.low == pytest.approx(np.quantile(exponents, 0.025))
+    assert found.high == pytest.approx(np.quantile(exponents, 0.975))
+
+
+def test_the_interval_of_an_exponent_holds_it_about_as_often_as_it_says():
+    """Resampled seeds know less of the spread than Student's t: 8 of them hold 9 of 10."""
+    fits = [scaling_fit(X, scores(lambda x: 0.8 - 2 * x**-0.5, seed=s)) for s in range(40)]
+    assert 32 <= sum(fit.low <= -0.5 <= fit.high for fit in fits) <= 39
 
 
 def test_saturation_is_found_where_it_bends():
@@ -151,6 +206,36 @@ def test_noise_has_no_trend_but_for_one_in_twenty():
     assert sum(fit.law.name == "flat" for fit in found) >= 57
     quiet = scaling_fit(X, scores(lambda x: 0 * x + 0.3, seed=int(np.argmin(told))))
     assert "no trend can be told from noise" in quiet.sentence("SAP", "parameters")
+
+
+def held_out(name, values):
+    """Mean squared error on each seed of the law that is fitted to the mean of the others."""
+    others = [np.delete(values, i, axis=0).mean(axis=0) for i in range(len(values))]
+    fits = [fit_law(name, X, mean)(X) for mean in others]
+    return ((values - np.array(fits)) ** 2).mean(axis=1)
+
+
+def test_errors_are_those_on_seeds_that_a_law_has_not_seen():
+    values = scores(lambda x: 0.1 + 0.6 * (1 - np.exp(-x / 700)), n_seeds=3)
+    found = scaling_fit(X, values)
+    for name, error in found.errors.items():
+        assert error == pytest.approx(np.sqrt(held_out(name, values).mean()))
+    flat = [np.delete(values, i, axis=0).mean() for i in range(3)]
+    by_hand = np.sqrt(((values - np.array(flat)[:, None]) ** 2).mean())
+    assert found.errors["flat"] == pytest.approx(by_hand)
+
+
+def test_the_simplest_law_within_one_standard_error_of_the_best_is_taken():
+    chosen = []
+    for seed in range(20):
+        values = scores(lambda x: 0.3 + 0.006 * np.log(x), n_seeds=6, seed=seed)
+        errors = {name: held_out(name, values) for name in ("flat", "saturating", "power")}
+        best = min(errors.values(), key=np.mean)
+        bound = best.mean() + stats.sem(best)
+        expected = next(name for name, error in errors.items() if error.mean() <= bound)
+        chosen.append(scaling_fit(X, values).law.name)
+        assert chosen[-1] == expected
+    assert len(set(chosen)) > 1
 
 
 def test_laws_are_fitted_by_least_squares():
@@ -205,6 +290,10 @@ def test_choosing_by_a_good_ranking_gains_and_by_noise_does_not(rng):
     assert mig.p_value < 0.01
     assert abs(sap.correlation) < 0.5
     assert sap.mean < sap.best
+    (against,) = selection_quality(metrics({"mig": -quality}), ranked)
+    assert against.correlation == pytest.approx(-1)
+    assert against.p_value < 0.01
+    assert against.chosen == min(-quality)
     with pytest.raises(ValueError, match="a relation needs three"):
         selection_quality(scored, ranked.head(2))
 
@@ -230,3 +319,25 @@ def test_settings_transfer_where_data_sets_agree(rng):
     assert against.correlation == pytest.approx(-1)
     assert against.better_than_random == 0
     assert transfer(table(rows(same=True)).filter(pl.col("dataset") == "a")) == []
+
+
+def test_each_run_counts_at_its_own_last_milestone(rng):
+    """As in a study of which some runs went on for longer."""
+    ends = [100, 100, 200, 200, 300]
+    last = {name: rng.standard_normal(5) for name in ("mig", "sap")}
+    rows = [
+        {"run": str(i), "seed": i, "objective": "vae", "metric": name, "step": step}
+        | {"value": values[i] if step == ends[i] else 10.0 + i}
+        for name, values in last.items()
+        for i in range(5)
+        for step in range(100, ends[i] + 1, 100)
+    ]
+    found = last_scores(table(rows)).sort("run")
+    assert found["run"].to_list() == ["0", "1", "2", "3", "4"]
+    for name, values in last.items():
+        np.testing.assert_array_equal(found[name], values)
+    expected = stats.spearmanr(*last.values()).statistic
+    agreement = metric_agreement(table(rows))
+    assert agreement.n_models == 5
+    assert agreement.correlations[0, 1] == pytest.approx(expected)
+    assert relation(table(rows), "mig", "sap").correlation == pytest.approx(expected)

@@ -1,8 +1,11 @@
 """Axes of studies: the points that are visited, and what a study with axes trains."""
 
+import re
+
 import numpy as np
 import pytest
 
+from unweave.cli.study import print_plan
 from unweave.datasets import Torus
 from unweave.datasets.subset import Subset
 from unweave.models import build_vae, count_parameters
@@ -162,9 +165,12 @@ def test_a_study_with_axes_trains_each_point_and_explains_its_scores(tmp_path):
     assert "parameters" in page
 
 
-def test_old_runs_keep_their_keys():
-    """A hash that was printed before axes were there: what is finished stays finished."""
-    assert load_study("quick").runs()[0].key == "8b48225e5c9de451"
+def test_finished_runs_keep_their_keys_until_training_itself_changes(monkeypatch):
+    """A hash that was printed before axes were there, and that of the present revision."""
+    run = load_study("quick").runs()[0]
+    assert run.key == "2094ebdf1c69e864"
+    monkeypatch.setattr("unweave.studies.study.TRAINING_REVISION", 0)
+    assert run.key == "8b48225e5c9de451"
 
 
 def test_a_plan_counts_all_and_times_some():
@@ -181,3 +187,46 @@ def test_a_plan_counts_all_and_times_some():
     assert found.parameters == (min(sizes), max(sizes))
     assert found.training_hours > 0
     assert found.hours == pytest.approx((found.training_hours + found.scoring_hours) / 2)
+
+
+class Clock:
+    """Time that passes when the test says so."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def perf_counter(self):
+        return self.now
+
+    process_time = perf_counter
+
+
+def test_hours_of_a_plan_are_its_steps_and_scorings_by_the_clock(monkeypatch, capsys):
+    """Two seconds a step once it is warm, and half a minute a scoring."""
+    clock = Clock()
+    n_probed = []
+
+    def slowly_trained(model, objective, dataset, config, *, at_step):
+        n_probed.append(config.steps)
+        for step in range(1, config.steps + 1):
+            clock.now += 100 if step <= 3 else 2
+            at_step(step)
+
+    def slowly_scored(*_):
+        clock.now += 30
+
+    monkeypatch.setattr("unweave.studies.plan.time", clock)
+    monkeypatch.setattr("unweave.studies.plan.train", slowly_trained)
+    monkeypatch.setattr("unweave.studies.plan.score_model", slowly_scored)
+    study = checked_study(STUDY, "here")
+    found = plan(study, workers=3)
+    assert len(n_probed) == 3  # a width each: how many images there are costs nothing
+    assert found.training_hours == pytest.approx(72 * 2 / 3600)
+    assert found.scoring_hours == pytest.approx(36 * 30 / 3600)
+    assert found.hours == pytest.approx((72 * 2 + 36 * 30) / 3 / 3600)
+
+    print_plan(study, 3)  # what --dry-run says
+    rows = dict(re.findall(r"│ (.+?) +│ +(\S+) │", capsys.readouterr().out))
+    assert rows["hours of training, one process"] == "0.04"
+    assert rows["hours of scoring, one process"] == "0.3"
+    assert rows["hours with 3 processes"] == "0.113"

@@ -63,7 +63,7 @@ def test_workers_take_gpus_in_turn():
     context = multiprocessing.get_context("fork")
     found = set()
     for _ in range(2):
-        with ProcessPoolExecutor(1, context, start_worker, (None, None, 0, ["a", "b"])) as pool:
+        with ProcessPoolExecutor(1, context, start_worker, (None, None, ["a", "b"])) as pool:
             found |= set(pool.map(device, range(2)))
     assert found == {"a", "b"}
 

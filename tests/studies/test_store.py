@@ -140,6 +140,7 @@ def test_a_study_of_another_version_says_so(whole, tmp_path):
 
 
 def test_the_table_answers_sql(whole, cli):
+    pytest.importorskip("duckdb")
     _, folder = whole
     table = read_table(folder)
     found = query(table, "select points, count(*) as n, avg(mean) as mean from scores group by 1")

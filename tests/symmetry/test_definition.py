@@ -5,6 +5,7 @@ import pytest
 
 from unweave.datasets import DSprites, Torus
 from unweave.symmetry import check_definition
+from unweave.symmetry.definition import _independence
 
 TORUS = Torus()
 
@@ -50,6 +51,21 @@ def test_right_angles_are_what_the_independence_score_asks_for():
     assert of[1] < 0.7
 
 
+def test_independence_is_one_less_the_largest_cosine_of_two_moves():
+    def moves(*vectors, stays=(True, True)):
+        return [(np.array(v, dtype=float), np.array(stays)) for v in vectors]
+
+    # Two rows, two elements of each group: the largest cosines are 1 and 0.6.
+    first = moves([[1, 0], [1, 0]], [[0, 1], [3, 0]])
+    second = moves([[2, 0], [3, 4]], [[1, 1], [0, -1]])
+    found = _independence([first, second], np.array([2, 2]))
+    assert found == pytest.approx(1 - (1 + 0.6) / 2)
+    # A row that leaves the data says nothing, nor does a group that moves nothing.
+    left = moves([[2, 0], [3, 4]], [[1, 1], [0, -1]], stays=(False, True))
+    assert _independence([first, left], np.array([2, 2])) == pytest.approx(0.4)
+    assert _independence([first, second], np.array([2, 0])) == 0
+
+
 def test_latents_that_wrap_from_end_to_end_have_no_linear_action():
     verdict = check_definition(lines, TORUS, n_rows=1000, n_draws=5)
     assert not verdict.equivariance.holds
@@ -86,6 +102,13 @@ def test_noise_is_at_chance_in_every_condition():
     for condition in verdict.conditions:
         assert not condition.holds
         assert condition.error == pytest.approx(condition.chance.mean, abs=0.03)
+
+
+def test_errors_are_those_on_rows_that_no_matrix_was_fitted_to():
+    """What half of the rows says of codes without structure is wrong of the other half."""
+    verdict = check_definition(noise, TORUS, n_rows=100, n_draws=10)
+    assert verdict.equivariance.error > 1.05
+    assert verdict.equivariance.chance.mean > 1.05
 
 
 def test_a_group_that_codes_ignore_is_named():

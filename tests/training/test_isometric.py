@@ -57,6 +57,21 @@ def test_codes_of_a_circle_lie_on_a_curve_of_its_length(films):
     assert np.abs(steps / np.diff(angles) - 1).mean() < 0.1
 
 
+def test_the_learning_rate_warms_up_and_falls_to_zero_as_a_cosine_does(films, monkeypatch):
+    rates, step = [], torch.optim.Adam.step
+
+    def recorded(optimizer, *args, **options):
+        rates.append(optimizer.param_groups[0]["lr"])
+        return step(optimizer, *args, **options)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", recorded)
+    config = TrainingConfig(steps=8, batch_size=2, learning_rate=0.01)
+    train_isometric(NETWORK, films, config, spacing=0.15)
+    done = np.arange(8)
+    expected = 0.01 * (1 + np.cos(np.pi * done / 8)) / 2 * (done + 1) / 300
+    np.testing.assert_allclose(rates, expected, rtol=1e-6)
+
+
 def test_a_run_that_was_cut_off_goes_on_to_the_same_weights(films, tmp_path):
     config = TrainingConfig(steps=8, batch_size=4, seed=3, checkpoint_every=3)
 

@@ -178,7 +178,7 @@ def test_runs_of_a_study_are_described_and_scored_in_mlflow(tmp_path, tracked, c
 
 
 def test_a_service_that_does_not_let_the_run_in_is_told_of(tmp_path, monkeypatch, offline):
-    import wandb
+    wandb = pytest.importorskip("wandb")
 
     def refuse(*args, **kwargs):
         raise wandb.errors.UsageError("No API key configured. Use `wandb login` to log in.")
@@ -191,6 +191,7 @@ def test_a_service_that_does_not_let_the_run_in_is_told_of(tmp_path, monkeypatch
 def test_mlflow_without_a_server_is_told_of_and_one_that_is_lost_stops_nothing(
     tmp_path, monkeypatch, tracked
 ):
+    pytest.importorskip("mlflow")
     from mlflow.exceptions import MlflowException
     from mlflow.tracking import MlflowClient
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from unweave.datasets import DSprites
+from unweave.datasets import DSprites, Torus
+from unweave.datasets.subset import Subset
 from unweave.models import Network, build_vae, count_parameters
 from unweave.models.objectives import (
     AE,
@@ -82,6 +82,19 @@ def test_a_killed_run_with_an_adversary_ends_as_the_uninterrupted_one(tmp_path, 
     assert torch.equal(weights(whole), weights(resumed))
     kept = {p.name for p in (tmp_path / "killed/checkpoints/step-00000025").iterdir()}
     assert kept == {"model.safetensors", "state.json"}
+
+
+def test_fewer_images_are_those_that_the_seed_draws():
+    class Recorded(Torus):
+        def stored(self, indices):
+            seen.update(np.asarray(indices).tolist())
+            return super().stored(indices)
+
+    for seed in (0, 5):
+        seen = set()
+        config = CONFIG.model_copy(update={"n_images": 20, "seed": seed})
+        train(build_vae(NETWORK, (32, 32, 1), seed=0), VAE(), Recorded(), config)
+        assert seen == set(Subset(Torus(), 20, seed=seed).rows.tolist())
 
 
 def test_what_an_objective_records_is_in_the_curves(tmp_path):
@@ -223,7 +236,8 @@ def test_curves_hold_the_terms_and_tensorboard_reads_them(tmp_path):
     for row in rows:
         assert row["kl"] == pytest.approx(sum(row[f"kl_{j}"] for j in range(3)))
         assert row["loss"] == pytest.approx(row["reconstruction"] + 2 * row["kl"], rel=1e-5)
-    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    events = accumulator.EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     scalars = events.Scalars("terms/reconstruction")
     assert [e.step for e in scalars] == [r["step"] for r in rows]
     assert scalars[0].value == pytest.approx(rows[0]["reconstruction"], rel=1e-6)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
-from cyclopts import App
+from cyclopts import App, CycloptsError
 
 import unweave
+from unweave._extras import how_to_install
 from unweave.cli.assess import assess
 from unweave.cli.compare import compare
 from unweave.cli.console import err
 from unweave.cli.data import data
 from unweave.cli.encode import encode, encoders
+from unweave.cli.encoding import degrade_output
 from unweave.cli.geomancer import geomancer
 from unweave.cli.models import export, import_model, show
+from unweave.cli.options import ALL, sentence
 from unweave.cli.score import score
 from unweave.cli.study import study
 from unweave.cli.study_results import study_merge, study_table, study_udr
@@ -27,6 +31,7 @@ app = App(
     name="unweave",
     version=unweave.__version__,
     help="Measure disentanglement, learn it, and study how it scales.",
+    default_parameter=ALL,
 )
 for command in (score, compare, geomancer, train, objectives, show, export, encode, encoders,
                 assess, symmetry, study, data):  # fmt: skip
@@ -38,14 +43,55 @@ study.command(study_merge, name="merge")
 
 
 def main() -> None:
-    """Run the command line; what a user can mend is said in a sentence, with exit code 2."""
+    """Run the command line.
+
+    What a user can mend is said in a sentence, with exit code 2; so is a fault of the program, with
+    code 1. UNWEAVE_DEBUG=1 shows where either was raised.
+    """
+    degrade_output()
     try:
-        app(sys.argv[1:])
-    except (ValueError, OSError, ArithmeticError, ImportError) as error:
-        if os.environ.get("UNWEAVE_DEBUG"):
-            raise
-        err.print("error:", str(error), style="red", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(2)
+        app(sys.argv[1:], exit_on_error=False, print_error=False)
+        sys.stdout.flush()
+    except CycloptsError as error:
+        _stop(sentence(error), error)
+    except BrokenPipeError:
+        _drop_output()  # whoever read it has read enough
+        sys.exit(1)
+    except OSError as error:
+        _drop_output()
+        _stop(_system_sentence(error), error)
+    except ImportError as error:
+        _stop(how_to_install(error), error)
+    except (ValueError, ArithmeticError) as error:
+        _stop(str(error), error)
+    except MemoryError as error:
+        _stop(f"memory is short: {error}" if str(error) else "memory is short", error)
     except KeyboardInterrupt:
         err.print("interrupted", style="red")
         sys.exit(130)
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}".rstrip(": ")
+        _stop(f"{what} (please report it, with what UNWEAVE_DEBUG=1 shows)", error, code=1)
+
+
+def _system_sentence(error: OSError) -> str:
+    place = f"{error.filename}: " if error.filename else ""
+    reason = f"{place}{error.strerror}" if error.strerror else str(error)
+    if error.errno in (errno.ENOSPC, errno.EFBIG):
+        reason += ": free some space, or write to another disk (--out; UNWEAVE_CACHE for the cache)"
+    return reason
+
+
+def _stop(reason: str, error: Exception, *, code: int = 2) -> None:
+    if os.environ.get("UNWEAVE_DEBUG"):
+        raise error
+    err.print("error:", reason, style="red", soft_wrap=True)
+    sys.exit(code)
+
+
+def _drop_output() -> None:
+    """Forget what waits to be written, as at its end Python would try once more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

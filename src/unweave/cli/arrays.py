@@ -1,87 +1,255 @@
-"""Codes and factors from a file."""
+"""Codes and factors from files."""
 
 from __future__ import annotations
 
-import zipfile
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from unweave._check import constant_columns
+from unweave._check import check_codes, constant_columns
+from unweave.cli.files import Role, Source, is_index, open_source
 
-__all__ = ["Table", "read_table"]
+__all__ = ["Choice", "Table", "read_points", "read_table"]
 
-_NPZ_KEYS = ("codes", "factors", "factor_names", "factor_kinds")
+_OWN_NAMES: dict[Role, re.Pattern[str]] = {
+    "codes": re.compile(r"(z|codes?|latents?|dims?)[ _.:\-\[]*\d+\]?", re.IGNORECASE),
+    "factors": re.compile(r"factors?([ _.:\-\[].+|\d+)", re.IGNORECASE),
+}
+
+
+_EXAMPLES: dict[Role, str] = {"codes": "z0, code_1", "factors": "factor_shape"}
 
 
 @dataclass(frozen=True)
 class Table:
-    """Codes and factors of the same rows, with what is known of the factors."""
+    """Codes and factors of the same rows, with what is known of the factors.
 
-    codes: np.ndarray
-    factors: np.ndarray
+    ``codes`` (samples, latents) and ``factors`` (samples, factors) are arrays, or polars frames
+    where they came as columns.
+    """
+
+    codes: Any
+    factors: Any
     names: list[str]
     kinds: list[str] | None
     dropped: list[str]
     """Names of the factors that were left out because they never vary."""
 
+    def has_factors_of(self, other: Table) -> bool:
+        """Whether the factors of both are equal, row by row."""
+        if np.shape(self.factors) != np.shape(other.factors):
+            return False
+        pairs = zip(_columns(self.factors), _columns(other.factors), strict=True)
+        return all(one.equals(two) for one, two in pairs)
 
-def read_table(file: Path, *, drop_constant: bool, rows: int | None, seed: int) -> Table:
-    """The arrays of an .npz, or ``rows`` of them drawn without repeats.
+
+@dataclass(frozen=True)
+class Choice:
+    """Which arrays or columns of a file are codes and which are factors, and which rows count.
+
+    Patterns are names, or words with * and ?; without them the names of the file decide.
+    """
+
+    codes: Sequence[str] | None = None
+    factors: Sequence[str] | None = None
+    drop_constant: bool = False
+    rows: int | None = None
+    seed: int = 0
+
+
+def read_table(file: Path, factors_file: Path | None, choice: Choice) -> Table:
+    """Codes and factors of one file, or of two; ``choice.rows`` of them drawn without repeats.
 
     Raises
     ------
-    FileNotFoundError, ValueError
-        If there is no such file, or it does not hold what is needed.
+    OSError, ValueError, ImportError
+        If a file cannot be read, or does not hold what is needed.
     """
-    arrays = _read_npz(file)
-    codes, factors = arrays["codes"], arrays["factors"]
-    names = [str(n) for n in arrays.get("factor_names", range(np.shape(factors)[-1]))]
-    kinds = [str(k) for k in arrays["factor_kinds"]] if "factor_kinds" in arrays else None
+    paired = factors_file is not None
+    source = open_source(file)
+    other = open_source(factors_file) if factors_file is not None else source
+    code_names = _chosen(source, "codes", choice.codes, paired=paired)
+    taken = [] if paired else code_names
+    factor_names = _chosen(other, "factors", choice.factors, paired=paired, taken=taken)
+    codes, _ = _matrix(source, code_names, "codes")
+    factors, own_names = _matrix(other, factor_names, "factors")
+    names, kinds = _labels(other, factor_names, factors, own_names)
     dropped: list[str] = []
-    if drop_constant and np.ndim(factors) == 2 and len(factors):
-        constant = constant_columns(factors)
+    if choice.drop_constant:
+        constant = _constant(factors)
         dropped = [names[k] for k in constant]
-        kept = [k for k in range(factors.shape[1]) if k not in constant]
+        kept = [k for k in range(len(names)) if k not in constant]
         factors, names = factors[:, kept], [names[k] for k in kept]
         kinds = [kinds[k] for k in kept] if kinds else None
         if not kept:
-            raise ValueError(f"no factor in {file} varies: there is nothing to score")
-    if rows is not None and rows < len(codes) == len(factors):
-        chosen = np.random.default_rng(seed).permutation(len(codes))[:rows]
-        codes, factors = codes[chosen], factors[chosen]
+            raise ValueError(f"no factor in {other.file} varies: there is nothing to score")
+    if choice.rows is not None and choice.rows < len(codes) == len(factors):
+        drawn = np.random.default_rng(choice.seed).permutation(len(codes))[: choice.rows]
+        codes, factors = codes[drawn], factors[drawn]
     return Table(codes, factors, names, kinds, dropped)
 
 
-def _read_npz(file: Path) -> dict[str, np.ndarray]:
-    if not file.is_file():
-        raise FileNotFoundError(f"no file at {file}")
-    if file.stat().st_size == 0:
-        raise ValueError(f"{file} is empty: an .npz with arrays codes and factors was needed")
-    try:
-        with open(file, "rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise ValueError("it holds a single array")
-            missing = [key for key in _NPZ_KEYS[:2] if key not in archive.files]
-            if missing:
-                raise ValueError(
-                    f"it has no array {' and no array '.join(map(repr, missing))}; it has "
-                    f"{', '.join(archive.files) or 'none'}"
-                )
-            return {key: _array(archive, key) for key in _NPZ_KEYS if key in archive.files}
-    except (ValueError, zipfile.BadZipFile, EOFError) as error:
-        if "pickle" in str(error).lower() and "array" not in str(error):
-            error = ValueError("it is no .npz file")
-        raise ValueError(f"{file} cannot be scored: {error}") from error
+def read_points(file: Path, patterns: Sequence[str] | None) -> np.ndarray:
+    """Points (samples, features) of a file: the array `points` or `codes`, or all its columns.
+
+    Raises
+    ------
+    OSError, ValueError, ImportError
+        If the file cannot be read, or does not hold what is needed.
+    """
+    source = open_source(file)
+    named = [name for name in ("points", "codes") if name in source.own("codes")]
+    if patterns is not None:
+        names = source.match(patterns, "codes")
+    elif named:
+        names = [source.own("codes")[named[0]]]
+    else:
+        names = _chosen(source, "codes", None, paired=True)
+    return check_codes(_matrix(source, names, "codes")[0])
 
 
-def _array(archive: Any, key: str) -> np.ndarray:
-    try:
-        return archive[key]
-    except ValueError as error:
+def _chosen(
+    source: Source,
+    role: Role,
+    patterns: Sequence[str] | None,
+    *,
+    paired: bool,
+    taken: Sequence[str] = (),
+) -> list[str]:
+    """Names of the parts that are codes, or factors; never one that is ``taken``."""
+    if patterns is None:
+        return _by_default(source, role, paired=paired)
+    names = source.match(patterns, role)
+    both = [name for name in names if name in taken]
+    exact = {word for pattern in patterns for word in (pattern, *pattern.split(","))}
+    if any(name in exact for name in both) or len(both) == len(names):
         raise ValueError(
-            f"the array {key!r} is pickled, and pickles are never loaded because they can run "
-            "code; save plain numbers or strings"
-        ) from error
+            f"{source.file}: {', '.join(both[:10])} cannot be codes and factors at once: choose "
+            "others with --codes and --factors"
+        )
+    return [name for name in names if name not in taken]
+
+
+def _by_default(source: Source, role: Role, *, paired: bool) -> list[str]:
+    own = {short: name for short, name in source.own(role).items() if not is_index(short)}
+    if role in own:
+        return [own[role]]
+    if source.noun == "column":
+        named = [name for short, name in own.items() if _OWN_NAMES[role].fullmatch(short)]
+        if named or paired:
+            return named or list(own.values())
+    elif len(own) == 1 and (paired or (source.prefixes and role == "codes")):
+        return list(own.values())
+    if source.file.suffix.lower() == ".npy" and not paired:
+        raise ValueError(
+            f"{source.file} holds a single array, {source.listing().removeprefix('it has ')}: give "
+            "codes and factors as two files, codes.npy factors.npy, or both in an .npz"
+        )
+    if source.prefixes:
+        raise ValueError(f"choose the {role} in {source.file} with --{role}: {source.listing()}")
+    like = f" and none named like {_EXAMPLES[role]}" if source.noun == "column" else ""
+    raise ValueError(
+        f"{source.file} has no {source.noun} {role!r}{like}: choose with --{role}; "
+        f"{source.listing()}"
+    )
+
+
+def _matrix(source: Source, names: Sequence[str], role: Role) -> tuple[Any, list[str] | None]:
+    """The parts side by side: an array as it is, or a frame, and the names of its columns."""
+    import polars as pl
+
+    items = source.load(names)
+    if len(items) == 1 and isinstance(items[0], np.ndarray) and items[0].ndim != 1:
+        return items[0], None
+    prefix = source.prefixes.get(role, "")
+    columns: list[Any] = []
+    for name, item in zip(names, items, strict=True):
+        columns += _as_columns(name.removeprefix(prefix), item)
+    heights = {column.len() for column in columns}
+    if len(heights) > 1:
+        raise ValueError(
+            f"{source.file}: what was chosen as {role} differs in its number of rows: "
+            + ", ".join(f"{column.name} {column.len():,}" for column in columns[:10])
+        )
+    if role == "codes":
+        _check_numbers(source, columns)
+    return pl.DataFrame(columns), [column.name for column in columns]
+
+
+def _as_columns(name: str, item: Any) -> list[Any]:
+    import polars as pl
+
+    if not isinstance(item, np.ndarray):
+        return [item.alias(name)]
+    if item.ndim == 1:
+        return [pl.Series(name, _known_type(item))]
+    if item.ndim != 2:
+        raise ValueError(f"{name!r} has shape {item.shape}: (samples,) or (samples, n) is needed")
+    return [pl.Series(f"{name}.{j}", _known_type(item[:, j])) for j in range(item.shape[1])]
+
+
+def _known_type(array: np.ndarray) -> np.ndarray:
+    """As a type that polars has."""
+    if array.dtype.kind == "f" and array.dtype.itemsize not in (4, 8):
+        return array.astype(np.float32 if array.dtype.itemsize < 4 else np.float64)
+    return np.ascontiguousarray(array)
+
+
+def _check_numbers(source: Source, columns: Sequence[Any]) -> None:
+    import polars as pl
+
+    for column in columns:
+        if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
+            words = column.drop_nulls()
+            example = f", as {words[0]!r}" if len(words) else ""
+            raise ValueError(
+                f"{source.file}: codes must be numbers, and {column.name!r} holds words{example}: "
+                "choose other columns with --codes"
+            )
+
+
+def _labels(
+    source: Source, chosen: Sequence[str], factors: Any, own_names: list[str] | None
+) -> tuple[list[str], list[str] | None]:
+    """Names of the factors, and their kinds where the file has them."""
+    if own_names is not None:
+        return own_names, None
+    n_factors = np.shape(factors)[-1] if np.ndim(factors) else 0
+    names, kinds = (
+        _words(source, key, n_factors, chosen) for key in ("factor_names", "factor_kinds")
+    )
+    return names or [str(k) for k in range(n_factors)], kinds
+
+
+def _words(source: Source, key: str, n_factors: int, chosen: Sequence[str]) -> list[str] | None:
+    """The words of an array that describes the array `factors`."""
+    if list(chosen) != ["factors"] or key not in source.found or source.noun != "array":
+        return None
+    words = np.atleast_1d(source.load([key])[0])
+    if words.shape != (n_factors,):
+        raise ValueError(
+            f"{source.file}: {key} has shape {words.shape}, and there are {n_factors} factors: "
+            "give one word for each"
+        )
+    return [str(word) for word in words]
+
+
+def _columns(factors: Any) -> list[Any]:
+    """The columns as polars has them, words as words."""
+    import polars as pl
+
+    columns = (
+        [pl.Series(column) for column in factors.T] if isinstance(factors, np.ndarray) else factors
+    )
+    words = (pl.Categorical, pl.Enum)
+    return [c.cast(pl.String) if isinstance(c.dtype, words) else c for c in columns]
+
+
+def _constant(factors: Any) -> list[int]:
+    if isinstance(factors, np.ndarray):
+        return constant_columns(factors).tolist() if factors.ndim == 2 and len(factors) else []
+    return [k for k, column in enumerate(factors) if column.n_unique() <= 1]

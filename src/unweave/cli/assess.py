@@ -5,23 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import Parameter
+from unweave.cli.options import Flag, Names, Rows, Workers, within
 
 __all__ = ["assess"]
 
 
 def assess(
-    encoders: Annotated[list[str], Parameter(consume_multiple=True)],
+    encoders: Names,
     /,
     *,
     protocol: Literal["sound", "paper", "both"] = "sound",
     dataset: str = "dsprites",
-    rows: int = 10_000,
-    random_seeds: int = 1,
-    metrics: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
-    readouts: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
-    download: bool = False,
-    workers: int | None = None,
+    rows: Rows = 10_000,
+    random_seeds: Annotated[int, within(0, 1000)] = 1,
+    metrics: Names | None = None,
+    readouts: Names | None = None,
+    download: Flag = False,
+    workers: Workers | None = None,
     out: Path | None = None,
 ) -> None:
     """Are these pretrained ENCODERS disentangled, and more so when larger? A report that says so.

@@ -5,13 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
-from cyclopts import Parameter
-
 import unweave
-from unweave.cli.arrays import read_table
 from unweave.cli.console import out, patience, print_json, print_table
-from unweave.metrics import compare as compare_codes
+from unweave.cli.options import Count, Flag, Json, Names, Patterns, Seed, Wide, within
 
 __all__ = ["compare"]
 
@@ -19,38 +15,51 @@ __all__ = ["compare"]
 def compare(
     first: Path,
     second: Path,
+    factors_file: Path | None = None,
     *,
-    metrics: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
-    json: Annotated[bool, Parameter(name="--json", negative="")] = False,  # noqa: A002
-    drop_constant: Annotated[bool, Parameter(negative="")] = False,
-    rows: int | None = None,
-    halves: int = 20,
-    seed: int = 0,
+    codes: Patterns | None = None,
+    factors: Patterns | None = None,
+    metrics: Names | None = None,
+    json: Json = False,  # noqa: A002
+    wide: Wide = False,
+    drop_constant: Flag = False,
+    rows: Count | None = None,
+    halves: Annotated[int, within(2, 10_000)] = 20,
+    seed: Seed = 0,
 ) -> None:
     """The scores of the codes in FIRST and SECOND, their difference, its interval and p-value.
 
     Parameters
     ----------
     first, second
-        Files as `unweave score` reads them, of the same rows: their factors must be equal.
+        Files that `unweave score` reads, of the same rows: their factors must be equal.
+    factors_file
+        The factors of the rows of both, where FIRST and SECOND have the codes alone.
+    codes
+        Arrays or columns of both that are codes, as for `unweave score`.
+    factors
+        Arrays or columns that are factors, as for `unweave score`.
     metrics
-        Only these, by their short names; without it, all.
+        Metrics to compute, by their short names, as mig,sap; by default all.
     json
         Print JSON instead of a table.
+    wide
+        Print all columns in one table, however wide it is.
     drop_constant
         Leave out factors that never vary, instead of refusing them.
     rows
-        Compare only this many rows, drawn without repeats.
+        Number of rows to draw without repeats; by default all.
     halves
-        Random halves of the rows from which the interval is found.
+        Number of random halves of the rows from which the interval is found.
     seed
-        Of all draws.
+        Seed for drawing rows and for the metrics.
     """
-    one, other = (
-        read_table(file, drop_constant=drop_constant, rows=rows, seed=seed)
-        for file in (first, second)
-    )
-    if not np.array_equal(one.factors, other.factors):
+    from unweave.cli.arrays import Choice, read_table
+    from unweave.metrics import compare as compare_codes
+
+    choice = Choice(codes, factors, drop_constant=drop_constant, rows=rows, seed=seed)
+    one, other = (read_table(file, factors_file, choice) for file in (first, second))
+    if not one.has_factors_of(other):
         raise ValueError(
             f"the factors in {first} and {second} differ (shapes {one.factors.shape} and "
             f"{other.factors.shape}): both must hold codes of the same rows in the same order"
@@ -76,11 +85,11 @@ def compare(
             }
         )
         return
-    title = f"{first.name} less {second.name}: {found.n_samples:,} rows"
-    print_table(title, *found.rows(first.name, second.name))
+    names = (first.name, second.name) if first.name != second.name else (str(first), str(second))
+    title = f"{names[0]} less {names[1]}: {found.n_samples:,} rows"
+    print_table(title, *found.rows(*names), wide=wide)
     out.print(
         "p: how likely a difference as large comes from the sample of rows alone; other seeds of "
         "training are not in it.",
         style="dim",
-        highlight=False,
     )

@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
-__all__ = ["err", "out", "patience", "print_json", "print_table", "progress_bar"]
+__all__ = [
+    "err",
+    "out",
+    "patience",
+    "print_json",
+    "print_line",
+    "print_table",
+    "print_texts",
+    "progress_bar",
+]
 
-# Piped output has no width of its own: give tables enough to stay whole.
-out = Console(width=None if sys.stdout.isatty() else 140)
-err = Console(stderr=True)
+# Piped output has no width of its own. What users named is printed as it is, without markup.
+_is_terminal = sys.stdout is not None and sys.stdout.isatty()
+_has_width = _is_terminal or "COLUMNS" in os.environ
+out = Console(width=None if _has_width else 140, markup=False, emoji=False, highlight=False)
+err = Console(stderr=True, markup=False, emoji=False, highlight=False)
 
 
 def print_json(content: dict[str, Any]) -> None:
@@ -25,22 +41,79 @@ def print_json(content: dict[str, Any]) -> None:
 
 
 def print_table(
-    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, n_left: int = 1
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    n_left: int = 1,
+    wide: bool = False,
 ) -> None:
-    """A table on standard output, its first columns to the left, the others to the right."""
-    table = Table(title=title)
-    for i, column in enumerate(columns):
-        table.add_column(column, justify="left" if i < n_left else "right")
+    """A table on standard output, its first columns to the left, the others to the right.
+
+    No cell is cut: a table that is wider than the terminal is printed in parts, one below the
+    other, each with the first column; in one part if it is to be ``wide``.
+    """
+    cells = [[column, *(row[i] for row in rows)] for i, column in enumerate(columns)]
+    widths = [max(map(_width, texts)) for texts in cells]
+    print_line(title, style="bold")
+    for n, part in enumerate(_parts(widths, math.inf if wide else out.width)):
+        table = _table()
+        table.width = _table_width(widths[i] for i in part)
+        for i in part:
+            table.add_column(columns[i], justify="left" if i < n_left else "right", no_wrap=True)
+        for row in rows:
+            table.add_row(*(row[i] for i in part))
+        if n:
+            out.print()
+        out.print(table, crop=False)
+
+
+def print_texts(title: str | None, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table of sentences on standard output, wrapped to the terminal; no word is cut."""
+    if title is not None:
+        print_line(title, style="bold")
+    table = _table()
+    for column in columns:
+        table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    out.print(table, markup=False)
+    out.print(table)
+
+
+def print_line(text: str, *, style: str | None = None) -> None:
+    """A line on standard output as it is: neither broken nor cut."""
+    out.print(text, style=style, soft_wrap=True)
+
+
+def _table() -> Table:
+    return Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+
+
+def _width(text: str) -> int:
+    return max(map(cell_len, text.split("\n")))
+
+
+def _table_width(widths: Iterable[int]) -> int:
+    return sum(width + 2 for width in widths) - 2  # two blanks between columns
+
+
+def _parts(widths: Sequence[int], available: float) -> list[list[int]]:
+    """Columns of each part of a table: the first, and as many others as fit beside it."""
+    parts = [[0]]
+    for i in range(1, len(widths)):
+        beside = [*parts[-1], i]
+        if len(parts[-1]) > 1 and _table_width(widths[j] for j in beside) > available:
+            parts.append([0, i])
+        else:
+            parts[-1] = beside
+    return parts
 
 
 @contextmanager
 def progress_bar() -> Iterator[Any]:
     """A progress bar on stderr, told (what, done, in all); silent where stderr is no terminal."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
         TimeRemainingColumn(),
@@ -58,7 +131,7 @@ def progress_bar() -> Iterator[Any]:
 def patience(what: str) -> Iterator[None]:
     """A spinner on stderr; silent where stderr is no terminal."""
     if err.is_terminal:
-        with err.status(what):
+        with err.status(Text(what)):
             yield
     else:
         yield

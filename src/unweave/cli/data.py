@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from cyclopts import App
-from rich.table import Table
 
-from unweave.cli.console import out as console
-from unweave.cli.console import progress_bar
+from unweave.cli.console import print_json, print_line, print_texts, progress_bar
+from unweave.cli.options import Json, Seed
+
+if TYPE_CHECKING:
+    from unweave.datasets import FactorDataset
 
 __all__ = ["data"]
 
@@ -17,26 +19,44 @@ data = App(name="data", help="Datasets whose factors of variation are known.")
 
 
 @data.command(name="list")
-def data_list() -> None:
-    """The datasets, their factors, and whether they lie in the cache."""
+def data_list(*, json: Json = False) -> None:  # noqa: A002
+    """The datasets, their factors, and whether they lie in the cache.
+
+    Parameters
+    ----------
+    json
+        Print JSON instead of a table.
+    """
     from unweave.datasets import DATASETS, DSprites, load
 
-    table = Table()
-    for column in ("dataset", "images", "shape", "factors", "cached"):
-        table.add_column(column)
-    for name in DATASETS:
-        found = load(name)
-        factors = ", ".join(f"{f.name} ({f.size} {f.kind})" for f in found.space.factors)
-        cached = "yes" if isinstance(found, DSprites) and found.is_prepared else "drawn on demand"
-        shape = " x ".join(map(str, found.image_shape))
-        table.add_row(name, f"{len(found):,}", shape, factors, cached)
+    found = [load(name) for name in DATASETS]
+    if json:
+        print_json({"datasets": [_described(images) for images in found]})
+        return
+    rows = []
+    for images in found:
+        factors = ", ".join(f"{f.name} ({f.size} {f.kind})" for f in images.space.factors)
+        is_cached = isinstance(images, DSprites) and images.is_prepared
+        cached = "yes" if is_cached else "drawn on demand"
+        shape = " x ".join(map(str, images.image_shape))
+        rows.append((images.name, f"{len(images):,}", shape, factors, cached))
     factors = "rotation SO(3), light S^2"
-    table.add_row("objects3d", "as asked", "64 x 64 x 1", factors, "rendered on demand")
-    console.print(table)
+    rows.append(("objects3d", "as asked", "64 x 64 x 1", factors, "rendered on demand"))
+    print_texts(None, ("dataset", "images", "shape", "factors", "cached"), rows)
+
+
+def _described(images: FactorDataset) -> dict[str, Any]:
+    return {
+        "dataset": images.name,
+        "images": len(images),
+        "shape": list(images.image_shape),
+        "factors": [{"name": f.name, "size": f.size, "kind": f.kind} for f in images.space.factors],
+        "cached": bool(getattr(images, "is_prepared", False)),
+    }
 
 
 @data.command(name="show")
-def data_show(name: str, /, *, out: Path = Path("grid.png"), seed: int = 0) -> None:
+def data_show(name: str, /, *, out: Path = Path("grid.png"), seed: Seed = 0) -> None:
     """Draw a picture of what each factor does: a row for each, its levels from left to right.
 
     Parameters
@@ -44,9 +64,9 @@ def data_show(name: str, /, *, out: Path = Path("grid.png"), seed: int = 0) -> N
     name
         A dataset; of objects3d the first row is rotated, the second lit from elsewhere.
     out
-        Where the PNG goes.
+        File for the picture, .png.
     seed
-        Of the image that the rows start from.
+        Seed for drawing the image that the rows start from.
     """
     from unweave.datasets import Objects3D, load
     from unweave.datasets.pictures import factor_traversals, object_traversals, save_png
@@ -57,7 +77,7 @@ def data_show(name: str, /, *, out: Path = Path("grid.png"), seed: int = 0) -> N
         else factor_traversals(load(name), seed=seed)
     )
     save_png(picture, out)
-    console.print(f"picture: {out}", markup=False, highlight=False)
+    print_line(f"picture: {out}")
 
 
 @data.command(name="prepare")
@@ -75,9 +95,9 @@ def data_prepare(name: str, /) -> None:
     with progress_bar() as report:
         found.prepare(lambda done, total: report("drawing", done, total))
     if isinstance(found, DSprites | Objects3D):
-        console.print(f"cached: {found.cache_file}", markup=False, highlight=False, soft_wrap=True)
+        print_line(f"cached: {found.cache_file}")
     else:
-        console.print(f"{name} is drawn when it is asked for: there is nothing to cache")
+        print_line(f"{name} is drawn when it is asked for: there is nothing to cache")
 
 
 @data.command(name="export")
@@ -95,7 +115,7 @@ def data_export(name: Literal["dsprites"], file: Path, /) -> None:
 
     with progress_bar() as report:
         DSprites().export(file, lambda done, total: report("writing", done, total))
-    console.print(f"written: {file}", markup=False, highlight=False, soft_wrap=True)
+    print_line(f"written: {file}")
 
 
 @data.command(name="fetch")
@@ -111,4 +131,4 @@ def data_fetch(name: Literal["dsprites"], /) -> None:
 
     with progress_bar() as report:
         path = DSprites.fetch(lambda done, total: report("downloading", done, total or done))
-    console.print(f"fetched: {path}", markup=False, highlight=False, soft_wrap=True)
+    print_line(f"fetched: {path}")

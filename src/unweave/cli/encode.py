@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json as _json
+import re
 import time
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import App, Parameter
-from rich.table import Table
+from cyclopts import App
 
-from unweave.cli.console import err, patience, print_json, progress_bar
-from unweave.cli.console import out as console
+from unweave.cli.console import err, patience, print_json, print_line, print_texts, progress_bar
+from unweave.cli.options import Count, Flag, Json, Numbers, NumpySeed, Rows, within
 
 __all__ = ["encode", "encoders"]
+
+_NOT_IN_NAMES = r'[<>:"/\\|?*\s]'  # characters that a file's name may not have somewhere
 
 encoders = App(name="encoders", help="Encoders by name.")
 
@@ -24,17 +26,17 @@ def encode(
     *,
     dataset: str = "dsprites",
     protocol: Literal["sound", "paper"] = "sound",
-    rows: int | None = None,
-    seed: int = 0,
+    rows: Rows | None = None,
+    seed: NumpySeed = 0,
     layer: str | None = None,
     pool: Literal["mean", "max", "class", "flatten"] = "mean",
     weights: Path | None = None,
-    download: bool = False,
+    download: Flag = False,
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
-    image_size: int | None = None,
-    mean: Annotated[list[float] | None, Parameter(consume_multiple=True, negative="")] = None,
-    std: Annotated[list[float] | None, Parameter(consume_multiple=True, negative="")] = None,
-    batch_size: int = 64,
+    image_size: Annotated[int, within(1, 16_384)] | None = None,
+    mean: Numbers | None = None,
+    std: Numbers | None = None,
+    batch_size: Count = 64,
     out: Path | None = None,
 ) -> None:
     """Write the codes of a data set by ENCODER, for `unweave score`. Nothing is encoded twice.
@@ -51,7 +53,7 @@ def encode(
     rows
         How many; by default 10,000, or the paper's 1,000.
     seed
-        Of the rows that are drawn, and of random weights.
+        Seed for drawing rows and random weights.
     layer
         A layer by name, instead of the network's own output.
     pool
@@ -66,9 +68,9 @@ def encode(
     image_size
         Height and width that images are resized to, instead of the network's own.
     mean
-        Of each channel, for images in [0, 1], instead of the network's own.
+        Mean of each channel, for images in [0, 1], instead of the network's own.
     std
-        The same, of the standard deviation.
+        Standard deviation of each channel, instead of the network's own.
     batch_size
         Images that pass at once.
     out
@@ -119,10 +121,10 @@ def encode(
             batch_size=batch_size,
             progress=at_images,
         )
-    file = out or Path(f"{encoder.replace(':', '-').replace('/', '-')}.npz")
+    file = out or Path(f"{re.sub(_NOT_IN_NAMES, '-', encoder)}.npz")
     save_codes(file, codes, images, indices)
     shape = f"{codes.shape[0]:,} rows, {codes.shape[1]:,} latents"
-    console.print(f"{file}: {shape}", markup=False, highlight=False, soft_wrap=True)
+    print_line(f"{file}: {shape}")
     if protocol == "sound" and len(indices) < chosen.n_rows:
         err.print(
             f"note: {len(indices):,} rows are few for the sound protocol, which has "
@@ -130,21 +132,26 @@ def encode(
             style="yellow",
         )
     if chosen.first:
-        console.print(
-            f"score it with: unweave score {file} --drop-constant", markup=False, soft_wrap=True
-        )
+        print_line(f"score it with: unweave score {file} --drop-constant")
 
 
 @encoders.command(name="list")
-def encoders_list() -> None:
-    """The families of encoders."""
+def encoders_list(*, json: Json = False) -> None:  # noqa: A002
+    """The families of encoders.
+
+    Parameters
+    ----------
+    json
+        Print JSON instead of a table.
+    """
     from unweave.encoders import FAMILIES
 
-    table = Table("encoder", "what it is")
-    for family in FAMILIES.values():
-        table.add_row(family.example, family.text)
-    console.print(table)
-    console.print("random: before clip:, timm:, hf: or lite: draws the weights, as a control")
+    rows = [(family.example, family.text) for family in FAMILIES.values()]
+    if json:
+        print_json({"encoders": [{"example": name, "text": text} for name, text in rows]})
+        return
+    print_texts(None, ("encoder", "what it is"), rows)
+    print_line("random: before clip:, timm:, hf: or lite: draws the weights, as a control")
 
 
 @encoders.command(name="show")
@@ -154,7 +161,7 @@ def encoders_show(
     *,
     dataset: str = "dsprites",
     weights: Path | None = None,
-    json: Annotated[bool, Parameter(name="--json", negative="")] = False,  # noqa: A002
+    json: Json = False,  # noqa: A002
 ) -> None:
     """The card of an encoder: parameters, weights, licence, preprocessing, and its layers.
 
@@ -177,10 +184,10 @@ def encoders_show(
     if json:
         print_json({**found.card.to_dict(), "layers": found.layers})
         return
-    table = Table("", found.card.name)
+    rows = []
     for key, value in found.card.to_dict().items():
         text = _json.dumps(value) if isinstance(value, dict) else value
-        table.add_row(key.replace("_", " "), f"{text:,}" if isinstance(text, int) else str(text))
-    console.print(table, markup=False)
+        rows.append((key.replace("_", " "), f"{text:,}" if isinstance(text, int) else str(text)))
+    print_texts(None, ("", found.card.name), rows)
     for layer in found.layers:
-        console.print(f"layer {layer}", markup=False, highlight=False)
+        print_line(f"layer {layer}")

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import resource
 import time
 import warnings
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 from cyclopts import Parameter
 
 import unweave
-from unweave._check import check_choice
-from unweave.cli.console import err, out, patience, print_json
-from unweave.datasets.cache import written_whole
-from unweave.datasets.manifolds import ManifoldSample, parse_manifold
+from unweave._memory import peak_memory
+from unweave.cli.console import err, patience, print_json, print_line
+from unweave.cli.options import Flag, Json, NumpySeed, Patterns, within
+
+if TYPE_CHECKING:
+    from unweave.datasets.manifolds import ManifoldSample
 
 __all__ = ["geomancer"]
 
@@ -25,20 +25,21 @@ _FIGURES = (".png", ".svg", ".pdf")
 def geomancer(
     source: str,
     *,
-    points: int = 10_000,
-    dims: int | None = None,
-    noise: float = 0.0,
-    rotate: Annotated[bool, Parameter(negative="")] = False,
-    density: float = 0.0,
-    condition: float = 1.0,
-    factors: int | None = None,
-    neighbors: int | None = None,
-    tangent_neighbors: int | None = None,
-    reference: Annotated[bool, Parameter(negative="")] = False,
+    codes: Patterns | None = None,
+    points: Annotated[int, within(2, 10_000_000)] = 10_000,
+    dims: Annotated[int, within(1, 1_000_000)] | None = None,
+    noise: Annotated[float, within(0, 1e30)] = 0.0,
+    rotate: Flag = False,
+    density: Annotated[float, within(-100, 100)] = 0.0,
+    condition: Annotated[float, within(1, 1e12)] = 1.0,
+    factors: Annotated[int, within(1, 1_000_000)] | None = None,
+    neighbors: Annotated[int, within(1, 10_000_000)] | None = None,
+    tangent_neighbors: Annotated[int, within(1, 10_000_000)] | None = None,
+    reference: Flag = False,
     save: Annotated[Path | None, Parameter(name="--out")] = None,
     figure: Path | None = None,
-    json: Annotated[bool, Parameter(name="--json", negative="")] = False,  # noqa: A002
-    seed: int = 0,
+    json: Json = False,  # noqa: A002
+    seed: NumpySeed = 0,
 ) -> None:
     """Split the manifold SOURCE into its factors by its geometry alone.
 
@@ -46,9 +47,12 @@ def geomancer(
     ----------
     source
         A product of manifolds to draw points from, as "S^2 x SO(3)" (also RP^2, V(4,2), H^2), or a
-        .npy file of points (samples, features).
+        file of points (samples, features): .npy, .npz, .csv, .tsv, .parquet or .h5ad.
+    codes
+        Arrays or columns of the file that are the points, as 'z*'. By default: the array `points`
+        or `codes`, or the only one; columns named z0, code_1 or latent_2, or else all columns.
     points
-        How many points to draw.
+        Number of points to draw.
     dims
         Dimensions of the manifold of a file; without it they are estimated.
     noise
@@ -75,16 +79,21 @@ def geomancer(
     json
         Print JSON instead of lines.
     seed
-        Of points, eigensolver and clustering.
+        Seed for drawing points, the eigensolver and clustering.
     """
+    from unweave.cli.arrays import read_points
+    from unweave.cli.files import READERS
+    from unweave.datasets.manifolds import parse_manifold
     from unweave.geometry import Geomancer
     from unweave.metrics.subspace_error import subspace_error
 
     if figure is not None:
+        from unweave._check import check_choice
+
         check_choice("kind of figure", figure.suffix, _FIGURES)
     sample: ManifoldSample | None = None
-    if source.endswith(".npy"):
-        cloud = _read(Path(source))
+    if Path(source).suffix.lower() in READERS or Path(source).is_file():
+        cloud = read_points(Path(source), codes)
     else:
         product = parse_manifold(source)
         dims = product.dim if dims is None else dims
@@ -108,7 +117,7 @@ def geomancer(
         warnings.simplefilter("always")
         model.fit(cloud)
     for warning in caught:
-        err.print(f"warning: {warning.message}", style="yellow", markup=False, soft_wrap=True)
+        err.print(f"warning: {warning.message}", style="yellow", soft_wrap=True)
     seconds = time.perf_counter() - start
     error = None if sample is None else subspace_error(model.subspaces_, sample.tangents)
     content = _content(model, error, seconds)
@@ -123,6 +132,7 @@ def geomancer(
 
 
 def _content(model: Any, error: Any, seconds: float) -> dict[str, Any]:
+    memory = peak_memory()
     return {
         "n_factors": model.n_factors_,
         "dims": [int(d) for d in model.dims_],
@@ -142,7 +152,7 @@ def _content(model: Any, error: Any, seconds: float) -> dict[str, Any]:
             "dims_match": error.dims_match,
         },
         "seconds": {**model.seconds_, "all": seconds},
-        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_memory_mb": None if memory is None else memory / 2**20,
     }
 
 
@@ -162,18 +172,23 @@ def _print(source: str, content: dict[str, Any]) -> None:
             f"rad; chance {error['chance']:.2f}"
         )
     seconds, memory = content["seconds"]["all"], content["peak_memory_mb"]
-    lines.append(f"{seconds:.1f} s, {memory:.0f} MB at most")
+    lines.append(f"{seconds:.1f} s" + ("" if memory is None else f", {memory:.0f} MB at most"))
     for line in lines:
-        out.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_line(line)
 
 
 def _write(file: Path, model: Any) -> None:
+    import numpy as np
+
+    from unweave.datasets.cache import written_whole
+
     bases: dict[str, Any] = {f"subspace_{i}": basis for i, basis in enumerate(model.subspaces_)}
     with written_whole(file) as temporary, open(temporary, "wb") as stream:
         np.savez(stream, eigenvalues=model.eigenvalues_, dims=model.dims_, **bases)
 
 
 def _draw(file: Path, model: Any, sample: ManifoldSample | None, error: Any) -> None:
+    from unweave.datasets.cache import written_whole
     from unweave.geometry.figure import draw
 
     if sample is None:
@@ -182,12 +197,3 @@ def _draw(file: Path, model: Any, sample: ManifoldSample | None, error: Any) -> 
         drawn = draw(model, sample.tangents, error.per_point, error.chance_mean)
     with written_whole(file) as temporary:
         drawn.savefig(temporary, format=file.suffix[1:], dpi=150)
-
-
-def _read(file: Path) -> np.ndarray:
-    if not file.is_file():
-        raise FileNotFoundError(f"no file at {file}")
-    try:
-        return np.load(file, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ValueError(f"{file} is no .npy file of numbers: {error}") from error

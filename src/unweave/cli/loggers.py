@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from typing import Annotated, Literal
 
-from cyclopts import Parameter
+from unweave.cli.options import comma_list
 
 __all__ = ["LoggerNames", "set_loggers"]
 
 LoggerNames = Annotated[
     list[Literal["tensorboard", "wandb", "mlflow"]] | None,
-    Parameter(consume_multiple=True, negative=""),
+    comma_list(),
 ]
 
 

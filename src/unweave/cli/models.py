@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from unweave.cli.console import out as console
-from unweave.cli.console import patience
+from unweave.cli.console import patience, print_line
+from unweave.cli.options import Flag, Seed, Step
 
 __all__ = ["export", "import_model", "show"]
 
@@ -16,9 +16,9 @@ def show(
     run: Path,
     /,
     *,
-    step: int | None = None,
+    step: Step | None = None,
     dataset: str | None = None,
-    seed: int = 0,
+    seed: Seed = 0,
     out: Path | None = None,
 ) -> None:
     """Draw what a model learned: reconstructions, samples, traversals, latents against factors.
@@ -32,7 +32,7 @@ def show(
     dataset
         Whose images to show; by default those that it was trained on.
     seed
-        Of the images and samples.
+        Seed for drawing images and samples.
     out
         Folder for index.html, PNG and GIF; by default RUN/show.
     """
@@ -41,7 +41,7 @@ def show(
     from unweave.training import load_model
 
     model = load_model(run, step=step)
-    config = json.loads((run / "config.json").read_text())
+    config = json.loads((run / "config.json").read_text(encoding="utf-8"))
     images = load(dataset or config.get("dataset") or "dsprites")
     if images.image_shape != model.image_shape:
         raise ValueError(
@@ -52,11 +52,17 @@ def show(
         page = write_model_page(
             model, images, out or run / "show", title=_title(config, run), seed=seed
         )
-    console.print(f"pictures: {page}", markup=False, highlight=False, soft_wrap=True)
+    print_line(f"pictures: {page}")
 
 
 def export(
-    run: Path, /, *, out: Path, step: int | None = None, onnx: bool = False, force: bool = False
+    run: Path,
+    /,
+    *,
+    out: Path,
+    step: Step | None = None,
+    onnx: Flag = False,
+    force: Flag = False,
 ) -> None:
     """Write a model for others: config.json, model.safetensors and a model card, for the hub.
 
@@ -65,7 +71,7 @@ def export(
     run
         A folder that `unweave train` or `import` wrote, or a run of a study.
     out
-        Where to.
+        Folder for the model.
     step
         A milestone; by default the last one.
     onnx
@@ -80,17 +86,17 @@ def export(
     if out.exists() and any(out.iterdir()) and not force:
         raise ValueError(f"{out} is not empty: choose another folder, or give --force")
     result = run / "result.json"
-    told = json.loads(result.read_text()) if result.exists() else None
+    told = json.loads(result.read_text(encoding="utf-8")) if result.exists() else None
     if told is not None and step is not None:
         told["milestones"] = {k: v for k, v in told["milestones"].items() if int(k) == step}
-    config = json.loads((run / "config.json").read_text())
+    config = json.loads((run / "config.json").read_text(encoding="utf-8"))
     about = {"result": told, "imported": config.get("imported")}
     model.save_pretrained(out, model_card_kwargs=about)  # type: ignore[operator]
     if onnx:
         with patience("writing ONNX"):
             export_encoder(model, out / "encoder.onnx")
     names = ", ".join(sorted(p.name for p in out.iterdir()))
-    console.print(f"{out}: {names}", markup=False, highlight=False, soft_wrap=True)
+    print_line(f"{out}: {names}")
 
 
 def import_model(source: Literal["disentangling-vae"], folder: Path, /, *, out: Path) -> None:
@@ -116,12 +122,9 @@ def import_model(source: Literal["disentangling-vae"], folder: Path, /, *, out: 
         description["dataset"] = specs["dataset"]
     write_run(model, out, description)
     height, width, channels = model.image_shape
-    console.print(
+    print_line(
         f"{out}: {count_parameters(model):,} parameters, {model.n_latents} latents, images of "
-        f"{height} x {width} x {channels}",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
+        f"{height} x {width} x {channels}"
     )
 
 

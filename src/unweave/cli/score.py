@@ -3,46 +3,64 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
-
-from cyclopts import Parameter
+from typing import TYPE_CHECKING, Any
 
 import unweave
-from unweave.cli.arrays import Table, read_table
-from unweave.cli.console import out, print_json, print_table
-from unweave.metrics import Scores, evaluate
+from unweave.cli.console import out, print_json, print_line, print_table
+from unweave.cli.options import Count, Flag, Json, Names, Patterns, Seed, Wide
+
+if TYPE_CHECKING:
+    from unweave.cli.arrays import Table
+    from unweave.metrics import Scores
 
 __all__ = ["score"]
 
 
 def score(
     file: Path,
+    factors_file: Path | None = None,
     *,
-    metrics: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
-    json: Annotated[bool, Parameter(name="--json", negative="")] = False,  # noqa: A002
-    drop_constant: Annotated[bool, Parameter(negative="")] = False,
-    rows: int | None = None,
-    seed: int = 0,
+    codes: Patterns | None = None,
+    factors: Patterns | None = None,
+    metrics: Names | None = None,
+    json: Json = False,  # noqa: A002
+    wide: Wide = False,
+    drop_constant: Flag = False,
+    rows: Count | None = None,
+    seed: Seed = 0,
 ) -> None:
     """Every metric of the codes in FILE, each with its chance level and interval.
 
     Parameters
     ----------
     file
-        An .npz with arrays `codes` (n, d) and `factors` (n, k), and optionally `factor_names` and
-        `factor_kinds` (k words each; kinds are categorical, ordinal, circular or continuous).
+        An .npz, .csv, .tsv, .parquet or .h5ad with codes and factors; or the codes alone, as .npy.
+    factors_file
+        The factors of the same rows, where FILE has the codes alone.
+    codes
+        Arrays or columns that are codes, as 'z*' or X_pca. By default: the array `codes`; columns
+        named z0, code_1 or latent_2; the only entry of obsm.
+    factors
+        Arrays or columns that are factors, as shape,hue. By default: the array `factors`; columns
+        named factor_shape. Factors may be words. Columns that are codes are left out of a pattern.
     metrics
-        Only these, by their short names, as mig or dci_disentanglement; without it, all.
+        Metrics to compute, by their short names, as mig,dci_disentanglement; by default all.
     json
         Print JSON instead of a table.
+    wide
+        Print all columns in one table, however wide it is.
     drop_constant
         Leave out factors that never vary, instead of refusing them.
     rows
-        Score only this many rows, drawn without repeats.
+        Number of rows to draw without repeats; by default all.
     seed
-        Of all draws.
+        Seed for drawing rows and for the metrics.
     """
-    table = read_table(file, drop_constant=drop_constant, rows=rows, seed=seed)
+    from unweave.cli.arrays import Choice, read_table
+    from unweave.metrics import evaluate
+
+    choice = Choice(codes, factors, drop_constant=drop_constant, rows=rows, seed=seed)
+    table = read_table(file, factors_file, choice)
     scores = evaluate(
         table.codes,
         table.factors,
@@ -57,21 +75,22 @@ def score(
     first = next(iter(scores.values()))
     n_latents = table.codes.shape[1]
     print_table(
-        f"{file.name}: {first.n_samples:,} rows, {n_latents} latents, seed {seed}", *scores.rows()
+        f"{file.name}: {first.n_samples:,} rows, {n_latents} latents, seed {seed}",
+        *scores.rows(),
+        wide=wide,
     )
     out.print(
         "interval: 95 %. adjusted: 0 is chance, 1 the best. chance: factors permuted. mixture, "
         "smooth: random projections, random smooth features of the factors, as wide as the codes. "
         "perfect: one latent a factor.",
         style="dim",
-        highlight=False,
     )
-    _print_factors(scores, table.names)
+    _print_factors(scores, table.names, wide=wide)
     notes = list(scores.notes)
     if table.dropped:
         notes.append(f"factors left out because they never vary: {', '.join(table.dropped)}")
     for note in notes:
-        out.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
+        print_line(f"note: {note}")
 
 
 def _content(file: Path, table: Table, scores: Scores) -> dict[str, Any]:
@@ -88,8 +107,9 @@ def _content(file: Path, table: Table, scores: Scores) -> dict[str, Any]:
     }
 
 
-def _print_factors(scores: Scores, names: list[str]) -> None:
+def _print_factors(scores: Scores, names: list[str], *, wide: bool) -> None:
     each = {name: s.per_factor for name, s in scores.items() if list(s.per_factor) == names}
     if each:
+        out.print()
         rows = [[name, *(f"{v:.4f}" for v in values.values())] for name, values in each.items()]
-        print_table("each factor", ["metric", *names], rows)
+        print_table("each factor", ["metric", *names], rows, wide=wide)

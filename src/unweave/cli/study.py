@@ -6,12 +6,19 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from cyclopts import App, Parameter
-from rich.table import Table
+from cyclopts import App
 
-from unweave.cli.console import err, patience, print_table, progress_bar
-from unweave.cli.console import out as console
+from unweave.cli.console import (
+    err,
+    patience,
+    print_json,
+    print_line,
+    print_table,
+    print_texts,
+    progress_bar,
+)
 from unweave.cli.loggers import LoggerNames, set_loggers
+from unweave.cli.options import Flag, Json, Workers, within
 
 if TYPE_CHECKING:
     from unweave.studies.loading import AnyStudy
@@ -30,14 +37,14 @@ def study_run(
     /,
     *,
     out: Path | None = None,
-    workers: int | None = None,
-    dry_run: Annotated[bool, Parameter(negative="")] = False,
-    yes: Annotated[bool, Parameter(negative="")] = False,
+    workers: Workers | None = None,
+    dry_run: Flag = False,
+    yes: Flag = False,
     shard: str = "0/1",
     engine: Literal["local", "ray"] = "local",
     address: str | None = None,
-    cpus: float = 1.0,
-    gpus: float = 0.0,
+    cpus: Annotated[float, within(0, 4096, above=True)] = 1.0,
+    gpus: Annotated[float, within(0, 4096)] = 0.0,
     log: LoggerNames = None,
 ) -> None:
     """Run the study NAME, go on where it was cut off, and write its table and its report.
@@ -59,11 +66,12 @@ def study_run(
     engine
         Processes of this machine, or tasks of a Ray cluster of which all nodes see the folder.
     address
-        Of the Ray cluster, host:port; by default that of RAY_ADDRESS, or one on this machine.
+        Address of the Ray cluster, host:port; by default that of RAY_ADDRESS, or a cluster on this
+        machine.
     cpus
-        Cores that a run takes of the cluster.
+        Cores of the cluster for each run.
     gpus
-        GPUs that a run takes of the cluster; 0.25 for four on one.
+        GPUs of the cluster for each run; 0.25 for four runs on one.
     log
         Who shows the learning curves and scores of all runs while they grow; by default
         tensorboard.
@@ -141,23 +149,31 @@ def run_and_report(
     if table.height:
         write_table(table, folder)
         report_file = write_report(chosen, folder)
-        console.print(f"report: {report_file}", markup=False, highlight=False, soft_wrap=True)
+        print_line(f"report: {report_file}")
     for key, reason in failures.items():
-        err.print(f"run {key} failed: {reason}", style="red", markup=False, soft_wrap=True)
+        err.print(f"run {key} failed: {reason}", style="red", soft_wrap=True)
     if failures:
         sys.exit(1)
 
 
 @study.command(name="list")
-def study_list() -> None:
-    """The shipped studies."""
-    from unweave.studies import load_study, shipped_studies
+def study_list(*, json: Json = False) -> None:  # noqa: A002
+    """The shipped studies.
 
-    table = Table("study", "size", "question")
-    for name in shipped_studies():
-        found = load_study(name)
-        table.add_row(name, found.size, found.question)
-    console.print(table)
+    Parameters
+    ----------
+    json
+        Print JSON instead of a table.
+    """
+    from unweave.studies.catalogue import shipped_catalogue
+
+    found = shipped_catalogue()
+    if json:
+        print_json({"studies": [vars(one) for one in found]})
+        return
+    print_texts(
+        None, ("study", "size", "question"), [(one.name, one.size, one.question) for one in found]
+    )
 
 
 @study.command(name="show")
@@ -175,7 +191,7 @@ def study_show(name: str, /) -> None:
     from unweave.studies import shipped_studies
 
     check_choice("study", name, shipped_studies())
-    print((resources.files("unweave.studies") / f"{name}.toml").read_text(), end="")
+    print((resources.files("unweave.studies") / f"{name}.toml").read_text(encoding="utf-8"), end="")
 
 
 @study.command(name="slurm")
@@ -184,10 +200,10 @@ def study_slurm(
     /,
     *,
     out: Path,
-    jobs: int,
-    cores: int = 1,
-    hours: int = 24,
-    gpus: int = 0,
+    jobs: Annotated[int, within(1, 100_000)],
+    cores: Annotated[int, within(1, 4096)] = 1,
+    hours: Annotated[int, within(1, 100_000)] = 24,
+    gpus: Annotated[int, within(0, 4096)] = 0,
     partition: str | None = None,
 ) -> None:
     """Print a script for sbatch that runs a study as an array of jobs.
@@ -201,13 +217,13 @@ def study_slurm(
     jobs
         Jobs in the array, each with its share of the runs.
     cores
-        Of each job.
+        Cores of each job.
     hours
-        Limit of a job.
+        Time limit of each job.
     gpus
-        Of each job.
+        GPUs of each job.
     partition
-        Where the jobs go.
+        Partition that the jobs are queued in.
     """
     from unweave.studies import load_study
     from unweave.studies.slurm import slurm_script
@@ -232,9 +248,7 @@ def study_report(folder: Path, /) -> None:
     from unweave.reports import write_report
     from unweave.studies import open_study
 
-    console.print(
-        f"report: {write_report(open_study(folder), folder)}", markup=False, soft_wrap=True
-    )
+    print_line(f"report: {write_report(open_study(folder), folder)}")
 
 
 def _parsed_shard(text: str) -> tuple[int, int]:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from cyclopts import Parameter
-
-from unweave.cli.console import out as console
-from unweave.cli.console import patience, print_json, print_table
+from unweave.cli.console import patience, print_json, print_line, print_table
+from unweave.cli.options import Json, NumpySeed, Wide, within
 
 __all__ = ["study_merge", "study_table", "study_udr"]
 
@@ -23,7 +21,8 @@ def study_table(
     /,
     *,
     sql: str | None = None,
-    json: Annotated[bool, Parameter(name="--json", negative="")] = False,  # noqa: A002
+    json: Json = False,  # noqa: A002
+    wide: Wide = False,
 ) -> None:
     """Print a study's results: a row for each run, and what it was scored on and by.
 
@@ -36,6 +35,8 @@ def study_table(
         "select objective, avg(value) from scores group by all". It needs the extra sql.
     json
         Print JSON instead of a table.
+    wide
+        Print all columns in one table, however wide it is.
     """
     import polars as pl
 
@@ -45,28 +46,24 @@ def study_table(
     table = read_table(folder)
     if sql is not None:
         table = query(table, sql)
-        if not json:
-            with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=200, float_precision=4):
-                print(table)
-            return
     if json:
         print_json({"rows": table.to_dicts()})
         return
-    with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=200, float_precision=4):
-        if "flops" in table.columns:
-            tflop = (pl.col("flops") / 1e12).alias("tflop")
-            table = table.select(pl.col("objective", "strength", "seed", "step"), tflop, *_SHOWN)
-        print(table)
+    if sql is None and "flops" in table.columns:
+        tflop = (pl.col("flops") / 1e12).alias("tflop")
+        table = table.select(pl.col("objective", "strength", "seed", "step"), tflop, *_SHOWN)
+    rows = [[_cell(value) for value in row] for row in table.rows()]
+    print_table(f"{folder}: {table.height:,} rows", table.columns, rows, wide=wide)
 
 
 def study_udr(
     folder: Path,
     /,
     *,
-    method: str = "lasso",
-    rows: int = 2_000,
-    seed: int = 0,
-    json: Annotated[bool, Parameter(name="--json", negative="")] = False,  # noqa: A002
+    method: Literal["lasso", "spearman"] = "lasso",
+    rows: Annotated[int, within(2, 10_000_000)] = 2_000,
+    seed: NumpySeed = 0,
+    json: Json = False,  # noqa: A002
 ) -> None:
     """Rank a study's models without their factors: how far other seeds agree with each (UDR).
 
@@ -75,11 +72,11 @@ def study_udr(
     folder
         Folder of the study.
     method
-        lasso or spearman.
+        How latents of two models are compared.
     rows
-        Rows of data that all models encode.
+        Number of images that all models encode.
     seed
-        Of the rows and of the permutations.
+        Seed for drawing rows and permutations.
     json
         Print JSON instead of a table.
     """
@@ -126,6 +123,12 @@ def study_udr(
         )
 
 
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
 def study_merge(*folders: Path, out: Path) -> None:
     """Join the finished runs of one study from several machines, and report on all.
 
@@ -136,12 +139,14 @@ def study_merge(*folders: Path, out: Path) -> None:
     out
         Where the joined study goes.
     """
+    if not folders:
+        raise ValueError("FOLDERS: at least one folder of a study is needed")
     from unweave.reports import write_report
     from unweave.studies import build_table, open_study, write_table
     from unweave.studies.merging import merge_studies
 
     for folder, copied in merge_studies(folders, out).items():
-        console.print(f"{folder}: {copied} runs copied", markup=False, highlight=False)
+        print_line(f"{folder}: {copied} runs copied")
     chosen = open_study(out)
     write_table(build_table(chosen, out), out)
-    console.print(f"report: {write_report(chosen, out)}", markup=False, soft_wrap=True)
+    print_line(f"report: {write_report(chosen, out)}")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from unweave.cli.console import out as console
-from unweave.cli.console import patience, print_json, print_table
+from unweave.cli.console import patience, print_json, print_line, print_table
+from unweave.cli.options import Json, NumpySeed, within
 
 __all__ = ["symmetry"]
 
@@ -16,11 +16,11 @@ def symmetry(
     /,
     *,
     dataset: str = "torus",
-    rows: int = 2_000,
-    analogies: int = 500,
-    seed: int = 0,
+    rows: Annotated[int, within(2, 10_000_000)] = 2_000,
+    analogies: Annotated[int, within(1, 10_000_000)] = 500,
+    seed: NumpySeed = 0,
     weights: Path | None = None,
-    json: bool = False,
+    json: Json = False,  # noqa: A002
 ) -> None:
     """Check the symmetry-based definition of disentanglement on the codes of ENCODER.
 
@@ -31,15 +31,15 @@ def symmetry(
     dataset
         Data on which groups are known to act: torus or dsprites.
     rows
-        How many images are moved.
+        Number of images that are moved.
     analogies
-        How many are asked of each group.
+        Number of analogies for each group.
     seed
-        Of rows, elements and chance.
+        Seed for drawing rows, group elements and chance.
     weights
         A file, instead of the published weights from this machine's caches.
     json
-        Print JSON.
+        Print JSON instead of a table.
     """
     import numpy as np
 
@@ -71,7 +71,7 @@ def symmetry(
     if json:
         print_json(_content(verdict, answers, distance))
         return
-    console.print(str(verdict), markup=False, highlight=False)
+    print_line(str(verdict))
     table = [
         (
             name,
@@ -90,12 +90,10 @@ def symmetry(
     print_table("errors, and analogies answered rightly", columns, table)
     if distance is not None:
         low, high = distance.interval
-        console.print(
+        print_line(
             f"D_LSBD {float(distance):.4f} [{low:.4f}, {high:.4f}], chance "
             f"{distance.chance.mean:.4f} ± {distance.chance.sd:.4f}, p = {distance.p_value:.2g}; "
             f"0 is best (n = {distance.n_samples:,}, seed {seed})",
-            markup=False,
-            highlight=False,
         )
 
 

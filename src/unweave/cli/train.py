@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from cyclopts import Parameter
-
 from unweave.cli.console import out as console
-from unweave.cli.console import patience, print_table, progress_bar
+from unweave.cli.console import patience, print_texts, progress_bar
 from unweave.cli.loggers import LoggerNames, set_loggers
+from unweave.cli.options import comma_list
 
 __all__ = ["objectives", "train"]
 
@@ -29,7 +28,7 @@ def train(
     noise: int = 0,
     batch_size: int | None = None,
     learning_rate: float | None = None,
-    milestones: Annotated[list[int] | None, Parameter(consume_multiple=True, negative="")] = None,
+    milestones: Annotated[list[int] | None, comma_list()] = None,
     dataset: str = "dsprites",
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     log: LoggerNames = None,
@@ -181,7 +180,7 @@ def objectives() -> None:
         ]
         rows.append((name, objective.title or name, "\n".join(options)))
     columns = ("name", "method", "options and their defaults")
-    print_table("Objectives", columns, rows, n_left=3)
+    print_texts("Objectives", columns, rows)
     console.print("All of them take --likelihood bernoulli, gaussian or laplace.", markup=False)
 
 

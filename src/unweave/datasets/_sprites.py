@@ -9,8 +9,9 @@ has its centre at (c + 0.5, r + 0.5).
 
 from __future__ import annotations
 
-import numba
 import numpy as np
+
+from unweave._compiled import njit
 
 __all__ = ["BYTES_PER_IMAGE", "SIDE", "SIZES", "draw"]
 
@@ -62,7 +63,7 @@ def _placed_outlines() -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(pieces), starts
 
 
-@numba.njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _fill(polygons, starts, outline, centre_x, centre_y, rows):  # pragma: no cover - compiled
     """Even-odd fill, one sample at each pixel centre, in whole numbers of 1/256 pixel."""
     half = _SUBPIXEL // 2

@@ -10,13 +10,44 @@ from pathlib import Path
 
 import platformdirs
 
-__all__ = ["cache_folder", "written_whole"]
+__all__ = ["cache_folder", "writable_folder", "written_whole"]
 
 
 def cache_folder() -> Path:
-    """The user's cache folder for unweave; ``UNWEAVE_CACHE`` in the environment overrides it."""
+    """The user's cache folder for unweave; ``UNWEAVE_CACHE`` in the environment overrides it.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the user has no home folder, as may be so in a container, and ``UNWEAVE_CACHE`` is unset.
+    """
     override = os.environ.get("UNWEAVE_CACHE")
-    return Path(override) if override else Path(platformdirs.user_cache_dir("unweave"))
+    if override:
+        return Path(override)
+    folder = Path(platformdirs.user_cache_dir("unweave"))
+    if not folder.is_absolute():  # a ~ that stands for nothing
+        raise FileNotFoundError(
+            "this user has no home folder to keep files in: set UNWEAVE_CACHE to a folder that can "
+            "be written"
+        )
+    return folder
+
+
+def writable_folder(folder: str | Path) -> Path:
+    """The folder, made if it is not there, once a file could be written into it.
+
+    Raises
+    ------
+    OSError
+        If it cannot be made or written, with its name and what to do.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+    return folder
 
 
 @contextmanager
@@ -26,22 +57,34 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     Raises
     ------
     OSError
-        If the folder cannot be made or written, with the folder named.
+        If the folder cannot be made or written, or the file, with its name.
     """
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".part")
     except OSError as error:
-        raise type(error)(
-            error.errno,
-            f"cannot write into {path.parent} ({error.strerror}): choose another folder",
-        ) from error
+        raise _cannot_write(path.parent, error) from error
     os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
+    except OSError as error:
+        if error.errno is None or error.filename not in (None, name):
+            raise
+        raise OSError(error.errno, f"cannot write {path} ({error.strerror})") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _cannot_write(folder: Path, error: OSError) -> OSError:
+    cache = os.environ.get("UNWEAVE_CACHE") or platformdirs.user_cache_dir("unweave")
+    remedy = (
+        "set UNWEAVE_CACHE to a folder that can be written"
+        if folder.absolute().is_relative_to(Path(cache).absolute())
+        else "choose another folder"
+    )
+    reason = "it is a file" if folder.is_file() else error.strerror
+    return type(error)(error.errno, f"cannot write into {folder} ({reason}): {remedy}")

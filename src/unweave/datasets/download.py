@@ -10,6 +10,8 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+from unweave.datasets.cache import writable_folder
+
 __all__ = ["download", "file_hash"]
 
 _CHUNK = 1 << 20
@@ -58,7 +60,7 @@ def download(
     if path.exists() and file_hash(path, algorithm) == expected:
         return path
     part = path.with_name(path.name + ".part")
-    part.parent.mkdir(parents=True, exist_ok=True)
+    writable_folder(part.parent)
     try:
         _fetch(url, part, progress, timeout)
     except (urllib.error.URLError, http.client.HTTPException, OSError) as error:

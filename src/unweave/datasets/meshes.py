@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from unweave._extras import imported
+
 __all__ = ["Mesh", "bunny", "load_mesh", "pointer"]
 
 
@@ -58,10 +60,7 @@ def load_mesh(file: str | Path) -> Mesh:
     file = Path(file)
     if not file.is_file():
         raise FileNotFoundError(f"there is no mesh at {file}")
-    try:
-        import trimesh
-    except ImportError as error:
-        raise ImportError("reading meshes needs trimesh: pip install 'unweave[render]'") from error
+    trimesh = imported("trimesh", needed_by="reading a mesh", extra="render")
     try:
         found = trimesh.load(file, force="mesh")
     except Exception as error:  # trimesh raises what the reader of each format raises

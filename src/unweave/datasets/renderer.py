@@ -113,7 +113,8 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 
 def _imported() -> Any:
     # MuJoCo reads this once, when it is first imported.
-    if "MUJOCO_GL" not in os.environ and not os.environ.get("DISPLAY"):
+    without_screen = sys.platform.startswith("linux") and not os.environ.get("DISPLAY")
+    if without_screen and "MUJOCO_GL" not in os.environ:
         if "mujoco" in sys.modules:
             raise ImportError(
                 "mujoco was imported before, and chose to draw on a screen, and there is none: "
@@ -126,6 +127,6 @@ def _imported() -> Any:
         return mujoco
     except (ImportError, AttributeError, OSError) as error:
         raise ImportError(
-            f"rendering needs MuJoCo and OSMesa ({error}): pip install 'unweave[render]' and, on "
+            f'rendering needs MuJoCo and OSMesa ({error}): pip install "unweave[render]" and, on '
             "Debian, apt-get install libosmesa6; or set MUJOCO_GL=egl"
         ) from error

@@ -18,7 +18,7 @@ from numpy.lib import format as npy
 
 from unweave._check import check_indices, check_positive
 from unweave.datasets import FactorDataset
-from unweave.datasets.cache import cache_folder, written_whole
+from unweave.datasets.cache import cache_folder, writable_folder, written_whole
 from unweave.encoders.encoder import Encoder
 from unweave.encoders.network import NetworkEncoder
 
@@ -75,14 +75,14 @@ def encode_rows(
     batch_size = check_positive("batch_size", batch_size)
     what = _description(encoder, dataset, rows, unscaled)
     key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
-    home = (cache_folder() / "encodings" if folder is None else Path(folder)) / key
-    home.mkdir(parents=True, exist_ok=True)
+    kept = cache_folder() / "encodings" if folder is None else Path(folder)
+    home = writable_folder(kept / key)
     whole, part = home / "codes.npy", home / "codes.part.npy"
     with FileLock(home / ".lock"):
         if not whole.exists():
             _encode_into(part, encoder, dataset, rows, unscaled, batch_size, progress)
             _refuse_constant(part, encoder)
-            (home / "description.json").write_text(json.dumps(what, indent=1))
+            (home / "description.json").write_text(json.dumps(what, indent=1), encoding="utf-8")
             os.replace(part, whole)
             (home / "done.json").unlink()
     if progress:
@@ -154,7 +154,7 @@ def _encode_into(
 ) -> None:
     """Fill the file with codes, from the row on at which an earlier call was cut off."""
     done_file = part.with_name("done.json")
-    done = json.loads(done_file.read_text())["rows"] if done_file.exists() else 0
+    done = json.loads(done_file.read_text(encoding="utf-8"))["rows"] if done_file.exists() else 0
     # Written and not mapped: pages of a map would count as this process's memory.
     with open(part, "r+b" if done else "wb") as file:
         if done:
@@ -198,7 +198,7 @@ def _batches(
 
 def _write_done(file: Path, rows: int) -> None:
     temporary = file.with_name(".done.json")
-    temporary.write_text(json.dumps({"rows": rows}))
+    temporary.write_text(json.dumps({"rows": rows}), encoding="utf-8")
     os.replace(temporary, file)
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from unweave._extras import imported
 from unweave.datasets.download import file_hash
 from unweave.encoders.encoder import Card, Encoder, Request
 from unweave.encoders.network import drawn, network_encoder
-from unweave.encoders.packages import imported
 from unweave.encoders.preprocessing import Preprocessing
 
 __all__ = ["load"]
@@ -96,7 +96,7 @@ def _preprocessing(
     """As ``preprocessor_config.json`` says, without the central crop."""
     try:
         file = transformers.utils.cached_file(place, "preprocessor_config.json", **local)
-        settings = json.loads(Path(file).read_text())
+        settings = json.loads(Path(file).read_text(encoding="utf-8"))
     except (OSError, TypeError):
         settings = {}
     size = settings.get("crop_size") or settings.get("size") or config.image_size

@@ -8,10 +8,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from unweave._check import check_choice
+from unweave._extras import imported
 from unweave.datasets.download import file_hash
 from unweave.encoders.encoder import Card, Encoder, Request
 from unweave.encoders.network import drawn, network_encoder
-from unweave.encoders.packages import imported
 from unweave.encoders.preprocessing import Preprocessing
 from unweave.encoders.weights import load_strictly, read_weights
 

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from unweave._check import check_choice
+from unweave._extras import imported
 from unweave.datasets.download import file_hash
 from unweave.encoders.encoder import Card, Encoder, Request
 from unweave.encoders.network import network_encoder
-from unweave.encoders.packages import imported
 from unweave.encoders.preprocessing import Preprocessing
 
 __all__ = ["load"]

@@ -10,9 +10,10 @@ from functools import cache
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
+from unweave._compiled import njit
 from unweave.geometry.laplacian import BLOCK
 
 __all__ = ["operator"]
@@ -88,7 +89,7 @@ def operator(k: int):
     matrix_bytes, transport_bytes = 4 * BLOCK * size, 4 * k * k
     twice = np.float32(np.sqrt(2.0))
 
-    @njit(nogil=True, cache=True)
+    @njit(nogil=True)
     def apply(
         starts, others, transport, diagonal, block, previous, factors, result, first, last
     ):  # pragma: no cover - compiled

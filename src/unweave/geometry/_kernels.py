@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from unweave._compiled import njit
 
 __all__ = ["jacobi", "polar_iterations", "quadratic_spans"]
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def jacobi(tensors, rotations, sweeps):  # pragma: no cover - compiled
     """Diagonalise (n, m, k, k) in place by rotations of pairs of axes; turn ``rotations`` along."""
     n, m, k, _ = tensors.shape
@@ -44,7 +45,7 @@ def jacobi(tensors, rotations, sweeps):  # pragma: no cover - compiled
                 break
 
 
-@njit(fastmath=True, nogil=True, cache=True)
+@njit(fastmath=True, nogil=True)
 def _dot(first, second, n):  # pragma: no cover - compiled
     total = 0.0
     for i in range(n):
@@ -52,7 +53,7 @@ def _dot(first, second, n):  # pragma: no cover - compiled
     return total
 
 
-@njit(fastmath=True, nogil=True, cache=True)
+@njit(fastmath=True, nogil=True)
 def quadratic_spans(
     points, neighbours, bases, n_iterations, ridge, settled, first, last
 ):  # pragma: no cover - compiled
@@ -138,7 +139,7 @@ def quadratic_spans(
                 bases[i, d, a] = basis[a, d]
 
 
-@njit(fastmath=True, nogil=True, cache=True)
+@njit(fastmath=True, nogil=True)
 def _orthogonalise(basis, a):  # pragma: no cover - compiled
     """Make row ``a`` of length 1 and orthogonal to those before it; twice is enough."""
     n = basis.shape[1]
@@ -152,7 +153,7 @@ def _orthogonalise(basis, a):  # pragma: no cover - compiled
             basis[a, d] *= scale
 
 
-@njit(fastmath=True, nogil=True, cache=True)
+@njit(fastmath=True, nogil=True)
 def polar_iterations(matrices, converged, max_steps, tolerance):  # pragma: no cover - compiled
     """Newton and Schulz's iteration of the fifth order on matrices (n, k, k), in place.
 

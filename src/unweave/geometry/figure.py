@@ -39,10 +39,10 @@ def draw(
     sample
         The point whose subspaces are shown.
     """
-    from matplotlib.figure import Figure
+    from unweave._figure import ShownFigure
 
     n_panels = 2 + (true is not None) + (angles is not None)
-    figure = Figure(figsize=(3.6 * n_panels, 3.6), layout="constrained")
+    figure = ShownFigure(figsize=(3.6 * n_panels, 3.6), layout="constrained")
     panels = iter(figure.subplots(1, n_panels))
     _spectrum(next(panels), model)
     own = [basis[sample] for basis in model.subspaces_]

@@ -7,17 +7,15 @@ from typing import Any
 import torch
 
 from unweave._check import check_choice
+from unweave._extras import imported
 from unweave.metrics import BEST_WHEN_SMALL, METRICS, Score
 
-try:
-    from torchmetrics import Metric
-    from torchmetrics.utilities import dim_zero_cat
-except ImportError as error:
-    raise ImportError(
-        "unweave.integrations.torchmetrics needs torchmetrics: pip install 'unweave[torchmetrics]'"
-    ) from error
-
 __all__ = ["DisentanglementMetric"]
+
+imported("torchmetrics", needed_by="DisentanglementMetric", extra="torchmetrics")
+
+from torchmetrics import Metric  # noqa: E402 - the line before says what is missing
+from torchmetrics.utilities import dim_zero_cat  # noqa: E402
 
 
 class DisentanglementMetric(Metric):

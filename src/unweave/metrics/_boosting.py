@@ -9,7 +9,8 @@ where two splits are equally good.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from unweave._compiled import njit
 
 __all__ = ["boost"]
 
@@ -21,7 +22,7 @@ _BLOCK = 8
 _SAME = 1e-7  # values nearer to each other than this are not split
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def boost(train, labels, n_classes, test):  # pragma: no cover - compiled
     """Importance of each feature, and the classes that are predicted for the rows of ``test``.
 
@@ -81,7 +82,7 @@ def boost(train, labels, n_classes, test):  # pragma: no cover - compiled
     return importance / total if total > 0 else importance, predicted
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _residuals(raw, labels, n_classes, residuals):  # pragma: no cover - compiled
     n = raw.shape[1]
     if n_classes == 2:
@@ -100,7 +101,7 @@ def _residuals(raw, labels, n_classes, residuals):  # pragma: no cover - compile
             residuals[i, k] = (1.0 if labels[i] == k else 0.0) - residuals[i, k] / total
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _roots(order, values, residuals):  # pragma: no cover - compiled
     """Feature, threshold and gain (trees,) of the first split of each tree of a round.
 
@@ -143,13 +144,13 @@ def _roots(order, values, residuals):  # pragma: no cover - compiled
     return features, thresholds, gains
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _between(low, high):  # pragma: no cover - compiled
     middle = low / np.float32(2) + high / np.float32(2)
     return middle if middle < high else low
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _grow(train, blocked, blocked_values, residual, features, thresholds, leaf, importance):
     """Fill ``features`` and ``thresholds`` of a tree below its root, and each row's ``leaf``.
 
@@ -211,7 +212,7 @@ def _grow(train, blocked, blocked_values, residual, features, thresholds, leaf, 
     leaf[:] = node
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _leaf_steps(residual, labels, leaf, n_classes):  # pragma: no cover - compiled
     """One Newton step of the deviance for each leaf."""
     numerator, denominator = np.zeros(2**DEPTH), np.zeros(2**DEPTH)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from unweave._compiled import njit
 
 __all__ = [
     "digitise",
@@ -21,7 +22,7 @@ __all__ = [
 ]
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def digitise(codes, edges):  # pragma: no cover - compiled
     """Bin (latents, samples) of each code: how many lower edges (latents, bins) lie at or below."""
     n_latents, n_samples = codes.shape
@@ -43,7 +44,7 @@ def digitise(codes, edges):  # pragma: no cover - compiled
     return bins
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def joint_terms(bins, levels, n_bins, n_levels):  # pragma: no cover - compiled
     """Sum of c log c over the joint counts c of latent and factor, and the cells that are filled.
 
@@ -73,7 +74,7 @@ def joint_terms(bins, levels, n_bins, n_levels):  # pragma: no cover - compiled
     return terms, filled
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def pair_terms(bins, n_bins):  # pragma: no cover - compiled
     """Sum of c log c over the joint counts c of each two latents (latents, latents).
 
@@ -98,7 +99,7 @@ def pair_terms(bins, n_bins):  # pragma: no cover - compiled
     return terms
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def neighbour_information(columns, ordered, levels, n_levels, n_neighbours, psi):
     """Ross's estimate (latents, factors) in nats; never negative.
 
@@ -165,7 +166,7 @@ def neighbour_information(columns, ordered, levels, n_levels, n_neighbours, psi)
     return information
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def expected_information(rows, columns, n, log_factorial):  # pragma: no cover - compiled
     """Mean contribution (rows, columns) in nats of one cell with these margins to the information.
 
@@ -210,7 +211,7 @@ def expected_information(rows, columns, n, log_factorial):  # pragma: no cover -
     return expected
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def group_rows(levels, n_levels):  # pragma: no cover - compiled
     """Rows (rows,) group by group, and where each group of equal levels starts (levels + 1,)."""
     starts = np.zeros(n_levels + 1, dtype=np.int64)
@@ -226,7 +227,7 @@ def group_rows(levels, n_levels):  # pragma: no cover - compiled
     return order, starts
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def mean_differences(codes, first, second):  # pragma: no cover - compiled
     """Mean |codes[first] - codes[second]| (points, latents) over each batch (points, batch)."""
     n_points, batch = first.shape
@@ -240,7 +241,7 @@ def mean_differences(codes, first, second):  # pragma: no cover - compiled
     return means
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def variances(codes):  # pragma: no cover - compiled
     """Unbiased variance (latents,) of ``codes`` (samples, latents)."""
     n, n_latents = codes.shape
@@ -253,7 +254,7 @@ def variances(codes):  # pragma: no cover - compiled
     return np.maximum(squares - sums * sums / n, 0.0) / max(n - 1, 1)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def least_variance(codes, rows, variances):  # pragma: no cover - compiled
     """Latent (points,) whose variance within each batch is the least share of ``variances``.
 
@@ -282,7 +283,7 @@ def least_variance(codes, rows, variances):  # pragma: no cover - compiled
     return least
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def grouped_deviations(columns, order, starts, quantile):  # pragma: no cover - compiled
     """Mean over groups (latents,) of a quantile of the distances to the group's mean.
 
@@ -310,7 +311,7 @@ def grouped_deviations(columns, order, starts, quantile):  # pragma: no cover - 
     return deviations
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def mixture_densities(means, deviations, levels, n_levels, grid, reach):  # pragma: no cover
     """Sums (all levels of all factors, grid) of the normal densities of the rows of each level.
 
@@ -336,7 +337,7 @@ def mixture_densities(means, deviations, levels, n_levels, grid, reach):  # prag
     return densities
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def svm_accuracy(train, train_levels, test, test_levels, n_levels, C):  # pragma: no cover
     """Accuracy (latents, factors) of a linear SVM that reads one factor from one latent.
 
@@ -371,7 +372,7 @@ def svm_accuracy(train, train_levels, test, test_levels, n_levels, C):  # pragma
     return accuracy
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _prefix_sums(x):  # pragma: no cover - compiled
     sums = np.zeros((3, len(x) + 1))
     for i in range(len(x)):
@@ -381,7 +382,7 @@ def _prefix_sums(x):  # pragma: no cover - compiled
     return sums
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _one_against_rest(x, sums, levels, n_levels, C):  # pragma: no cover - compiled
     """Slope and bias of each level's SVM on sorted ``x``; of level 1 only if there are two."""
     n = len(x)
@@ -399,7 +400,7 @@ def _one_against_rest(x, sums, levels, n_levels, C):  # pragma: no cover - compi
     return slope, bias
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _active(x, sums, w, b, bound, below):  # pragma: no cover - compiled
     """Count, sum and sum of squares of the x with w x + b below (or above) the bound."""
     n = len(x)
@@ -418,7 +419,7 @@ def _active(x, sums, w, b, bound, below):  # pragma: no cover - compiled
     )
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _svm_terms(x, sums, own, own_sums, positive, negative, w, b):  # pragma: no cover - compiled
     """Loss, gradient and Hessian of the squared-hinge SVM at (w, b)."""
     p0, p1, p2 = _active(own, own_sums, w, b, 1.0, True)
@@ -436,7 +437,7 @@ def _svm_terms(x, sums, own, own_sums, positive, negative, w, b):  # pragma: no 
     return loss, gw, gb, hww, hwb, hbb
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _newton(x, sums, own, own_sums, positive, negative):  # pragma: no cover - compiled
     w, b = 0.0, 0.0
     loss, gw, gb, hww, hwb, hbb = _svm_terms(x, sums, own, own_sums, positive, negative, w, b)

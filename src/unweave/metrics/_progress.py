@@ -1,38 +1,48 @@
-"""A bar on stderr for what takes time; silent where stderr is no terminal."""
+"""A bar for what takes time, in terminals and notebooks; silent where nobody would see it."""
 
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from importlib.util import find_spec
 
 __all__ = ["progress"]
 
-_live: list[Any] = []  # the bars on show: rich can draw one display at a time
+_live: list[object] = []  # the bars on show
 
 
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Callable[[], None]]:
-    """A line of a bar for ``total`` steps; call what is given after each of them."""
-    if not sys.stderr.isatty():
+    """A bar of ``total`` steps on stderr or in the notebook; call what is given after each.
+
+    A bar inside another is drawn below it, except in a notebook without ipywidgets: bars are text
+    there, which cannot move up by a line.
+    """
+    in_notebook = _in_notebook()
+    if not (in_notebook or sys.stderr.isatty()) or (
+        in_notebook and _live and find_spec("ipywidgets") is None
+    ):
         yield lambda: None
         return
-    if _live:
-        task = _live[-1].add_task(what, total=total)
-        try:
-            yield lambda: _live[-1].advance(task)
-        finally:
-            _live[-1].remove_task(task)
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="IProgress not found")  # ipywidgets is missing
+        from tqdm.auto import tqdm
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with tqdm(total=total, desc=what, leave=False) as bar:
+
+        def advance() -> None:
+            bar.update()
+
         _live.append(bar)
         try:
-            task = bar.add_task(what, total=total)
-            yield lambda: bar.advance(task)
+            yield advance
         finally:
-            _live.pop()
+            _live.remove(bar)
+
+
+def _in_notebook() -> bool:
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return shell is not None and "IPKernelApp" in shell.config

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from unweave._check import check_choice, check_positive, constant_columns
+from unweave._extras import imported
 from unweave._parallel import in_threads
 from unweave.metrics._importance import completeness, disentanglement
 from unweave.metrics._predictors import (
@@ -159,14 +160,13 @@ def _random_forest(train, labels, judge, seed):
 
 
 def _lightgbm(train, labels, judge, seed):
-    try:
-        from lightgbm import LGBMClassifier
-    except ImportError as error:
-        raise ImportError(
-            "backend='lightgbm' needs LightGBM: pip install 'unweave[gbt]', or take "
-            "backend='gradient_boosting'"
-        ) from error
-    model = LGBMClassifier(
+    lightgbm = imported(
+        "lightgbm",
+        needed_by="backend='lightgbm'",
+        extra="gbt",
+        otherwise=", or take backend='gradient_boosting'",
+    )
+    model = lightgbm.LGBMClassifier(
         n_estimators=100,
         learning_rate=0.1,
         max_depth=3,

@@ -21,11 +21,11 @@ _SHOWN = ("mig", "sap", "irs", "mcc", "dci_disentanglement")
 
 def draw(scores: Scores) -> Figure:
     """Bars with interval, chance level and ceiling; and the matrix behind the first few scores."""
-    from matplotlib.figure import Figure
+    from unweave._figure import ShownFigure
 
     matrices = _matrices(scores)
     height = 1.2 + 0.28 * len(scores)
-    figure = Figure(figsize=(7 + 3.2 * len(matrices), max(3.0, height)), layout="constrained")
+    figure = ShownFigure(figsize=(7 + 3.2 * len(matrices), max(3.0, height)), layout="constrained")
     axes = figure.subplots(1, 1 + len(matrices), width_ratios=[2.4, *[1] * len(matrices)])
     axes = np.atleast_1d(axes)
     _bars(axes[0], scores)

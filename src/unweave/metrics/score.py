@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from unweave._extras import imported
+
 __all__ = ["Chance", "Details", "Reading", "Score", "Scores"]
 
 
@@ -66,8 +68,8 @@ class Details:
         Bounds that hold both the value at this sample size and its extrapolation to all rows.
     p_value
         How likely chance alone reaches the value: share of the permutations that do, the data
-        itself counted as one, or, with fewer than 50 permutations, the tail of Student's t, but
-        at least 0.001.
+        itself counted as one; or, with fewer than 50 permutations, the tail of a skewed
+        distribution that is fitted to them, but at least 0.001.
     ceiling
         What a perfect code, one latent a factor, scores with these settings and these rows. What
         noise scores is ``chance``.
@@ -234,10 +236,7 @@ class Scores(Mapping[str, Score]):
         ImportError
             If pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError as error:
-            raise ImportError("to_pandas needs pandas: pip install pandas") from error
+        pandas = imported("pandas", needed_by="to_pandas")
         return pandas.DataFrame(self.records()).set_index("metric")
 
     def plot(self):

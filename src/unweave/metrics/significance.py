@@ -33,6 +33,7 @@ Measure = Callable[[np.ndarray, np.ndarray], Mapping[str, Reading]]
 
 _ENOUGH_FOR_RANKS = 50
 _LEAST_P = 1e-3  # beyond it the tail of so few draws is anyone's guess
+_HEIGHT = 4.0  # of the mean above the floor, in deviations: a gamma variable with skewness 1/2
 WIDE = 64  # latents, beyond which fits are so dear that less is spent on them
 
 
@@ -244,16 +245,35 @@ def interval(
 
 
 def p_value(value: float, chance: np.ndarray) -> float:
-    """How likely chance reaches the value: by rank, or of few draws by Student's t, from 0.001."""
+    """How likely chance reaches the value: by rank, or of few draws by a skewed tail, from 0.001.
+
+    See docs/decisions/0009 for how often few draws give a p-value of 0.05, 0.01 and 0.002 where
+    there is nothing but chance.
+    """
     if len(chance) >= _ENOUGH_FOR_RANKS:
         return float((1 + np.sum(chance >= value)) / (1 + len(chance)))
+    if chance.std(ddof=1) == 0:
+        return 1.0 if value <= chance[0] else 1 / (1 + len(chance))
+    return max(_skewed_tail(value, chance), _LEAST_P)
+
+
+def _skewed_tail(value: float, draws: np.ndarray) -> float:
+    """How likely one more draw reaches the value, if draws follow a gamma distribution.
+
+    A score that is a mean of a few gaps is skewed by chance: its upper tail is longer than that of
+    a normal variable. Cube roots of a gamma variable are nearly normal, so that the tail is that of
+    Student's t for one more of them (Wilson and Hilferty, 1931,
+    https://doi.org/10.1073/pnas.17.12.684). The distribution starts at 0, or at a floor below the
+    draws where 0 is far away or is no bound.
+    """
     from scipy.special import stdtr
 
-    spread = chance.std(ddof=1) * np.sqrt(1 + 1 / len(chance))
-    if spread == 0:
-        return 1.0 if value <= chance[0] else 1 / (1 + len(chance))
-    tail = stdtr(len(chance) - 1, (chance.mean() - value) / spread)
-    return float(max(tail, _LEAST_P))
+    floor = draws.mean() - _HEIGHT * draws.std(ddof=1)
+    if draws.min() >= 0:
+        floor = max(floor, 0.0)
+    roots = np.cbrt(draws - floor)
+    spread = roots.std(ddof=1) * np.sqrt(1 + 1 / len(roots))
+    return float(stdtr(len(roots) - 1, (roots.mean() - np.cbrt(value - floor)) / spread))
 
 
 def _chance(draws: np.ndarray) -> Chance:

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from unweave._extras import imported
 from unweave.datasets.cache import written_whole
 from unweave.models.vae import VAE
 
@@ -41,13 +42,8 @@ def export_encoder(model: VAE, file: str | Path) -> None:
     ImportError
         If the packages that write ONNX are not installed.
     """
-    try:
-        import onnx  # noqa: F401
-        import onnxscript  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            f'writing ONNX needs {error.name}: pip install "unweave[onnx]"'
-        ) from error
+    for package in ("onnx", "onnxscript"):
+        imported(package, needed_by="writing ONNX", extra="onnx")
     height, width, channels = model.image_shape
     device = next(model.parameters()).device
     example = torch.zeros(2, channels, height, width, device=device)

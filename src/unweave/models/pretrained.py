@@ -57,7 +57,7 @@ def save(model: VAE, folder: str | Path) -> None:
     tensors = {key: tensor.detach().contiguous() for key, tensor in model.state_dict().items()}
     for name, write in (
         (WEIGHTS, lambda path: save_file(tensors, path, metadata={"format": "pt"})),
-        (CONFIG, lambda path: path.write_text(json.dumps(config, indent=1))),
+        (CONFIG, lambda path: path.write_text(json.dumps(config, indent=1), encoding="utf-8")),
     ):
         with written_whole(Path(folder) / name) as temporary:
             write(temporary)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from unweave._parallel import most_processes
 from unweave.studies.loading import AnyStudy, write_study
 from unweave.studies.ray_engine import Placement, finish_on_ray
 from unweave.studies.resources import gpus, n_workers
@@ -137,7 +137,7 @@ class _Pool:
 
     def __init__(self, runs: list[Run], pending: list[Run], workers: int) -> None:
         self.pending = pending
-        self.workers = min(workers, len(pending))
+        self.workers = most_processes(min(workers, len(pending)))
         self.context = multiprocessing.get_context("spawn")
         # Without locks: a worker may be killed at any moment, and would keep a lock for ever.
         self.stop = self.context.Value("b", 0, lock=False)
@@ -176,7 +176,7 @@ class _Pool:
         self, todo: dict[int, Run], left: dict[int, Run], workers: int, progress: Progress | None
     ) -> set[int]:
         """Do some of the runs left; those under way when a process died, or all if none was yet."""
-        initial = self.steps, self.stop, os.getpid(), self.gpus
+        initial = self.steps, self.stop, self.gpus
         with ProcessPoolExecutor(workers, self.context, start_worker, initial) as executor:
             with _interrupts_ignored():
                 futures = {

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
+from unweave.datasets.cache import writable_folder
 from unweave.studies.engine import study_runs
 from unweave.studies.loading import AnyStudy, open_study, write_study
 from unweave.studies.study import Study
@@ -36,7 +37,7 @@ def merge_studies(folders: Sequence[str | Path], out: str | Path) -> dict[str, i
     out = Path(out)
     studies = [open_study(folder) for folder in folders]
     whole = _joined(studies, folders)
-    (out / "runs").mkdir(parents=True, exist_ok=True)
+    writable_folder(out / "runs")
     if (out / "study.json").exists():
         whole = _joined([open_study(out), whole], [out, *folders])
     write_study(whole, out)

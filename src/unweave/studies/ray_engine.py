@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import Field
 
+from unweave._extras import imported
 from unweave._memory import keep_freed_memory
 from unweave.studies.description import Description, Frozen
 from unweave.studies.run import Run, RunIsBusyError, finish_run
@@ -99,10 +100,7 @@ def _work(description: Description, folder: str) -> str | None:
 
 
 def _connected(placement: Placement) -> Any:
-    try:
-        import ray
-    except ImportError as error:
-        raise ImportError("the engine ray needs Ray: pip install 'unweave[ray]'") from error
+    ray = imported("ray", needed_by="--engine ray", extra="ray")
     address = placement.address or os.environ.get("RAY_ADDRESS")
     if address:
         _check_answers(address)

@@ -45,7 +45,7 @@ def gpus() -> list[str]:
 def free_memory() -> int | None:
     """Bytes that this process may still take; None where Linux does not say."""
     try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
+        lines = _text(Path("/proc/meminfo")).splitlines()
         (kibibytes,) = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
     except (OSError, ValueError):
         return None
@@ -56,21 +56,23 @@ def _left_to_containers() -> list[int]:
     """What a container or a job of a cluster, and each around it, may still take (cgroups v2)."""
     found = [1 << 62]
     try:
-        own = Path("/proc/self/cgroup").read_text().strip().rpartition("::")[2].lstrip("/")
+        own = _text(Path("/proc/self/cgroup")).strip().rpartition("::")[2].lstrip("/")
     except OSError:
         return found
     folder = _CGROUP / own
     while folder != _CGROUP.parent:
         try:
-            limit = (folder / "memory.max").read_text().strip()
+            limit = _text(folder / "memory.max").strip()
             if limit != "max":
-                stat = dict(
-                    line.split() for line in (folder / "memory.stat").read_text().splitlines()
-                )
-                used = int((folder / "memory.current").read_text())
+                stat = dict(line.split() for line in _text(folder / "memory.stat").splitlines())
+                used = int(_text(folder / "memory.current"))
                 # Files that were read count as used, and are let go of when memory is asked for.
                 found.append(int(limit) - used + int(stat["inactive_file"]))
         except (OSError, ValueError, KeyError):
             pass
         folder = folder.parent
     return found
+
+
+def _text(file: Path) -> str:
+    return file.read_text(encoding="utf-8")

@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 
 from filelock import FileLock, Timeout
 
-from unweave._files import DamagedFileError, make_folder, read_json
+from unweave._files import DamagedFileError, read_json
+from unweave.datasets.cache import writable_folder
 from unweave.studies.description import Description
 
 __all__ = ["Run", "RunIsBusyError", "finish_run"]
@@ -83,7 +84,7 @@ class Run(ABC):
         RunIsBusyError
             If another process is at work in this folder.
         """
-        make_folder(self.folder)
+        writable_folder(self.folder)
         # The kernel lets go of the lock when its process dies, however it dies.
         lock = FileLock(self.folder / ".lock", timeout=0)
         try:
@@ -118,6 +119,6 @@ def finish_run(run: Run, at_step: Callable[[int], None] | None = None) -> str | 
     except Exception as error:
         with suppress(OSError):  # a full disk may be what it failed of
             run.folder.mkdir(parents=True, exist_ok=True)
-            (run.folder / "failure.txt").write_text(traceback.format_exc())
+            (run.folder / "failure.txt").write_text(traceback.format_exc(), encoding="utf-8")
         return f"{type(error).__name__}: {error}"
     return None

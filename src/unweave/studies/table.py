@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from unweave._extras import imported
 from unweave.datasets.cache import written_whole
 from unweave.studies.engine import study_runs
 from unweave.studies.loading import AnyStudy, open_study
@@ -52,13 +53,12 @@ def query(table: pl.DataFrame, sql: str) -> pl.DataFrame:
     ValueError
         If it does not understand the question.
     """
-    try:
-        import duckdb
-    except ImportError as error:
-        raise ImportError(
-            "--sql needs DuckDB: pip install 'unweave[sql]', or ask polars: "
-            "unweave.studies.read_table(folder)"
-        ) from error
+    duckdb = imported(
+        "duckdb",
+        needed_by="--sql",
+        extra="sql",
+        otherwise=", or ask polars: unweave.studies.read_table(folder)",
+    )
     with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:
         file = Path(folder) / "scores.parquet"
         table.write_parquet(file)

@@ -18,15 +18,15 @@ __all__ = ["keep_to_one_thread", "start_worker", "work"]
 _shared: tuple = ()
 
 
-def start_worker(steps, stop, parent: int, gpus: Sequence[str]) -> None:
-    """Once in each process: where steps are counted, whether to stop, who started it, on what."""
+def start_worker(steps, stop, gpus: Sequence[str]) -> None:
+    """Once in each process: where steps are counted, whether to stop, on which GPUs."""
     global _shared
     keep_freed_memory()
     keep_to_one_thread()
     if gpus:  # in turn; processes are numbered as they are started
         number = int(multiprocessing.current_process().name.rpartition("-")[2])
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus[number % len(gpus)]
-    _shared = steps, stop, parent
+    _shared = steps, stop
 
 
 def keep_to_one_thread() -> None:
@@ -38,13 +38,15 @@ def keep_to_one_thread() -> None:
 
 def work(index: int, description: Description, folder: str | Path) -> str | None:
     """Finish one run; the reason if it failed."""
-    steps, stop, parent = _shared
+    steps, stop = _shared
+    parent = multiprocessing.parent_process()
 
     def at_step(step: int) -> None:
         steps[index] = step
         if stop.value:
             raise InterruptedError
-        if os.getppid() != parent:  # the study was killed: leave the run to the next call
+        # The study was killed: leave the run to the next call.
+        if parent is not None and not parent.is_alive():
             os._exit(1)
 
     steps[index] = 1  # under way

@@ -18,7 +18,8 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from unweave._files import DamagedFileError, make_folder, read_json
+from unweave._files import DamagedFileError, read_json
+from unweave.datasets.cache import writable_folder
 from unweave.models import VAE, Network, build_vae
 from unweave.models.pretrained import WEIGHTS, load_weights, read_tensors, set_weights
 
@@ -75,7 +76,7 @@ def save_checkpoint(
     OSError
         If the folder cannot be written, as when the disk is full.
     """
-    checkpoints = make_folder(Path(folder) / "checkpoints")
+    checkpoints = writable_folder(Path(folder) / "checkpoints")
     final = checkpoints / f"step-{step:08d}"
     temporary = checkpoints / f".{final.name}-{uuid.uuid4().hex}"
     try:
@@ -268,7 +269,7 @@ def write_json(path: str | Path, content: Mapping[str, Any]) -> None:
     path = Path(path)
     temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
     try:
-        temporary.write_text(json.dumps(content, indent=1, allow_nan=False))
+        temporary.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
         os.replace(temporary, path)
     except OSError as error:
         with suppress(OSError):

@@ -7,8 +7,8 @@ import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from unweave._files import DamagedFileError, make_folder
-from unweave.datasets.cache import written_whole
+from unweave._files import DamagedFileError
+from unweave.datasets.cache import writable_folder, written_whole
 from unweave.training.loggers import open_loggers
 
 __all__ = ["Curves", "read_curves"]
@@ -37,17 +37,20 @@ class Curves:
         others: Sequence[str] = (),
         resumed_at: int = 0,
     ) -> None:
-        folder = make_folder(folder)
+        folder = writable_folder(folder)
         self.path = folder / "curves.csv"
         self.columns = ["step", "loss", "reconstruction", "kl", *others]
         self.columns += [f"kl_{j}" for j in range(n_latents)]
         kept = [row for row in read_curves(folder) if row["step"] <= resumed_at]
-        with written_whole(self.path) as temporary, open(temporary, "w", newline="") as file:
+        with (
+            written_whole(self.path) as temporary,
+            open(temporary, "w", newline="", encoding="utf-8") as file,
+        ):
             writer = csv.DictWriter(file, self.columns)
             writer.writeheader()
             writer.writerows(kept)
         self._loggers = open_loggers(folder, resumed_at=resumed_at)
-        self._file = open(self.path, "a", newline="")  # noqa: SIM115 - closed by close()
+        self._file = open(self.path, "a", newline="", encoding="utf-8")  # noqa: SIM115 - closed by close()
         self._writer = csv.DictWriter(self._file, self.columns)
 
     def add(self, step: int, terms: Mapping[str, float], kl: list[float]) -> None:

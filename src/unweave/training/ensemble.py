@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.func import functional_call, stack_module_state, vmap
 
 from unweave._memory import keep_freed_memory
-from unweave._parallel import keep_to, n_cores
+from unweave._parallel import keep_to, most_processes, n_cores
 from unweave.datasets import ImageDataset
 from unweave.datasets.arrays import ImageSource, as_image_dataset
 from unweave.datasets.subset import Subset
@@ -193,7 +193,8 @@ def _train_in_processes(
     config: TrainingConfig,
 ) -> list[VAE]:
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(n_cores(), len(members)), context, _start_worker) as pool:
+    workers = most_processes(min(n_cores(), len(members)))
+    with ProcessPoolExecutor(workers, context, _start_worker) as pool:
         jobs = [pool.submit(_train_one, network, m, dataset, config) for m in members]
         states = [job.result() for job in jobs]
     models = []

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from unweave._files import make_folder
 from unweave._random import Stream, generator, torch_seeded
+from unweave.datasets.cache import writable_folder
 from unweave.datasets.pixels import as_array, to_uint8
 from unweave.models import Network
 from unweave.models.networks import build_encoder, initialise
@@ -117,7 +117,7 @@ def train_isometric(
     adam = torch.optim.Adam(encoder.parameters(), lr=config.learning_rate, fused=True)
     trained = {MODEL: Trained(encoder, adam)}
     if folder is not None:
-        folder = make_folder(folder)
+        folder = writable_folder(folder)
         description = {
             "network": network.model_dump(mode="json"),
             "image_shape": [height, width, channels],

@@ -12,7 +12,9 @@ from typing import Any
 from uuid import uuid4
 
 from unweave._check import check_choice
-from unweave._files import DamagedFileError, make_folder, read_json
+from unweave._extras import imported
+from unweave._files import DamagedFileError, read_json
+from unweave.datasets.cache import writable_folder
 from unweave.training.checkpoint import write_json
 
 __all__ = ["LOGGERS", "VARIABLE", "Logger", "check_loggers", "open_loggers"]
@@ -62,7 +64,7 @@ class TensorBoard(Logger):
         from tensorboardX.event_file_writer import EventsWriter
         from tensorboardX.proto.event_pb2 import Event, SessionLog
 
-        self._folder = make_folder(folder / "tensorboard")
+        self._folder = writable_folder(folder / "tensorboard")
         self._writer = EventsWriter(str(self._folder / "events"))
         self._next_flush = 0.0
         if resumed_at:  # later points come again
@@ -219,7 +221,7 @@ LOGGERS: dict[str, type[Logger]] = {
     "wandb": WeightsAndBiases,
     "mlflow": MLflow,
 }
-_MODULES = {"wandb": "wandb", "mlflow": "mlflow-skinny"}
+_OF_EXTRAS = ("wandb", "mlflow")
 
 
 def check_loggers(names: Sequence[str]) -> tuple[str, ...]:
@@ -234,14 +236,8 @@ def check_loggers(names: Sequence[str]) -> tuple[str, ...]:
     """
     for name in names:
         check_choice("logger", name, LOGGERS)
-        if name in _MODULES:
-            try:
-                __import__(name)
-            except ImportError:
-                raise ImportError(
-                    f"the logger {name} needs the package {_MODULES[name]}: "
-                    f'pip install "unweave[{name}]"'
-                ) from None
+        if name in _OF_EXTRAS:
+            imported(name, needed_by=f"the logger {name}", extra=name)
     return tuple(names)
 
 

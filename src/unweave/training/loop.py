@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from unweave._files import make_folder
 from unweave.datasets.arrays import ImageSource, as_image_dataset
+from unweave.datasets.cache import writable_folder
 from unweave.datasets.subset import Subset
 from unweave.models import VAE, Network
 from unweave.models.objectives import Objective, Terms
@@ -116,7 +116,7 @@ def train(
     done, last_point = _resume(folder, trained, means, config)
     curves = None
     if folder and fabric.is_global_zero:
-        make_folder(folder)
+        writable_folder(folder)
         write_json(folder / CONFIG, description)
         curves = Curves(folder, model.n_latents, others=objective.records, resumed_at=last_point)
     wrapped, model_optimizer = fabric.setup(*trained[MODEL])

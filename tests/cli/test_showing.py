@@ -1,0 +1,272 @@
+"""What is printed: no number cut at any width, and what users named as it is."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from unweave.cli import console
+from unweave.metrics import METRICS, evaluate
+from unweave.studies import load_study, shipped_studies
+from unweave.studies.catalogue import shipped_catalogue
+
+NAMES = ["cube:x:pos", "[red]a[/red]", ":warning:", "größe \U0001f600", "[link=x]", "a" * 90]
+
+
+@pytest.fixture
+def file(rng, tmp_path):
+    factors = np.stack([rng.integers(0, 3, 200) for _ in NAMES], axis=1)
+    codes = factors + 0.1 * rng.standard_normal(factors.shape)
+    np.savez(tmp_path / "pca:x [b].npz", codes=codes, factors=factors, factor_names=NAMES)
+    return tmp_path / "pca:x [b].npz"
+
+
+@pytest.fixture
+def at_width(monkeypatch):
+    def set_width(width):
+        monkeypatch.setattr(console.out, "_width", width)
+
+    return set_width
+
+
+@pytest.mark.parametrize("width", [1, 20, 60, 80, 140, 400])
+def test_every_number_is_printed_whole(at_width, capsys, width):
+    at_width(width)
+    columns = ["metric", "value", "interval", "chance", "p"]
+    rows = [
+        ["mig", "0.1234", "[-0.1000, 0.9000]", "0.0123 ± 0.0045", "<= 0.001"],
+        ["statistical_efficiency", "12345.6789", "-", "0.5000 ± 0.0001", "1"],
+    ]
+    console.print_table("title", columns, rows)
+    lines = capsys.readouterr().out.splitlines()
+    text = "\n".join(lines)
+    assert "…" not in text
+    for cell in [*columns, *(cell for row in rows for cell in row)]:
+        assert cell in text
+    least = max(len("statistical_efficiency") + 2 + len("[-0.1000, 0.9000]"), width)
+    assert max(map(len, lines)) <= least
+    parts = text.count("metric")
+    assert parts == {1: 4, 20: 4, 60: 2, 80: 1, 140: 1, 400: 1}[width]
+
+
+def test_numbers_stand_below_each_other(at_width, capsys):
+    at_width(80)
+    console.print_table("t", ["metric", "value"], [["a", "1.5"], ["b", "-10.25"]])
+    _, _, _, first, second = capsys.readouterr().out.splitlines()
+    assert first.endswith("   1.5")
+    assert second.endswith("-10.25")
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_score_fits_the_terminal(cli, file, at_width, width):
+    at_width(width)
+    words = ["score", file, "--metrics", "mig,sap"]
+    content = np.load(file)
+    expected = evaluate(content["codes"], content["factors"], metrics=["mig", "sap"])
+    _, out, _ = cli(*words)
+    for row in expected.rows()[1]:
+        for cell in row:
+            assert cell in out
+    assert "…" not in out
+    table = out.split("interval: 95 %")[0].splitlines()[1:]
+    assert max(map(len, table)) <= width
+    _, out, _ = cli(*words, "--wide")
+    assert re.search(r"metric +value +interval +adjusted +chance +mixture +smooth +perfect +p", out)
+
+
+def test_names_are_printed_as_they_are(cli, file, at_width):
+    at_width(80)
+    code, out, err = cli("score", file, "--metrics", "mig")
+    assert code == 0, err
+    for name in [*NAMES, "pca:x [b].npz: 200 rows"]:
+        assert name in out
+    code, out, _ = cli("compare", file, file, "--metrics", "mig")
+    assert f"{file} less {file}: 200 rows" in out
+
+
+@pytest.mark.parametrize("name", ["cube:x:pos", "[red]a[/red]", "[bold"])
+def test_errors_name_files_as_they_are(cli, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for words in (
+        ["score", f"{name}.npz"],
+        ["study", name],
+        ["encode", name],
+        ["data", "show", name],
+    ):
+        code, _, err = cli(*words)
+        assert code == 2
+        assert name in err
+    code, _, err = cli("score", "x.npz", "--rows", name)
+    assert code == 2
+    assert name in err
+
+
+def test_progress_takes_names_as_they_are(monkeypatch, capsys):
+    monkeypatch.setattr(console.err, "_force_terminal", True)
+    monkeypatch.setenv("TERM", "xterm")
+    with console.progress_bar() as report:
+        report("[red]a[/red] :x:", 1, 2)
+    assert "[red]a[/red] :x:" in capsys.readouterr().err
+
+
+def run(*words, stdout=subprocess.PIPE, **variables):
+    environment = {k: v for k, v in os.environ.items() if k != "COLUMNS"} | variables
+    return subprocess.run(
+        [sys.executable, "-m", "unweave.cli", *map(str, words)],
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        check=False,
+    )
+
+
+def test_piped_output_is_whole(file):
+    printed = run("score", file, "--metrics", "mig").stdout
+    assert "…" not in printed
+    assert re.search(
+        r"metric +value +interval +adjusted +chance +mixture +smooth +perfect +p", printed
+    )
+    narrow = run("study", "list", COLUMNS="80").stdout
+    assert max(map(len, narrow.splitlines())) <= 80
+    assert "…" not in narrow
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no /dev/full")
+@pytest.mark.parametrize("words", [["study", "list"], ["study", "show", "quick"], ["data", "list"]])
+def test_output_to_a_full_disk_is_answered_by_a_sentence(words):
+    with open("/dev/full", "w") as full:
+        ended = run(*words, stdout=full)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("error: No space left on device: free some space")
+    assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [["study", "list"], ["study", "list", "--json"]])
+def test_a_reader_that_has_read_enough_is_no_error(words):
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = run(*words, stdout=writer)
+    os.close(writer)
+    assert ended.stderr == ""
+
+
+def test_a_fault_of_the_program_is_a_sentence_with_another_code(cli, file, monkeypatch):
+    def fail(*_, **__):
+        raise KeyError("mig")
+
+    monkeypatch.setattr("unweave.metrics.evaluate", fail)
+    code, _, err = cli("score", file)
+    assert code == 1
+    assert err.startswith("error: KeyError: 'mig' (please report it")
+    monkeypatch.setenv("UNWEAVE_DEBUG", "1")
+    with pytest.raises(KeyError):
+        cli("score", file)
+
+
+class TestLists:
+    def test_sizes_are_those_of_the_studies(self):
+        sizes = {name: load_study(name).size for name in shipped_studies()}
+        assert {one.name: one.size for one in shipped_catalogue()} == sizes, json.dumps(
+            sizes, indent=1
+        )
+
+    def test_studies_as_json(self, cli):
+        code, out, _ = cli("study", "list", "--json")
+        assert code == 0
+        found = {one["name"]: one for one in json.loads(out)["studies"]}
+        assert list(found) == shipped_studies()
+        assert found["quick"]["question"] == load_study("quick").question
+
+    def test_datasets_as_json(self, cli):
+        found = json.loads(cli("data", "list", "--json")[1])["datasets"]
+        sprites = next(one for one in found if one["dataset"] == "dsprites")
+        assert (sprites["images"], sprites["shape"]) == (737280, [64, 64, 1])
+        assert sprites["factors"][0] == {"name": "shape", "size": 3, "kind": "categorical"}
+
+    def test_encoders_as_json(self, cli):
+        found = json.loads(cli("encoders", "list", "--json")[1])["encoders"]
+        assert any(one["example"].startswith("clip:RN50") for one in found)
+
+    def test_the_list_of_studies_imports_no_torch(self):
+        program = (
+            "import sys; from unweave.cli import app; app(['study', 'list'], "
+            "result_action='return_value'); "
+            "print({'torch', 'sklearn', 'scipy', 'numba'} & set(sys.modules))"
+        )
+        printed = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        )
+        assert printed.stdout.endswith("set()\n")
+
+
+class TestWritingFails:
+    """No file can be written where --out points to."""
+
+    WORDS = (
+        ["encode", "pixels", "--dataset", "torus", "--rows", "5"],
+        ["data", "show", "torus"],
+    )
+
+    @pytest.mark.parametrize("words", WORDS)
+    def test_a_file_instead_of_a_folder(self, cli, words, tmp_path):
+        (tmp_path / "file").touch()
+        code, _, err = cli(*words, "--out", tmp_path / "file" / "x.npz")
+        assert code == 2
+        assert str(tmp_path / "file") in err
+
+    @pytest.mark.parametrize("words", WORDS)
+    def test_a_folder_instead_of_a_file(self, cli, words, tmp_path):
+        (tmp_path / "folder").mkdir()
+        code, _, err = cli(*words, "--out", tmp_path / "folder")
+        assert code == 2
+        assert "folder" in err
+        assert list(tmp_path.iterdir()) == [tmp_path / "folder"]
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no limits of file size")
+    @pytest.mark.parametrize("words", WORDS)
+    def test_a_full_disk(self, words, tmp_path):
+        program = (
+            "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+            "resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500)); "
+            f"from unweave.cli import main; sys.argv = {['unweave', *words, '--out', 'out.npz']}; "
+            "main()"
+        )
+        ended = subprocess.run(
+            [sys.executable, "-B", "-c", program],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            check=False,
+        )
+        assert ended.returncode == 2
+        assert "Traceback" not in ended.stderr
+        assert "File too large" in ended.stderr
+        assert "free some space" in ended.stderr
+        assert ("cannot write out.npz" in ended.stderr) == ("show" in words)
+        assert list(tmp_path.iterdir()) == []
+
+
+class TestNamesOfMetrics:
+    def test_commas_and_spaces_mean_the_same(self, cli, file):
+        found = [
+            list(json.loads(cli("score", file, "--metrics", *words, "--json")[1])["metrics"])
+            for words in (["mig,sap"], ["mig", "sap"], ["mig, sap"], ["mig,", "sap"], ["mig,,sap"])
+        ]
+        assert found == [["mig", "sap"]] * 5
+
+    @pytest.mark.parametrize("words", [[], [""], [","], ["--json"]])
+    def test_none_at_all(self, cli, file, words):
+        code, _, err = cli("score", file, "--metrics", *words)
+        assert code == 2
+        assert "--metrics: " in err
+
+    def test_a_wrong_one_among_them(self, cli, file):
+        code, _, err = cli("score", file, "--metrics", "mig,sapp")
+        assert code == 2
+        assert "unknown metric 'sapp' (did you mean 'sap'?)" in err
+        assert all(name in err for name in METRICS)
