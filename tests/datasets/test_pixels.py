@@ -163,6 +163,17 @@ def test_a_dataset_of_zeros_and_ones_is_refused_though_the_batch_is_black(levels
         Own(array).stored([0])
 
 
+def test_zeros_and_ones_are_refused_where_they_first_show(levels):
+    """Not among the 64 images that are looked at first, all of which are black."""
+    array = np.zeros((100, 16, 16, 1), dtype=np.uint8)
+    row = np.setdiff1d(np.arange(100), np.linspace(0, 99, 64).astype(int))[0]
+    array[row, 3] = 1
+    dataset = Own(array)
+    assert not dataset.stored([0]).any()
+    with pytest.raises(ValueError, match="hold only zeros and ones"):
+        dataset.stored([row])
+
+
 def test_a_dark_batch_of_bright_images_is_taken(levels):
     array = levels.copy()
     array[0] %= 2

@@ -257,7 +257,7 @@ def test_a_damaged_curve_is_named(tmp_path, finished):
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match=r"cannot make the folder .*file.*\(it is a file\)"):
+    with pytest.raises(OSError, match=r"cannot write into .*file.*\(it is a file\)"):
         run(tmp_path / "file", 5)
 
 

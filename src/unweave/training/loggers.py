@@ -256,7 +256,15 @@ def open_loggers(folder: str | Path, *, resumed_at: int = 0) -> list[Logger]:
         chosen = check_loggers([name for name in names if name])
     except ValueError as error:
         raise ValueError(f"the environment variable {VARIABLE} names an {error}") from error
-    return [LOGGERS[name](Path(folder), resumed_at=resumed_at) for name in chosen]
+    opened: list[Logger] = []
+    try:
+        for name in chosen:
+            opened.append(LOGGERS[name](Path(folder), resumed_at=resumed_at))
+    except BaseException:
+        for logger in opened:
+            logger.close()
+        raise
+    return opened
 
 
 def _known_as(folder: Path, logger: str, new: Callable[[], str]) -> str:
