@@ -9,7 +9,7 @@ import unweave
 
 SOURCE = Path(unweave.__file__).parent
 LAYERS = [
-    {"_compiled", "_extras", "_figure", "_memory", "_parallel", "_random", "_tables"},
+    {"_compiled", "_extras", "_figure", "_files", "_memory", "_parallel", "_random", "_tables"},
     {"_check"},
     {"_factors"},
     {"datasets", "metrics", "geometry"},

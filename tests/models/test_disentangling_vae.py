@@ -130,9 +130,24 @@ def of_other_keys(folder):
     (folder / "specs.json").write_text("{}")
 
 
+def of_a_list(folder):
+    torch.save([torch.zeros(2)], folder / "model.pt")
+
+
+def of_numbers(folder):
+    torch.save({"encoder.conv1.weight": 3}, folder / "model.pt")
+
+
+def with_empty_specs(folder):
+    (folder / "specs.json").write_text("")
+
+
 @pytest.mark.parametrize(
     ("harm", "error", "message"),
     [
+        (of_a_list, ValueError, r"model.pt holds no state dict: save `model.state_dict\(\)`"),
+        (of_numbers, ValueError, "model.pt holds no state dict"),
+        (with_empty_specs, ValueError, "specs.json is empty"),
         (without_specs, FileNotFoundError, "has no specs.json"),
         (without_weights, FileNotFoundError, "has no model.pt"),
         (with_code, ValueError, "damaged, or holds more than weights"),

@@ -149,9 +149,9 @@ def test_encode_takes_what_datasets_return(rng):
     np.testing.assert_allclose(means, codes, atol=1e-5)
 
 
-def test_encode_refuses_floats_and_other_sizes():
+def test_encode_refuses_other_sizes():
     model = build_vae(Network(width=0.25), (64, 64, 1), seed=0)
-    with pytest.raises(ValueError, match="images must be uint8 of shape"):
-        model.encode(np.zeros((2, 64, 64, 1)))
-    with pytest.raises(ValueError, match="images must be uint8 of shape"):
+    with pytest.raises(
+        ValueError, match=r"must be of shape \(n, 64, 64, 1\).*not \(2, 32, 32, 1\)"
+    ):
         model.encode(np.zeros((2, 32, 32, 1), dtype=np.uint8))

@@ -293,6 +293,22 @@ class TestInfoGAN:
         torch.testing.assert_close(terms.adversary_loss, expected, atol=1e-4, rtol=1e-4)
         torch.testing.assert_close(terms.loss, generator + 3 * surprise, atol=1e-4, rtol=1e-4)
 
+    def test_the_penalty_is_at_random_places_between_data_and_made(self, gan, batch):
+        """The gradient of this critic at an image is the image, so that the place shows."""
+
+        class Critic(nn.Module):
+            def forward(self, images):
+                return 0.5 * (images**2).flatten(1).sum(dim=1, keepdim=True)
+
+        terms = InfoGAN()(gan, batch, Critic())
+        with torch.no_grad():
+            made = gan.decoder(batch.prior).sigmoid()
+            share = torch.distributions.Normal(0, 1).cdf(batch.noise[:, 0])[:, None, None, None]
+            places = share * made + (1 - share) * batch.images
+            penalty = ((places.flatten(1).norm(dim=1) - 1) ** 2).mean()
+            expected = Critic()(made).mean() - Critic()(batch.images).mean() + 10 * penalty
+        torch.testing.assert_close(terms.adversary_loss, expected, rtol=1e-4, atol=1e-4)
+
     def test_information_is_that_of_a_known_channel(self):
         """A code read through noise of variance s² from a decoder that shows it."""
         objective, deviation = InfoGAN(), 0.1

@@ -1,6 +1,6 @@
 import pytest
 
-from unweave.studies import load_study, shipped_studies
+from unweave.studies import load_study, open_study, shipped_studies
 
 
 @pytest.mark.parametrize("name", shipped_studies())
@@ -44,12 +44,79 @@ def test_a_runs_key_is_its_description(tiny_file):
         ("[10, 20, 30]", "[0]", "'steps'.*greater than or equal to 1.*it is 0"),
         ("seeds = [0, 1]", "seeds = [-1]", "'seed'.*greater than or equal to 0.*it is -1"),
         ("batch_size = 8", "accelerator = 'gpu'", "'accelerator' in training: .*'cpu'"),
+        ("rows = 400", "metrics = []", "metrics are empty: name at least one, as mig"),
     ],
 )
 def test_a_wrong_file_is_refused_by_name(tiny_file, old, new, message):
     tiny_file.write_text(tiny_file.read_text().replace(old, new, 1))
     with pytest.raises(ValueError, match=message):
         load_study(tiny_file)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("seeds", "seed", "unknown key 'seed' in cells.0 (did you mean 'seeds'?)"),
+        ("milestones", "milestone", "unknown key 'milestone' in cells.0 (did you mean "
+         "'milestones'?)"),
+        ("objectives", "objective", "unknown key 'objective' in cells.0 (did you mean "
+         "'objectives'?)"),
+        ("beta = 4", "beat = 4", "unknown key 'beat' in cells.0.objectives.1.beta_vae (did "
+         "you mean 'beta'?)"),
+        ("[[cells]]", "[[cell]]", "unknown key 'cell' (did you mean 'cells'?)"),
+        ("[0, 1]", "[]", "'seeds' in cells.0: tuple should have at least 1 item after "
+         "validation, not 0 (it is [])"),
+    ],
+)  # fmt: skip
+def test_a_misspelt_key_is_told_alone(tiny_file, old, new, sentence):
+    """Not what follows from it: that cells are then empty, or that the right key is missing."""
+    tiny_file.write_text(tiny_file.read_text().replace(old, new, 1))
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole sentence is compared
+        load_study(tiny_file)
+    assert str(caught.value) == f"{tiny_file}: {sentence}"
+
+
+def test_two_misspelt_keys_are_told_both(tiny_file):
+    text = tiny_file.read_text().replace("seeds", "seed").replace("width", "widht")
+    tiny_file.write_text(text)
+    with pytest.raises(ValueError, match=r"unknown key 'widht' in network .*; unknown key 'seed'"):
+        load_study(tiny_file)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-8"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_a_byte_order_mark_and_lines_of_windows_are_read(tiny_file, encoding, newline):
+    expected = load_study(tiny_file)
+    text = tiny_file.read_text().replace("\n", newline)
+    tiny_file.write_bytes(text.encode(encoding))
+    assert load_study(tiny_file) == expected
+
+
+@pytest.mark.parametrize(
+    ("encoding", "message"),
+    [
+        ("latin-1", r"is not UTF-8 \(byte 0xc9 in line 3\): save it as UTF-8"),
+        ("cp1252", r"is not UTF-8 \(byte 0xc9 in line 3\)"),
+        ("utf-16", "is UTF-16: save it as UTF-8"),
+        ("utf-16-le", "is UTF-16 or not text"),
+        ("utf-32", "is UTF-32"),
+    ],
+)
+def test_other_encodings_are_refused_by_name(tiny_file, encoding, message):
+    text = tiny_file.read_text().replace("A tiny study", "Étude")
+    tiny_file.write_bytes(text.encode(encoding))
+    with pytest.raises(ValueError, match=message) as caught:
+        load_study(tiny_file)
+    assert str(tiny_file) in str(caught.value)
+    tiny_file.write_bytes(text.encode("utf-8"))
+    assert load_study(tiny_file).title == "Étude"
+
+
+@pytest.mark.parametrize("content", ["", '{"name": "ti', "3"])
+def test_a_damaged_study_json_is_named(tmp_path, content):
+    (tmp_path / "study.json").write_text(content)
+    with pytest.raises(ValueError, match="study.json"):
+        open_study(tmp_path)
 
 
 def test_an_unknown_study_is_refused_with_the_nearest():

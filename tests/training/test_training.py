@@ -187,12 +187,19 @@ def test_the_shipped_large_study_is_the_preset():
     assert len(study.runs()) == 1800
 
 
-def test_the_same_seed_gives_the_same_bits_and_another_seed_others():
-    first, second, other = (
-        weights(run(config=CONFIG.model_copy(update={"seed": s}))) for s in (1, 1, 2)
+@pytest.mark.parametrize("images", [1, 50])
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others(images):
+    """All start from the same weights; with one image the rows of all batches are the same too."""
+    data = np.full((images, 64, 64, 1), 255, dtype=np.uint8)
+    data[:, :20] = 0
+    config = CONFIG.model_copy(update={"steps": 3, "milestones": ()})
+    first, second, other, far = (
+        weights(train(model(), VAE(), data, config.model_copy(update={"seed": s})))
+        for s in (1, 1, 2, 2**24 + 1)
     )
     assert torch.equal(first, second)
     assert not torch.equal(first, other)
+    assert not torch.equal(first, far)
 
 
 def test_training_lowers_the_loss():
@@ -256,6 +263,39 @@ def test_a_diverged_run_stops_and_keeps_the_last_good_checkpoint(tmp_path):
         "step-00000025",
         "step-00000030",
     ]
+
+
+def test_a_weight_that_is_not_finite_stops_training_though_the_loss_is(tmp_path):
+    """The log variance has no part in an autoencoder's loss."""
+    vae = model()
+
+    def spoil(step):
+        if step == 31:
+            with torch.no_grad():
+                vae.encoder[-1].bias[-1] = math.nan
+
+    with pytest.raises(DivergedError, match="diverged: a weight was not finite by step 40.*00030"):
+        train(vae, AE(), DSprites(), CONFIG, folder=tmp_path, at_step=spoil)
+
+
+def test_a_folder_without_state_is_no_checkpoint(tmp_path):
+    write_run(model(), tmp_path, {})
+    (tmp_path / "checkpoints/step-00000000/state.json").unlink()
+    with pytest.raises(ValueError, match="is no checkpoint: it has no state.json"):
+        load_model(tmp_path)
+
+
+def test_a_device_that_is_not_there_is_named():
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(ValueError, match="accelerator cuda: torch finds no CUDA device"):
+        run(config=CONFIG.model_copy(update={"accelerator": "cuda"}))
+
+
+def test_loggers_that_the_environment_misspells_are_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("UNWEAVE_LOGGERS", "tensorbord")
+    with pytest.raises(ValueError, match="UNWEAVE_LOGGERS names an unknown logger 'tensorbord'"):
+        run(tmp_path)
 
 
 def test_a_checkpoint_of_another_version_is_refused(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from pathlib import Path
@@ -142,8 +143,8 @@ def _content(model: Any, error: Any, seconds: float) -> dict[str, Any]:
         "confidence": model.confidence_,
         "dimension": {
             "used": model.n_dims_,
-            "estimate": None if np.isnan(model.dimension_) else model.dimension_,
-            "standard_error": None if np.isnan(model.dimension_) else model.dimension_error_,
+            "estimate": None if math.isnan(model.dimension_) else model.dimension_,
+            "standard_error": None if math.isnan(model.dimension_) else model.dimension_error_,
         },
         "angle_error": error
         and {

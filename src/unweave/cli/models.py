@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
+from unweave._files import read_json
 from unweave.cli.console import patience, print_line
 from unweave.cli.options import Flag, Seed, Step
 
@@ -41,7 +41,7 @@ def show(
     from unweave.training import load_model
 
     model = load_model(run, step=step)
-    config = json.loads((run / "config.json").read_text(encoding="utf-8"))
+    config = read_json(run / "config.json")
     images = load(dataset or config.get("dataset") or "dsprites")
     if images.image_shape != model.image_shape:
         raise ValueError(
@@ -86,10 +86,10 @@ def export(
     if out.exists() and any(out.iterdir()) and not force:
         raise ValueError(f"{out} is not empty: choose another folder, or give --force")
     result = run / "result.json"
-    told = json.loads(result.read_text(encoding="utf-8")) if result.exists() else None
+    told = read_json(result) if result.exists() else None
     if told is not None and step is not None:
         told["milestones"] = {k: v for k, v in told["milestones"].items() if int(k) == step}
-    config = json.loads((run / "config.json").read_text(encoding="utf-8"))
+    config = read_json(run / "config.json")
     about = {"result": told, "imported": config.get("imported")}
     model.save_pretrained(out, model_card_kwargs=about)  # type: ignore[operator]
     if onnx:

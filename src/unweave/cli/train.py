@@ -35,7 +35,9 @@ def train(
     out: Path | None = None,
     **options: str,
 ) -> None:
-    """Train one model, score it at its milestones, and write its codes. Go on where it was cut off.
+    """Train one model, score it at its milestones, and write its codes.
+
+    A run that was interrupted resumes. A finished run continues if more steps are asked for.
 
     Parameters
     ----------
@@ -44,13 +46,13 @@ def train(
     preset
         Network, steps, batch and learning rate of a published study, where they are not given.
     steps
-        Training steps; by default 20,000.
+        Training steps in all; by default 20,000.
     seed
-        Of weights, batches and noise.
+        Seed of weights, batches and noise.
     network
         Encoder and decoder; by default burgess.
     decoder
-        The encoder turned round, or a spatial broadcast decoder.
+        The mirrored encoder, or a spatial broadcast decoder.
     width
         Factor on the network's channel counts.
     depth
@@ -62,15 +64,15 @@ def train(
     batch_size
         Images in a step; by default 64.
     learning_rate
-        Of Adam; by default 0.0005.
+        Learning rate of Adam; by default 0.0005.
     milestones
         Steps at which to keep and score the model, besides the last.
     dataset
-        Which data.
+        Dataset to train on.
     accelerator
-        Which device.
+        Device to train on.
     log
-        Who shows learning curves and scores while they grow; by default tensorboard.
+        Services that show learning curves and scores during training; by default tensorboard.
     out
         Folder of the run; by default one in ./runs named after its description.
     options
@@ -87,10 +89,15 @@ def train(
     from unweave.studies.study import Evaluation, RunDescription
     from unweave.studies.training_run import TrainingRun
     from unweave.training import TrainingConfig, load_model
+    from unweave.training.device import check_accelerator
     from unweave.training.presets import PRESETS
 
     keep_freed_memory()
     set_loggers(log)
+    try:
+        check_accelerator(accelerator)
+    except ValueError as error:
+        raise ValueError(f"--{error}") from error
     check_choice("objective", objective, OBJECTIVES)
     published = PRESETS[preset] if preset else None
     asked = {"steps": steps, "batch_size": batch_size, "learning_rate": learning_rate}
@@ -128,15 +135,17 @@ def train(
     images = load(dataset)
     folder = out or Path("runs") / f"{objective}-{description.key}"
     run = TrainingRun(description, folder)
-    if run.is_finished and run.result()["description"] != _described(run, images.image_shape):
-        raise ValueError(f"{folder} holds another finished run: choose another with --out")
     n_steps = description.training.steps
-    with progress_bar() as report:
-        run.execute(lambda step: report("training", step, n_steps))
-    rows = images.sample_indices(description.evaluation.rows, seed=description.evaluation.seed)
-    with patience("encoding"):
-        codes = load_model(folder).encode(images.images(rows))
-    save_codes(folder / "codes.npz", codes, images, rows)
+    try:
+        run.check()
+        with progress_bar() as report:
+            run.execute(lambda step: report("training", step, n_steps))
+        rows = images.sample_indices(description.evaluation.rows, seed=description.evaluation.seed)
+        with patience("encoding"):
+            codes = load_model(folder, step=n_steps).encode(images.images(rows))
+        save_codes(folder / "codes.npz", codes, images, rows)
+    except OSError as error:
+        raise OSError(f"--out {folder}: {error.strerror or error}") from error
     _print_scores(run.result()["milestones"])
     console.print(
         f"model, curves and codes: {folder}", markup=False, highlight=False, soft_wrap=True
@@ -187,10 +196,6 @@ def _published_options(preset: Any, objective: str) -> dict[str, Any]:
     default = OBJECTIVES[objective](name=objective).strength
     nearest = next((o for o in tried if o.strength == default), tried[2])
     return nearest.model_dump()
-
-
-def _described(run: Any, image_shape: tuple[int, ...]) -> dict[str, Any]:
-    return {**run.description.model_dump(mode="json"), "image_shape": list(image_shape)}
 
 
 def _options_sentence(error: Any, objective: str) -> str:

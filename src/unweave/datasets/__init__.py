@@ -1,6 +1,7 @@
 """Datasets whose factors of variation are known."""
 
 from unweave._check import check_choice
+from unweave.datasets.arrays import ArrayDataset, as_image_dataset
 from unweave.datasets.dataset import FactorDataset, ImageDataset
 from unweave.datasets.dsprites import DSprites
 from unweave.datasets.factors import Factor, FactorSpace
@@ -12,6 +13,7 @@ from unweave.datasets.torus import Torus
 
 __all__ = [
     "DATASETS",
+    "ArrayDataset",
     "CyclicShift",
     "DSprites",
     "Factor",
@@ -25,6 +27,7 @@ __all__ = [
     "Symmetry",
     "Torus",
     "Translation",
+    "as_image_dataset",
     "load",
 ]
 

@@ -33,7 +33,7 @@ def cache_folder() -> Path:
     return folder
 
 
-def writable_folder(folder: Path) -> Path:
+def writable_folder(folder: str | Path) -> Path:
     """The folder, made if it is not there, once a file could be written into it.
 
     Raises
@@ -41,6 +41,7 @@ def writable_folder(folder: Path) -> Path:
     OSError
         If it cannot be made or written, with its name and what to do.
     """
+    folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
@@ -50,7 +51,7 @@ def writable_folder(folder: Path) -> Path:
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def written_whole(path: str | Path) -> Iterator[Path]:
     """A temporary name beside ``path``; it takes the name ``path`` only if nothing was raised.
 
     Raises
@@ -58,6 +59,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     OSError
         If the folder cannot be made or written, or the file, with its name.
     """
+    path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".part")
@@ -84,4 +86,5 @@ def _cannot_write(folder: Path, error: OSError) -> OSError:
         if folder.absolute().is_relative_to(Path(cache).absolute())
         else "choose another folder"
     )
-    return type(error)(error.errno, f"cannot write into {folder} ({error.strerror}): {remedy}")
+    reason = "it is a file" if folder.is_file() else error.strerror
+    return type(error)(error.errno, f"cannot write into {folder} ({reason}): {remedy}")

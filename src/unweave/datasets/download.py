@@ -17,7 +17,7 @@ __all__ = ["download", "file_hash"]
 _CHUNK = 1 << 20
 
 
-def file_hash(path: Path, algorithm: str = "sha256") -> str:
+def file_hash(path: str | Path, algorithm: str = "sha256") -> str:
     """Hexadecimal hash of a file's content."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
@@ -25,7 +25,7 @@ def file_hash(path: Path, algorithm: str = "sha256") -> str:
 
 def download(
     url: str,
-    path: Path,
+    path: str | Path,
     *,
     known_hash: str,
     progress: Callable[[int, int | None], None] | None = None,
@@ -55,6 +55,7 @@ def download(
     ValueError
         If the whole file has another hash; the file is removed.
     """
+    path = Path(path)
     algorithm, _, expected = known_hash.partition(":")
     if path.exists() and file_hash(path, algorithm) == expected:
         return path

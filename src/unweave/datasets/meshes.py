@@ -47,7 +47,7 @@ def pointer() -> Mesh:
     return Mesh("pointer", vertices, faces)
 
 
-def load_mesh(file: Path) -> Mesh:
+def load_mesh(file: str | Path) -> Mesh:
     """A mesh from a PLY, OBJ or STL file, by trimesh.
 
     Raises
@@ -57,6 +57,7 @@ def load_mesh(file: Path) -> Mesh:
     ImportError
         If trimesh is not installed.
     """
+    file = Path(file)
     if not file.is_file():
         raise FileNotFoundError(f"there is no mesh at {file}")
     trimesh = imported("trimesh", needed_by="reading a mesh", extra="render")

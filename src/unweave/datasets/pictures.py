@@ -50,7 +50,7 @@ def object_traversals(dataset: Objects3D, *, n_steps: int = 10) -> np.ndarray:
     return grid.transpose(0, 2, 1, 3, 4).reshape(-1, n_steps * side, 1)
 
 
-def save_png(picture: np.ndarray, path: Path) -> None:
+def save_png(picture: np.ndarray, path: str | Path) -> None:
     """Write a picture (height, width, channels) uint8 as PNG."""
     from PIL import Image
 

@@ -53,9 +53,9 @@ class Card:
         kept = {"name": self.name, "sha256": self.sha256, "layer": self.layer, "pool": self.pool}
         return {**kept, "preprocessing": settings}
 
-    def loaded_from(self, file: Path, sha256: str) -> Card:
+    def loaded_from(self, file: str | Path, sha256: str) -> Card:
         """The same with its weights from a file."""
-        return replace(self, weights=file.name, sha256=sha256)
+        return replace(self, weights=Path(file).name, sha256=sha256)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain numbers, lists and dicts, for JSON."""

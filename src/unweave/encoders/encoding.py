@@ -41,7 +41,7 @@ def encode_rows(
     *,
     unscaled: bool = False,
     batch_size: int = 64,
-    folder: Path | None = None,
+    folder: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
     """Codes (n, latents) float32 of the rows, as a memory map of a file in the cache.
@@ -75,7 +75,8 @@ def encode_rows(
     batch_size = check_positive("batch_size", batch_size)
     what = _description(encoder, dataset, rows, unscaled)
     key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
-    home = writable_folder((folder or cache_folder() / "encodings") / key)
+    kept = cache_folder() / "encodings" if folder is None else Path(folder)
+    home = writable_folder(kept / key)
     whole, part = home / "codes.npy", home / "codes.part.npy"
     with FileLock(home / ".lock"):
         if not whole.exists():
@@ -89,7 +90,9 @@ def encode_rows(
     return np.load(whole, mmap_mode="r")
 
 
-def save_codes(file: Path, codes: np.ndarray, dataset: FactorDataset, rows: np.ndarray) -> None:
+def save_codes(
+    file: str | Path, codes: np.ndarray, dataset: FactorDataset, rows: np.ndarray
+) -> None:
     """Write an .npz that `unweave score` reads, whole or not at all.
 
     Raises

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from unweave.datasets.pixels import as_array, to_uint8
+
 __all__ = ["Preprocessing", "checked_images"]
 
 RGB = 3
@@ -70,7 +72,8 @@ def checked_images(images: object, *, unscaled: bool = False) -> np.ndarray:
     Parameters
     ----------
     images
-        uint8 in [0, 255], bool, or floats in [0, 1]; images without a channel axis are taken to be
+        uint8, bool, uint16 or floats in [0, 1], converted by the rule of
+        :class:`~unweave.datasets.pixels.PixelScale`; images without a channel axis are taken to be
         of one channel.
     unscaled
         Take uint8 images of zeros and ones for what they are, levels 0 and 1 of 255: almost black.
@@ -80,28 +83,13 @@ def checked_images(images: object, *, unscaled: bool = False) -> np.ndarray:
     ValueError
         If they are none of these; or uint8 of zeros and ones alone, unless ``unscaled``.
     """
-    array = np.asarray(images)
+    array = as_array(images, "images")
+    shape = array.shape
     if array.ndim == RGB:
         array = array[..., None]
     if array.ndim != 4 or 0 in array.shape:
         raise ValueError(
             f"images must be of shape (n, height, width, channels) and not empty, not of shape "
-            f"{np.asarray(images).shape}"
+            f"{shape}"
         )
-    if array.dtype == bool:
-        return array.astype(np.uint8) * np.uint8(255)
-    if array.dtype.kind == "f":
-        if not (array.min() >= 0 and array.max() <= 1):
-            raise ValueError(
-                f"images of floating-point numbers must lie in [0, 1], but run from "
-                f"{array.min():g} to {array.max():g}: divide them by 255, or give uint8"
-            )
-        return np.rint(array * 255).astype(np.uint8)
-    if array.dtype != np.uint8:
-        raise ValueError(f"images must be uint8, bool, or floats in [0, 1], not {array.dtype}")
-    if array.max() == 1 and not unscaled:
-        raise ValueError(
-            "images are uint8 of zeros and ones, which is almost black where white is 255: "
-            "multiply them by 255, or give them as bool"
-        )
-    return array
+    return to_uint8(array, unscaled=unscaled)

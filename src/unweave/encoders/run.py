@@ -47,4 +47,4 @@ class RunEncoder(Encoder):
 
     def encode(self, images: object, *, unscaled: bool = False) -> np.ndarray:
         """Posterior means (n, latents) float32."""
-        return self.model.encode(checked_images(images, unscaled=unscaled))
+        return self.model.encode(checked_images(images, unscaled=unscaled), unscaled=unscaled)

@@ -49,7 +49,7 @@ def find_weights(
     name: str,
     source: Source,
     *,
-    weights: Path | None = None,
+    weights: str | Path | None = None,
     download: bool = False,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> Path:
@@ -78,6 +78,7 @@ def find_weights(
         If a download fails.
     """
     if weights is not None:
+        weights = Path(weights)
         if not weights.is_file():
             raise FileNotFoundError(f"{name}: there is no file of weights at {weights}")
         return weights
@@ -98,7 +99,7 @@ def find_weights(
     return _from_hub(name, source)
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
+def read_weights(path: str | Path) -> dict[str, Tensor]:
     """The tensors of a file: safetensors, TorchScript (as OpenAI ships CLIP), or of torch.save.
 
     Pickles are read with ``weights_only``: no code in them is run.
@@ -108,6 +109,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     ValueError
         If it is none of these, or holds more than tensors.
     """
+    path = Path(path)
     if path.suffix == ".safetensors":
         from safetensors import SafetensorError
         from safetensors.torch import load_file
@@ -134,7 +136,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def load_strictly(
-    module: nn.Module, tensors: Mapping[str, Tensor], *, name: str, file: Path
+    module: nn.Module, tensors: Mapping[str, Tensor], *, name: str, file: str | Path
 ) -> None:
     """Set all parameters and buffers of ``module``, none missing and none left over.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from unweave._files import read_json
 from unweave.models.networks import Network
 from unweave.models.vae import VAE, build_vae
 
@@ -21,7 +21,7 @@ _DECODER = ("lin1", "lin2", "lin3", "convT_64", "convT1", "convT2", "convT3")
 _KNOWN_SIDES = (32, 64)
 
 
-def read_disentangling_vae(folder: Path) -> tuple[VAE, dict[str, Any]]:
+def read_disentangling_vae(folder: str | Path) -> tuple[VAE, dict[str, Any]]:
     """The model of a folder with ``model.pt`` and ``specs.json``, and what the latter says.
 
     Both sides have the network of Burgess et al. Theirs gives mean and log variance of each latent
@@ -35,6 +35,7 @@ def read_disentangling_vae(folder: Path) -> tuple[VAE, dict[str, Any]]:
     ValueError
         If one is damaged, or the model has another layout.
     """
+    folder = Path(folder)
     specs = _read_specs(folder / "specs.json")
     weights = _read_weights(folder / "model.pt")
     channels, height, width = specs["img_size"]
@@ -72,10 +73,7 @@ def _read_specs(file: Path) -> dict[str, Any]:
         raise FileNotFoundError(
             f"{file.parent} holds no model of disentangling-vae: it has no specs.json"
         )
-    try:
-        specs = json.loads(file.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{file} is damaged ({error})") from error
+    specs = read_json(file)
     missing = {"img_size", "latent_dim", "model_type"} - set(specs)
     if missing:
         raise ValueError(f"{file} does not say {', '.join(sorted(missing))}")

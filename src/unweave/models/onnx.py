@@ -31,7 +31,7 @@ class _Encoder(nn.Module):
         return posterior.mean, posterior.log_variance
 
 
-def export_encoder(model: VAE, file: Path) -> None:
+def export_encoder(model: VAE, file: str | Path) -> None:
     """Write the encoder as ONNX, whole or not at all.
 
     Its input ``images`` is float32 (n, channels, height, width) in [0, 1], of any n; its outputs

@@ -9,22 +9,33 @@ from typing import TYPE_CHECKING, Any
 from huggingface_hub import ModelCard, ModelCardData, hf_hub_download
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 import unweave
+from unweave._files import DamagedFileError, read_json
 from unweave.datasets.cache import written_whole
 from unweave.models.networks import count_parameters
 
 if TYPE_CHECKING:
     from unweave.models.vae import VAE
 
-__all__ = ["CONFIG", "WEIGHTS", "card", "load_weights", "local_folder", "read_config", "save"]
+__all__ = [
+    "CONFIG",
+    "WEIGHTS",
+    "card",
+    "load_weights",
+    "local_folder",
+    "read_config",
+    "read_tensors",
+    "save",
+    "set_weights",
+]
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 FORMAT = 1
 
 
-def save(model: VAE, folder: Path) -> None:
+def save(model: VAE, folder: str | Path) -> None:
     """Write configuration and weights.
 
     Raises
@@ -48,7 +59,7 @@ def save(model: VAE, folder: Path) -> None:
         (WEIGHTS, lambda path: save_file(tensors, path, metadata={"format": "pt"})),
         (CONFIG, lambda path: path.write_text(json.dumps(config, indent=1), encoding="utf-8")),
     ):
-        with written_whole(folder / name) as temporary:
+        with written_whole(Path(folder) / name) as temporary:
             write(temporary)
 
 
@@ -62,7 +73,7 @@ def local_folder(model_id: str, **options: Any) -> Path:
     return Path(hf_hub_download(model_id, CONFIG, **chosen)).parent
 
 
-def read_config(folder: Path) -> dict[str, Any]:
+def read_config(folder: str | Path) -> dict[str, Any]:
     """The configuration that :func:`save` wrote.
 
     Raises
@@ -72,13 +83,10 @@ def read_config(folder: Path) -> dict[str, Any]:
     ValueError
         If it is of a newer version, or of something else.
     """
-    file = folder / CONFIG
+    file = Path(folder) / CONFIG
     if not file.exists():
         raise FileNotFoundError(f"{folder} holds no model: it has no {CONFIG}")
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{file} is damaged ({error})") from error
+    config = read_json(file)
     if not {"format", "network", "image_shape"} <= set(config):
         raise ValueError(f"{file} was not written by unweave: it names no format and no network")
     if config["format"] != FORMAT:
@@ -90,7 +98,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def load_weights(model: nn.Module, file: Path) -> None:
+def load_weights(model: nn.Module, file: str | Path) -> None:
     """Set every weight of a model from a safetensors file.
 
     Raises
@@ -100,12 +108,35 @@ def load_weights(model: nn.Module, file: Path) -> None:
     ValueError
         If it is damaged, or of another network.
     """
-    if not file.exists():
+    set_weights(model, read_tensors(file), file)
+
+
+def read_tensors(file: str | Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no file.
+    DamagedFileError
+        If it is damaged.
+    """
+    if not Path(file).exists():
         raise FileNotFoundError(f"there are no weights at {file}")
     try:
-        tensors = load_file(file)
+        return load_file(file)
     except SafetensorError as error:
-        raise ValueError(f"{file} is damaged or no safetensors file ({error})") from error
+        raise DamagedFileError(f"{file} is damaged or no safetensors file ({error})") from error
+
+
+def set_weights(model: nn.Module, tensors: dict[str, Tensor], file: str | Path) -> None:
+    """Set every weight of a model from the tensors of a file.
+
+    Raises
+    ------
+    ValueError
+        If they are of another network.
+    """
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:

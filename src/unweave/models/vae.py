@@ -12,6 +12,7 @@ from huggingface_hub import ModelCard, ModelHubMixin
 from torch import Tensor, nn
 
 from unweave._random import Stream, torch_seeded
+from unweave.datasets.pixels import as_array, check_shape, to_uint8
 from unweave.models import pretrained
 from unweave.models.likelihoods import pixel_means
 from unweave.models.networks import (
@@ -131,37 +132,47 @@ class VAE(nn.Module, ModelHubMixin, library_name="unweave"):  # type: ignore[cal
             pieces.append(np.rint(255 * pixels).astype(np.uint8))
         return np.concatenate(pieces)
 
-    def encode(self, images: np.ndarray, *, batch_size: int = 512) -> np.ndarray:
-        """Posterior means (n, latents) float32 of uint8 images (n, height, width, channels).
+    def encode(
+        self, images: np.ndarray, *, batch_size: int = 512, unscaled: bool = False
+    ) -> np.ndarray:
+        """Posterior means (n, latents) float32 of images (n, height, width, channels).
+
+        Parameters
+        ----------
+        images
+            uint8, or converted to it by the rule of
+            :class:`~unweave.datasets.pixels.PixelScale`: bool, floats in [0, 1] or uint16.
+        batch_size
+            Images that pass through the network at once.
+        unscaled
+            Take uint8 images of zeros and ones for almost black, instead of refusing them.
 
         Raises
         ------
         ValueError
-            If the images are not uint8 of the model's shape.
+            If the images are of another shape than the model's, or cannot be converted.
         """
-        return np.concatenate(
-            [self._posterior_of(images[i : i + batch_size])[0] for i in _starts(images, batch_size)]
-        )
+        return self.encode_posterior(images, batch_size=batch_size, unscaled=unscaled)[0]
 
     def encode_posterior(
-        self, images: np.ndarray, *, batch_size: int = 512
+        self, images: np.ndarray, *, batch_size: int = 512, unscaled: bool = False
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Posterior means and log variances, (n, latents) float32 each, of uint8 images."""
+        """Posterior means and log variances, (n, latents) float32 each, of images.
+
+        Parameters and errors are those of :meth:`encode`.
+        """
+        array = as_array(images, "images")
+        check_shape(array.shape, self.image_shape, "images")
+        levels = to_uint8(array, unscaled=unscaled)
         pieces = [
-            self._posterior_of(images[i : i + batch_size]) for i in _starts(images, batch_size)
+            self._posterior_of(levels[i : i + batch_size]) for i in _starts(levels, batch_size)
         ]
         return np.concatenate([p[0] for p in pieces]), np.concatenate([p[1] for p in pieces])
 
     @torch.no_grad()
-    def _posterior_of(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        images = np.asarray(images)
-        if images.dtype != np.uint8 or images.shape[1:] != self.image_shape:
-            raise ValueError(
-                f"images must be uint8 of shape (n, {', '.join(map(str, self.image_shape))}), not "
-                f"{images.dtype} of shape {images.shape}{_colours(images, self.image_shape[2])}"
-            )
+    def _posterior_of(self, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         device = next(self.parameters()).device
-        batch = torch.from_numpy(np.ascontiguousarray(images)).to(device)
+        batch = torch.from_numpy(np.require(levels, requirements=["C", "W"])).to(device)
         mean, log_variance = self.posterior(batch.permute(0, 3, 1, 2).float() / 255)
         return mean.float().cpu().numpy(), log_variance.float().cpu().numpy()
 
@@ -212,12 +223,3 @@ def build_vae(network: Network, image_shape: ImageShape, *, seed: int) -> VAE:
 
 def _starts(images: np.ndarray, batch_size: int) -> range:
     return range(0, max(1, len(images)), batch_size)
-
-
-def _colours(images: np.ndarray, channels: int) -> str:
-    """What to do where only the colours are wrong."""
-    if images.ndim != 4 or images.shape[3] == channels or {images.shape[3], channels} != {1, 3}:
-        return ""
-    if channels == 3:
-        return ": for grayscale images in colour, repeat them: numpy.repeat(images, 3, axis=3)"
-    return ": for colour images in grayscale, take their mean over channels, rounded"

@@ -27,7 +27,7 @@ from unweave.studies.table import build_table
 __all__ = ["encoders_page"]
 
 
-def encoders_page(study: EncoderStudy, folder: Path) -> str:
+def encoders_page(study: EncoderStudy, folder: str | Path) -> str:
     """The page of the finished runs in a study's folder."""
     results = [run.result() for run in study_runs(study, folder) if run.is_finished]
     table = build_table(study, folder).with_columns(

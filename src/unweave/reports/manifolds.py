@@ -22,7 +22,7 @@ _CELL = ("product", "noise", "points", "settings")
 _GOOD = 0.5  # of chance: an error that is far below it
 
 
-def manifolds_page(study: ManifoldStudy, folder: Path) -> str:
+def manifolds_page(study: ManifoldStudy, folder: str | Path) -> str:
     """The page of the finished runs in a study's folder."""
     table = build_table(study, folder)
     cells = [_cell(rows) for _, rows in table.group_by(*_CELL, maintain_order=True)]

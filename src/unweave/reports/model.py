@@ -46,9 +46,10 @@ def model_pictures(found: Mapping[str, np.ndarray], space: FactorSpace, tag: str
 
 
 def write_model_page(
-    model: VAE, dataset: FactorDataset, folder: Path, *, title: str, seed: int = 0
+    model: VAE, dataset: FactorDataset, folder: str | Path, *, title: str, seed: int = 0
 ) -> Path:
     """Write ``index.html`` and its pictures as PNG and GIF into ``folder``; return the page."""
+    folder = Path(folder)
     found = pictures(model, dataset, seed=seed)
     network = model.network
     kind = f"{network.name} network, width {network.width:g}" if network else "its own network"

@@ -22,7 +22,7 @@ _GOOD = 0.5  # of chance: an error that is clearly below it
 _SHOWN = 8
 
 
-def objects_page(study: ObjectStudy, folder: Path) -> str:
+def objects_page(study: ObjectStudy, folder: str | Path) -> str:
     """The page of the finished runs in a study's folder."""
     table = build_table(study, folder)
     groups = table.group_by("representation", "tangents", maintain_order=True)

@@ -18,7 +18,7 @@ from unweave.studies.objects import ObjectStudy
 __all__ = ["write_report"]
 
 
-def write_report(study: AnyStudy, folder: Path) -> Path:
+def write_report(study: AnyStudy, folder: str | Path) -> Path:
     """Write ``report.html`` from the finished runs in a study's folder and return its path.
 
     Raises
@@ -36,7 +36,7 @@ def write_report(study: AnyStudy, folder: Path) -> Path:
         page = encoders_page(study, folder)
     else:
         page = training_page(study, folder)
-    path = folder / "report.html"
+    path = Path(folder) / "report.html"
     with written_whole(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
     return path

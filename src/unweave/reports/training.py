@@ -39,7 +39,7 @@ _MOST_ROWS = 3_000  # in the page; the table holds all
 _MOST_CURVES = 60
 
 
-def training_page(study: Study, folder: Path) -> str:
+def training_page(study: Study, folder: str | Path) -> str:
     """The page of the finished runs in a study's folder."""
     table = label_objectives(build_table(study, folder))
     runs = [run for run in study_runs(study, folder) if run.is_finished]

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from unweave.studies.description import Frozen
 
@@ -51,7 +51,14 @@ class Range(Frozen):
         return min(max(round(value), round(self.low)), round(self.high)) if self.whole else value
 
 
-Axis = Range | Annotated[tuple[Any, ...], Field(min_length=1)]
+def _kind(axis: object) -> str:
+    return "range" if isinstance(axis, Range | Mapping) else "values"
+
+
+Axis = Annotated[
+    Annotated[Range, Tag("range")] | Annotated[tuple[Any, ...], Field(min_length=1), Tag("values")],
+    Discriminator(_kind),
+]
 """Values one by one, or a range."""
 
 

@@ -54,7 +54,7 @@ class Description(Frozen, ABC):
         return False
 
     @abstractmethod
-    def run(self, folder: Path) -> Run:
+    def run(self, folder: str | Path) -> Run:
         """The run that it describes, in a folder."""
 
 

@@ -133,7 +133,7 @@ class EncoderDescription(Description):
         """How many rows are encoded."""
         return protocol.n_rows if protocol.first else self.reading.rows
 
-    def run(self, folder: Path) -> EncoderRun:
+    def run(self, folder: str | Path) -> EncoderRun:
         """The run that it describes, in a folder."""
         return EncoderRun(self, folder)
 

@@ -27,14 +27,14 @@ Progress = Callable[[str, int, int], None]
 """Told what is going on, the units of it that are done, and the units in all."""
 
 
-def study_runs(study: AnyStudy, folder: Path) -> list[Run]:
+def study_runs(study: AnyStudy, folder: str | Path) -> list[Run]:
     """The runs of a study whose results are kept in ``folder``."""
-    return [d.run(folder / "runs" / d.key) for d in study.runs()]
+    return [d.run(Path(folder) / "runs" / d.key) for d in study.runs()]
 
 
 def run_study(
     study: AnyStudy,
-    folder: Path,
+    folder: str | Path,
     *,
     workers: int | None = None,
     progress: Progress | None = None,
@@ -62,6 +62,7 @@ def run_study(
     OSError
         If the folder cannot be written, or the Ray cluster does not answer.
     """
+    folder = Path(folder)
     try:
         (folder / "runs").mkdir(parents=True, exist_ok=True)
         write_study(study, folder)

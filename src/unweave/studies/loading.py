@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 import unweave
 from unweave._check import suggestion
+from unweave._files import read_json, read_text
 from unweave.models import Network
 from unweave.models.objectives import OBJECTIVES
 from unweave.studies.encoders import EncoderChoice, EncoderStudy, Reading, Trained
@@ -48,7 +49,7 @@ def validated(content: dict[str, Any]) -> AnyStudy:
     return kind.model_validate(content)
 
 
-def open_study(folder: Path) -> AnyStudy:
+def open_study(folder: str | Path) -> AnyStudy:
     """The study whose results are kept in ``folder``.
 
     Raises
@@ -56,15 +57,16 @@ def open_study(folder: Path) -> AnyStudy:
     FileNotFoundError
         If the folder holds no study.
     ValueError
-        If another version of this library made it, and it cannot be read.
+        If ``study.json`` is damaged, or another version of this library made it, and it cannot be
+        read.
     """
-    file = folder / "study.json"
+    file = Path(folder) / "study.json"
     if not file.exists():
         raise FileNotFoundError(
             f"{folder} holds no study: it has no study.json; give the folder that "
             "`unweave study` wrote"
         )
-    content = json.loads(file.read_text(encoding="utf-8"))
+    content = read_json(file)
     made_by = content.pop("unweave", "an older version")
     if content.pop("format", FORMAT) != FORMAT:
         raise ValueError(
@@ -80,10 +82,10 @@ def open_study(folder: Path) -> AnyStudy:
         ) from error
 
 
-def write_study(study: AnyStudy, folder: Path) -> None:
+def write_study(study: AnyStudy, folder: str | Path) -> None:
     """Keep a study's description in the folder of its results."""
     versions = {"format": FORMAT, "unweave": unweave.__version__}
-    write_json(folder / "study.json", {**versions, **study.model_dump(mode="json")})
+    write_json(Path(folder) / "study.json", {**versions, **study.model_dump(mode="json")})
 
 
 def shipped_studies() -> list[str]:
@@ -104,7 +106,8 @@ def load_study(name_or_file: str | Path, *, most_runs: int | None = None) -> Any
     FileNotFoundError
         If there is neither a shipped study nor a file of that name.
     ValueError
-        If the file is no TOML, holds an unknown key or a value of the wrong kind, or is too large.
+        If the file is not UTF-8 or not TOML, holds an unknown key or a value of the wrong kind, or
+        is too large.
     """
     if str(name_or_file) in shipped_studies():
         source = f"{name_or_file}.toml"
@@ -117,7 +120,7 @@ def load_study(name_or_file: str | Path, *, most_runs: int | None = None) -> Any
                 f"no study {str(name_or_file)!r}{near}: there is no such file, and the shipped "
                 f"ones are {', '.join(shipped_studies())}"
             )
-        source, text = str(path), path.read_text(encoding="utf-8")
+        source, text = str(path), read_text(path)
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -149,15 +152,39 @@ def checked_study(
 
 
 def _sentences(error: ValidationError) -> str:
-    return "; ".join(_sentence(problem) for problem in error.errors())
+    problems = error.errors()
+    return "; ".join(
+        _sentence(problem, problems) for problem in problems if not _follows(problem, problems)
+    )
 
 
-def _sentence(problem: Any) -> str:
+def _follows(problem: Any, problems: Sequence[Any]) -> bool:
+    """Whether a problem is there because of another one, which is all that a reader must mend.
+
+    A list counts as empty if all its items are wrong, and a key that is misspelt as missing.
+    """
+    where = problem["loc"]
+    if any(len(p["loc"]) > len(where) and p["loc"][: len(where)] == where for p in problems):
+        return True
+    return problem["type"] == "missing" and any(
+        suggestion(str(other["loc"][-1]), [str(where[-1])])
+        for other in problems
+        if other["type"] == "extra_forbidden" and other["loc"][:-1] == where[:-1]
+    )
+
+
+def _sentence(problem: Any, problems: Sequence[Any]) -> str:
     *where, last = [str(part) for part in problem["loc"]] or ["file"]
     place = ".".join(where)
     inside = f" in {place}" if place else ""
     if problem["type"] == "extra_forbidden":
-        return f"unknown key {last!r}{inside}{suggestion(last, _known_keys())}"
+        missing = [
+            str(p["loc"][-1])
+            for p in problems
+            if p["type"] == "missing" and p["loc"][:-1] == problem["loc"][:-1]
+        ]
+        near = suggestion(last, missing) or suggestion(last, _known_keys() - {last})
+        return f"unknown key {last!r}{inside}{near}"
     if problem["type"] == "missing":
         return f"the key {last!r}{inside} is missing"
     if problem["type"] == "union_tag_invalid":
@@ -166,6 +193,8 @@ def _sentence(problem: Any) -> str:
             f"unknown objective {given!r} in {place}.{last}{suggestion(given, OBJECTIVES)}; choose "
             f"from {', '.join(OBJECTIVES)}"
         )
+    if problem["type"] == "value_error":
+        return f"{last!r}{inside}: {problem['ctx']['error']}"
     message = problem["msg"][0].lower() + problem["msg"][1:]
     return f"{last!r}{inside}: {message} (it is {problem['input']!r})"
 

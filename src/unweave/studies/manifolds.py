@@ -33,7 +33,7 @@ class ManifoldDescription(Description):
     settings: Settings
     seed: int
 
-    def run(self, folder: Path) -> ManifoldRun:
+    def run(self, folder: str | Path) -> ManifoldRun:
         """The run that it describes, in a folder."""
         return ManifoldRun(self, folder)
 

@@ -16,7 +16,7 @@ from unweave.studies.study import Study
 __all__ = ["merge_studies"]
 
 
-def merge_studies(folders: Sequence[Path], out: Path) -> dict[str, int]:
+def merge_studies(folders: Sequence[str | Path], out: str | Path) -> dict[str, int]:
     """Copy the finished runs of studies into one folder.
 
     The studies must be the same, but for the cells of studies of models: those are joined. A run
@@ -34,6 +34,7 @@ def merge_studies(folders: Sequence[Path], out: Path) -> dict[str, int]:
     ValueError
         If the studies differ in more than their cells.
     """
+    out = Path(out)
     studies = [open_study(folder) for folder in folders]
     whole = _joined(studies, folders)
     writable_folder(out / "runs")
@@ -50,7 +51,7 @@ def merge_studies(folders: Sequence[Path], out: Path) -> dict[str, int]:
     }
 
 
-def _joined(studies: Sequence[AnyStudy], folders: Sequence[Path]) -> AnyStudy:
+def _joined(studies: Sequence[AnyStudy], folders: Sequence[str | Path]) -> AnyStudy:
     first = studies[0]
     for other, folder in zip(studies[1:], folders[1:], strict=False):
         a, b = (study.model_dump(exclude={"cells"}) for study in (first, other))

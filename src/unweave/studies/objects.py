@@ -39,7 +39,7 @@ class ObjectDescription(Description):
     representation: AnyRepresentation
     seed: int
 
-    def run(self, folder: Path) -> ObjectRun:
+    def run(self, folder: str | Path) -> ObjectRun:
         """The run that it describes, in a folder."""
         return ObjectRun(self, folder)
 

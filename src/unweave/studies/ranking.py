@@ -19,7 +19,7 @@ __all__ = ["rank_models"]
 
 
 def rank_models(
-    folder: Path, *, method: str = "lasso", rows: int = 2_000, seed: int = 0
+    folder: str | Path, *, method: str = "lasso", rows: int = 2_000, seed: int = 0
 ) -> pl.DataFrame:
     """UDR of each finished run of the study in ``folder``, a row for each.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from typing import Any, ClassVar
 
 from filelock import FileLock, Timeout
 
+from unweave._files import DamagedFileError, read_json
 from unweave.datasets.cache import writable_folder
 from unweave.studies.description import Description
 
@@ -38,9 +38,9 @@ class Run(ABC):
     order: ClassVar[tuple[Any, ...]] = ()
     """Columns that the rows are sorted by; else they are in the order of the runs."""
 
-    def __init__(self, description: Description, folder: Path) -> None:
+    def __init__(self, description: Description, folder: str | Path) -> None:
         self.description = description
-        self.folder = folder
+        self.folder = Path(folder)
 
     @property
     def is_finished(self) -> bool:
@@ -48,8 +48,23 @@ class Run(ABC):
         return (self.folder / "result.json").exists()
 
     def result(self) -> dict[str, Any]:
-        """The finished run's content."""
-        return json.loads((self.folder / "result.json").read_text(encoding="utf-8"))
+        """The finished run's content.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the run is not finished.
+        DamagedFileError
+            If ``result.json`` is damaged.
+        """
+        file = self.folder / "result.json"
+        try:
+            return read_json(file)
+        except DamagedFileError as error:
+            reason = str(error).rpartition(": ")[0]
+            raise DamagedFileError(
+                f"{reason}: remove it and start the run again, which resumes from its checkpoint"
+            ) from error
 
     @abstractmethod
     def rows(self) -> Iterator[dict[str, Any]]:
@@ -60,10 +75,12 @@ class Run(ABC):
         return ""
 
     def execute(self, at_step: Callable[[int], None] | None = None) -> None:
-        """Do the work, going on where an earlier call was cut off.
+        """Do the work, resuming where an earlier call was interrupted.
 
         Raises
         ------
+        OSError
+            If the folder cannot be made.
         RunIsBusyError
             If another process is at work in this folder.
         """

@@ -28,7 +28,7 @@ exec unweave study {study} --out {out} --workers {workers} --shard "$SLURM_ARRAY
 def slurm_script(
     study: str,
     name: str,
-    out: Path,
+    out: str | Path,
     *,
     jobs: int,
     cores: int = 1,
@@ -64,7 +64,7 @@ def slurm_script(
         jobs=jobs,
         cores=cores,
         hours=hours,
-        log=out / "slurm-%a.log",
+        log=Path(out) / "slurm-%a.log",
         gpus=f"#SBATCH --gpus={gpus}\n" if gpus else "",
         partition=f"#SBATCH --partition={partition}\n" if partition else "",
         out=shlex.quote(str(out)),

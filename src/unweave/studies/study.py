@@ -122,7 +122,7 @@ class RunDescription(Description):
         """Whether it is trained on a GPU, where there is one."""
         return self.training.accelerator != "cpu"
 
-    def run(self, folder: Path) -> TrainingRun:
+    def run(self, folder: str | Path) -> TrainingRun:
         """The run that it describes, in a folder."""
         from unweave.studies.training_run import TrainingRun
 

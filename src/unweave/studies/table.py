@@ -15,7 +15,7 @@ from unweave.studies.loading import AnyStudy, open_study
 __all__ = ["build_table", "query", "read_table", "write_table"]
 
 
-def build_table(study: AnyStudy, folder: Path) -> pl.DataFrame:
+def build_table(study: AnyStudy, folder: str | Path) -> pl.DataFrame:
     """The rows of all finished runs, as their ``rows`` has them."""
     runs = study_runs(study, folder)
     kind = type(runs[0])
@@ -24,15 +24,15 @@ def build_table(study: AnyStudy, folder: Path) -> pl.DataFrame:
     return table.sort(*kind.order) if kind.order else table
 
 
-def write_table(table: pl.DataFrame, folder: Path) -> Path:
+def write_table(table: pl.DataFrame, folder: str | Path) -> Path:
     """Write ``table.parquet`` into the study's folder, whole or not at all."""
-    path = folder / "table.parquet"
+    path = Path(folder) / "table.parquet"
     with written_whole(path) as temporary:
         table.write_parquet(temporary)
     return path
 
 
-def read_table(folder: Path) -> pl.DataFrame:
+def read_table(folder: str | Path) -> pl.DataFrame:
     """The table of the study in ``folder``, from its finished runs as they are now.
 
     Raises

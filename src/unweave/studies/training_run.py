@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import polars as pl
 
+from unweave._files import read_json
 from unweave.datasets import load
 from unweave.datasets.cache import written_whole
 from unweave.models import VAE, build_vae, count_parameters
@@ -17,8 +17,9 @@ from unweave.studies.columns import SCORE_COLUMNS, score_cells
 from unweave.studies.evaluation import pictures, score_model
 from unweave.studies.run import Run
 from unweave.studies.study import RunDescription
-from unweave.training.checkpoint import write_json
+from unweave.training.checkpoint import steps_done, write_json
 from unweave.training.compute import step_flops
+from unweave.training.description import CONFIG, check_same_run
 from unweave.training.loop import train
 
 __all__ = ["TrainingRun"]
@@ -103,6 +104,29 @@ class TrainingRun(Run):
         with np.load(self.folder / "pictures.npz") as file:
             return dict(file)
 
+    def check(self) -> None:
+        """Refuse a folder that holds another run; let a finished one continue for more steps.
+
+        Raises
+        ------
+        ValueError
+            If the run in the folder was trained for more steps, or differs in anything else.
+        """
+        own = self._config(load(self.description.dataset).image_shape)
+        if not self.is_finished:
+            check_same_run(self.folder, own, steps_done(self.folder))
+            return
+        before = self.result().get("description", {})
+        if before != {key: own.get(key) for key in before} or not before:
+            check_same_run(self.folder, own, steps_done(self.folder))
+            (self.folder / "result.json").unlink()
+
+    def _config(self, image_shape: tuple[int, ...]) -> dict[str, Any]:
+        """What ``config.json`` says."""
+        description = self.description.model_dump(mode="json")
+        revision = self.description.revision
+        return {**description, "image_shape": list(image_shape), "revision": revision}
+
     def _execute(self, at_step: Callable[[int], None] | None) -> None:
         description = self.description
         dataset = load(description.dataset)
@@ -115,8 +139,9 @@ class TrainingRun(Run):
                 model, description.objective, batch_size=training.batch_size
             ),
         }
-        config = {**description.model_dump(mode="json"), "image_shape": list(dataset.image_shape)}
-        write_json(self.folder / "config.json", config)
+        config = self._config(dataset.image_shape)
+        check_same_run(self.folder, config, steps_done(self.folder))
+        write_json(self.folder / CONFIG, config)
 
         def at_milestone(step: int, model: VAE) -> dict[str, float]:
             scores = score_model(model, dataset, description.evaluation)
@@ -139,8 +164,7 @@ class TrainingRun(Run):
             images: Any = pictures(model, dataset, seed=description.evaluation.seed)
             np.savez_compressed(file, **images)
         milestones = {
-            str(step): json.loads(self._scores_file(step).read_text(encoding="utf-8"))
-            for step in training.all_milestones
+            str(step): read_json(self._scores_file(step)) for step in training.all_milestones
         }
         write_json(
             self.folder / "result.json", {"description": config, **cost, "milestones": milestones}

@@ -36,7 +36,7 @@ def keep_to_one_thread() -> None:
     keep_to(1)
 
 
-def work(index: int, description: Description, folder: Path) -> str | None:
+def work(index: int, description: Description, folder: str | Path) -> str | None:
     """Finish one run; the reason if it failed."""
     steps, stop = _shared
     parent = multiprocessing.parent_process()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -44,7 +45,9 @@ class Batches:
         """The batch of a step."""
         rng = generator(self.seed, Stream.ROWS, step)
         rows, own = self.objective.rows(self.dataset, self.batch_size, rng)
-        stored = torch.from_numpy(self.dataset.stored(rows[self._own]))
+        # torch warns of memory that it may not write, and takes no negative strides.
+        found = np.require(self.dataset.stored(rows[self._own]), requirements=["C", "W"])
+        stored = torch.from_numpy(found)
         images = unpack(stored.to(self.device, non_blocking=True), self.dataset)
         noise, prior = (self._normal(stream, step) for stream in (Stream.NOISE, Stream.PRIOR))
         return Batch(images, noise, prior, step, len(self.dataset), own)
@@ -60,7 +63,8 @@ def unpack(stored: Tensor, dataset: ImageDataset) -> Tensor:
     height, width, channels = dataset.image_shape
     if dataset.binary:
         shifts = torch.arange(7, -1, -1, device=stored.device, dtype=torch.uint8)
-        pixels = stored[:, :, None].bitwise_right_shift(shifts).bitwise_and_(1).float()
+        bits = stored[:, :, None].bitwise_right_shift(shifts).bitwise_and_(1).flatten(1)
+        pixels = bits[:, : height * width * channels].float()  # the last byte may be padded
     else:
         pixels = stored.float().div_(255)
     return pixels.reshape(-1, height, width, channels).permute(0, 3, 1, 2)

@@ -2,35 +2,45 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 import uuid
-from collections.abc import Mapping
+import warnings
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from unweave._files import DamagedFileError, read_json
+from unweave.datasets.cache import writable_folder
 from unweave.models import VAE, Network, build_vae
-from unweave.models.pretrained import WEIGHTS, load_weights
+from unweave.models.pretrained import WEIGHTS, load_weights, read_tensors, set_weights
 
 __all__ = [
     "ADVERSARY",
     "MODEL",
+    "Resumed",
     "Trained",
     "latest_checkpoint",
     "load_checkpoint",
     "load_model",
+    "resume",
     "save_checkpoint",
+    "steps_done",
     "write_json",
     "write_run",
 ]
 
 FORMAT = 1
 MODEL, ADVERSARY = "model", "adversary"
+_MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 class Trained(NamedTuple):
@@ -40,97 +50,191 @@ class Trained(NamedTuple):
     optimizer: torch.optim.Optimizer
 
 
-def save_checkpoint(
-    folder: Path, step: int, trained: Mapping[str, Trained], keep: set[int]
-) -> Path:
-    """Write ``folder/checkpoints/step-...``; older ones go, but for models of steps ``keep``.
+class Resumed(NamedTuple):
+    """Where a run goes on."""
 
-    ``trained`` holds what is under :data:`MODEL` and, if there is one, under :data:`ADVERSARY`.
+    step: int
+    """Training steps done."""
+    sums: dict[str, Any] | None = None
+    """Running sums of the learning curve at that step, as they were saved."""
+
+
+def save_checkpoint(
+    folder: str | Path,
+    step: int,
+    trained: Mapping[str, Trained],
+    keep: Collection[int],
+    sums: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write ``folder/checkpoints/step-...``; of older ones, the last and models of steps ``keep``.
+
+    The one before stays whole, to resume from if this one is damaged. ``trained`` holds what is
+    under :data:`MODEL` and, if there is one, under :data:`ADVERSARY`.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written, as when the disk is full.
     """
-    checkpoints = folder / "checkpoints"
-    checkpoints.mkdir(parents=True, exist_ok=True)
+    checkpoints = writable_folder(Path(folder) / "checkpoints")
     final = checkpoints / f"step-{step:08d}"
-    if not final.exists():
-        temporary = checkpoints / f".{final.name}-{uuid.uuid4().hex}"
+    temporary = checkpoints / f".{final.name}-{uuid.uuid4().hex}"
+    try:
         temporary.mkdir()
         for name, (network, optimizer) in trained.items():
             save_file(_contiguous(network.state_dict()), temporary / f"{name}.safetensors")
             save_file(_optimizer_tensors(optimizer), temporary / _optimizer_file(name))
-        write_json(temporary / "state.json", {"format": FORMAT, "step": step})
+        state = {"format": FORMAT, "step": step, "kept": step in keep, "sums": sums}
+        write_json(temporary / "state.json", state)
+        if final.exists():  # damaged, as this step comes again
+            shutil.rmtree(final)
         os.replace(temporary, final)
-    for old in checkpoints.iterdir():
-        if old.name.startswith("."):  # left by a run that was killed while writing
-            shutil.rmtree(old, ignore_errors=True)
-        elif _step_of(old) < step and _step_of(old) in keep:
-            for needless in old.iterdir():
-                if needless.name not in (f"{MODEL}.safetensors", "state.json"):
-                    needless.unlink(missing_ok=True)
-        elif _step_of(old) < step:
-            shutil.rmtree(old, ignore_errors=True)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        reason = getattr(error, "strerror", None) or error
+        number = getattr(error, "errno", None) or errno.EIO
+        raise OSError(
+            number,
+            f"cannot write the checkpoint of step {step} into {folder} ({reason}): make room, or "
+            "choose another folder; training resumes from the checkpoint before",
+        ) from error
+    _prune(checkpoints, step, keep)
     return final
 
 
-def latest_checkpoint(folder: Path) -> Path | None:
-    """The last checkpoint from which training can go on."""
-    found = [p for p in _checkpoints(folder) if (p / _optimizer_file(MODEL)).exists()]
+def _prune(checkpoints: Path, step: int, keep: Collection[int]) -> None:
+    """Remove what is not needed any more, now that there is a checkpoint of ``step``."""
+    found = _checkpoints(checkpoints.parent)
+    whole = [path for path in found if _step_of(path) < step and _is_whole(path)]
+    for old in found:
+        if _step_of(old) > step:  # damaged, or its steps would not come again
+            shutil.rmtree(old, ignore_errors=True)
+        elif _step_of(old) == step or old in whole[-1:]:
+            continue
+        elif _step_of(old) in keep:
+            for needless in old.iterdir():
+                if needless.name not in (f"{MODEL}.safetensors", "state.json"):
+                    needless.unlink(missing_ok=True)
+        else:
+            shutil.rmtree(old, ignore_errors=True)
+    for left in checkpoints.glob(".*"):  # by a run that was killed while writing
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def latest_checkpoint(folder: str | Path) -> Path | None:
+    """The last checkpoint from which training can be resumed."""
+    found = [path for path in _checkpoints(Path(folder)) if _is_whole(path)]
     return found[-1] if found else None
 
 
-def load_checkpoint(path: Path, trained: Mapping[str, Trained]) -> int:
-    """Set networks and optimisers to a checkpoint and return its step.
+def steps_done(folder: str | Path) -> int:
+    """Training steps of the last checkpoint from which training can be resumed; 0 without one."""
+    found = latest_checkpoint(folder)
+    return 0 if found is None else _step_of(found)
+
+
+def resume(folder: str | Path | None, trained: Mapping[str, Trained]) -> Resumed:
+    """Set networks and optimisers to the last checkpoint that can be read.
+
+    A damaged one is passed over with a warning. If none can be read, nothing is set.
 
     Raises
     ------
     ValueError
-        If the checkpoint is damaged, of another format or of another network.
+        If the checkpoints are of another format or of another network.
     """
-    step = _checked_step(path)
+    newest_first = _checkpoints(Path(folder))[::-1] if folder else []
+    refusals: list[ValueError | FileNotFoundError] = []
+    for path in newest_first:
+        if not _is_whole(path) and (refusals or _step_of(path) == 0 or path != newest_first[0]):
+            continue  # the model of a milestone, or of a run that was imported
+        try:
+            found = load_checkpoint(path, trained)
+        except (ValueError, FileNotFoundError) as error:
+            refusals.append(error)
+            continue
+        if refusals:
+            _warn(refusals[0], f"resumed from the checkpoint of step {found.step:,}")
+        return found
+    for refusal in refusals:
+        if not isinstance(refusal, DamagedFileError | FileNotFoundError):
+            raise refusal
+    if refusals:
+        _warn(refusals[0], "no checkpoint can be read, so training starts from the beginning")
+    return Resumed(0)
+
+
+def load_checkpoint(path: str | Path, trained: Mapping[str, Trained]) -> Resumed:
+    """Set networks and optimisers to a checkpoint and return its step.
+
+    Raises
+    ------
+    FileNotFoundError, DamagedFileError
+        If a file of the checkpoint is missing or damaged; then nothing is set.
+    ValueError
+        If the checkpoint is of another format or of another network.
+    """
+    path = Path(path)
+    state = _checked_state(path)
+    read = {
+        name: (
+            read_tensors(path / f"{name}.safetensors"),
+            _moments(pair.optimizer, path / _optimizer_file(name)),
+        )
+        for name, pair in trained.items()
+    }
     for name, (network, optimizer) in trained.items():
-        load_weights(network, path / f"{name}.safetensors")
-        tensors = load_file(path / _optimizer_file(name))
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        for i, parameter in enumerate(parameters):
-            moments = {}
-            for key in ("exp_avg", "exp_avg_sq"):
-                # The fused optimiser walks memory in order: the layout must be the parameter's.
-                moments[key] = torch.empty_like(parameter).copy_(tensors[f"{i}.{key}"])
-            steps = tensors[f"{i}.step"]
-            optimizer.state[parameter] = {"step": steps.to(parameter.device), **moments}
-    return step
+        weights, moments = read[name]
+        set_weights(network, weights, path / f"{name}.safetensors")
+        for parameter, own in zip(_parameters(optimizer), moments, strict=True):
+            # The fused optimiser walks memory in order: the layout must be the parameter's.
+            placed = {key: torch.empty_like(parameter).copy_(own[key]) for key in _MOMENTS}
+            optimizer.state[parameter] = {"step": own["step"].to(parameter.device), **placed}
+    return Resumed(state["step"], state.get("sums"))
 
 
-def load_model(run: Path, *, step: int | None = None) -> VAE:
+def load_model(run: str | Path, *, step: int | None = None) -> VAE:
     """The trained model of a run's folder, at its last checkpoint or at a milestone.
 
-    A folder that ``save_pretrained`` wrote will do too.
+    A folder that ``save_pretrained`` wrote will do too. If the last checkpoint is damaged, the one
+    before it is loaded, with a warning.
 
     Raises
     ------
     FileNotFoundError
         If the folder is no run, or has no checkpoint of that step.
     ValueError
-        If the checkpoint is damaged, or of another version.
+        If ``config.json`` or the checkpoint is damaged, or of another version.
     """
+    run = Path(run)
     description_file = run / "config.json"
     if step is None and (run / WEIGHTS).exists():
         return VAE.from_pretrained(run)
     if not description_file.exists():
         raise FileNotFoundError(f"{run} is no run: it has no config.json")
     found = {_step_of(p): p for p in _checkpoints(run)}
-    if not found or (step is not None and step not in found):
+    kept = [own for own, path in found.items() if own == max(found) or not _is_spare(path)]
+    if not found or (step is not None and step not in kept):
         raise FileNotFoundError(
             f"{run} has no checkpoint{'' if step is None else f' of step {step}'}; it has "
-            f"{sorted(found) or 'none'}"
+            f"{kept or 'none'}"
         )
-    description = json.loads(description_file.read_text(encoding="utf-8"))
-    model = build_vae(Network(**description["network"]), tuple(description["image_shape"]), seed=0)
-    checkpoint = found[max(found) if step is None else step]
-    _checked_step(checkpoint)
-    load_weights(model, checkpoint / f"{MODEL}.safetensors")
-    return model.eval()
+    model = _described_model(description_file)
+    refusals: list[ValueError | FileNotFoundError] = []
+    for own in sorted(found, reverse=True) if step is None else [step]:
+        try:
+            _checked_state(found[own])
+            load_weights(model, found[own] / f"{MODEL}.safetensors")
+        except (DamagedFileError, FileNotFoundError) as error:
+            refusals.append(error)
+            continue
+        if refusals:
+            _warn(refusals[0], f"the model of step {own:,} was loaded")
+        return model.eval()
+    raise refusals[0]
 
 
-def write_run(model: VAE, folder: Path, description: Mapping[str, Any]) -> None:
+def write_run(model: VAE, folder: str | Path, description: Mapping[str, Any]) -> None:
     """Write a model that was trained elsewhere as a run, at step 0.
 
     Raises
@@ -138,6 +242,7 @@ def write_run(model: VAE, folder: Path, description: Mapping[str, Any]) -> None:
     ValueError
         If there is something else in the folder, or the model was not built from a Network.
     """
+    folder = Path(folder)
     if folder.exists() and any(folder.iterdir()):
         raise ValueError(f"{folder} is not empty: choose another folder")
     if model.network is None:
@@ -153,25 +258,91 @@ def write_run(model: VAE, folder: Path, description: Mapping[str, Any]) -> None:
     write_json(folder / "config.json", {**description, **own})
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON under a temporary name, then give it its own."""
+def write_json(path: str | Path, content: Mapping[str, Any]) -> None:
+    """Write JSON under a temporary name, then give it its own.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, as when the disk is full.
+    """
+    path = Path(path)
     temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
-    temporary.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
-    os.replace(temporary, path)
+    try:
+        temporary.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise type(error)(
+            error.errno, f"cannot write {path} ({error.strerror}): make room, or choose another "
+            "folder"
+        ) from error  # fmt: skip
 
 
-def _checked_step(path: Path) -> int:
-    """The step of a checkpoint of this version."""
+def _described_model(file: Path) -> VAE:
+    """A model as ``config.json`` describes it, with weights yet to be set."""
+    description = read_json(file)
+    missing = [key for key in ("network", "image_shape") if key not in description]
+    if missing:
+        raise ValueError(
+            f"{file} does not describe a model of unweave: it has no {' and no '.join(missing)}"
+        )
+    try:
+        network = Network(**description["network"])
+        return build_vae(network, tuple(description["image_shape"]), seed=0)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{file} does not describe a model of this version ({error})") from error
+
+
+def _checked_state(path: Path) -> dict[str, Any]:
+    """``state.json`` of a checkpoint of this version."""
     file = path / "state.json"
     if not file.exists():
-        raise ValueError(f"{path} is no checkpoint: it has no state.json")
-    state = json.loads(file.read_text(encoding="utf-8"))
+        raise DamagedFileError(f"{path} is no checkpoint: it has no state.json")
+    state = read_json(file)
     if state.get("format") != FORMAT:
         raise ValueError(
             f"{path} has checkpoint format {state.get('format')}, this version reads {FORMAT}: "
-            "use the version that wrote it, or train anew in another folder"
+            "use the version that wrote it, or train again in another folder"
         )
-    return int(state["step"])
+    if state.get("step") != _step_of(path):
+        raise DamagedFileError(f"{file} says that it is of step {state.get('step')}")
+    return state
+
+
+def _moments(optimizer: torch.optim.Optimizer, file: Path) -> list[dict[str, Tensor]]:
+    """The optimiser's state of each parameter, from a file."""
+    tensors = read_tensors(file)
+    parameters = _parameters(optimizer)
+    missing = {f"{i}.{key}" for i in range(len(parameters)) for key in ("step", *_MOMENTS)}
+    missing -= tensors.keys()
+    if missing:
+        raise DamagedFileError(f"{file} lacks {len(missing)} tensors, as {min(missing)}")
+    return [
+        {key: tensors[f"{i}.{key}"] for key in ("step", *_MOMENTS)} for i in range(len(parameters))
+    ]
+
+
+def _parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+    return [p for group in optimizer.param_groups for p in group["params"]]
+
+
+def _warn(error: Exception, what: str) -> None:
+    warnings.warn(f"{error}; {what}", RuntimeWarning, stacklevel=4)
+
+
+def _is_spare(path: Path) -> bool:
+    """Whether it is there only in case a later one is damaged."""
+    try:
+        return not read_json(path / "state.json").get("kept", True)
+    except (DamagedFileError, FileNotFoundError):
+        return False
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether training can be resumed from it: it is not the model of a milestone alone."""
+    return (path / _optimizer_file(MODEL)).exists()
 
 
 def _optimizer_file(name: str) -> str:
@@ -179,7 +350,9 @@ def _optimizer_file(name: str) -> str:
 
 
 def _checkpoints(folder: Path) -> list[Path]:
-    return sorted((folder / "checkpoints").glob("step-*"))
+    """Folders of checkpoints, the last one last."""
+    found = (folder / "checkpoints").glob("step-*")
+    return sorted((p for p in found if p.name.removeprefix("step-").isdecimal()), key=_step_of)
 
 
 def _step_of(path: Path) -> int:

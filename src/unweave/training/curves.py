@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
-import os
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from unweave.datasets.cache import writable_folder
+from unweave._files import DamagedFileError
+from unweave.datasets.cache import writable_folder, written_whole
 from unweave.training.loggers import open_loggers
 
 __all__ = ["Curves", "read_curves"]
@@ -30,33 +31,43 @@ class Curves:
 
     def __init__(
         self,
-        folder: Path,
+        folder: str | Path,
         n_latents: int,
         *,
         others: Sequence[str] = (),
         resumed_at: int = 0,
     ) -> None:
-        writable_folder(folder)
-        self._loggers = open_loggers(folder, resumed_at=resumed_at)
+        folder = writable_folder(folder)
         self.path = folder / "curves.csv"
         self.columns = ["step", "loss", "reconstruction", "kl", *others]
         self.columns += [f"kl_{j}" for j in range(n_latents)]
         kept = [row for row in read_curves(folder) if row["step"] <= resumed_at]
-        temporary = self.path.with_suffix(".part")
-        with open(temporary, "w", newline="", encoding="utf-8") as file:
+        with (
+            written_whole(self.path) as temporary,
+            open(temporary, "w", newline="", encoding="utf-8") as file,
+        ):
             writer = csv.DictWriter(file, self.columns)
             writer.writeheader()
             writer.writerows(kept)
-        os.replace(temporary, self.path)
+        self._loggers = open_loggers(folder, resumed_at=resumed_at)
         self._file = open(self.path, "a", newline="", encoding="utf-8")  # noqa: SIM115 - closed by close()
         self._writer = csv.DictWriter(self._file, self.columns)
 
     def add(self, step: int, terms: Mapping[str, float], kl: list[float]) -> None:
-        """One point: means over the steps since the last one, in nats per image."""
+        """One point: means over the steps since the last one, in nats per image.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written, as when the disk is full.
+        """
         values = {**terms, "kl": sum(kl)}
         values |= {f"kl_{j}": value for j, value in enumerate(kl)}
-        self._writer.writerow({"step": step, **values})
-        self._file.flush()
+        try:
+            self._writer.writerow({"step": step, **values})
+            self._file.flush()
+        except OSError as error:
+            raise OSError(error.errno, f"cannot write {self.path} ({error.strerror})") from error
         grouped = {
             f"{'kl_per_latent' if name.startswith('kl_') else 'terms'}/{name}": value
             for name, value in values.items()
@@ -70,20 +81,38 @@ class Curves:
             logger.add(step, {f"scores/{name}": value for name, value in scores.items()})
 
     def close(self) -> None:
-        """Write out what is left."""
-        self._file.close()
-        for logger in self._loggers:
-            logger.close()
+        """Write out what is left; that a disk is full is no reason to lose what was trained."""
+        for close in (self._file.close, *(logger.close for logger in self._loggers)):
+            try:
+                close()
+            except OSError as error:
+                warnings.warn(
+                    f"the end of the learning curve is lost ({error.strerror})",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
 
 
-def read_curves(folder: Path) -> list[dict[str, float]]:
+def read_curves(folder: str | Path) -> list[dict[str, float]]:
     """The rows of a run's ``curves.csv``; none if there is no such file.
 
     A last line that a killed run left unfinished is dropped.
+
+    Raises
+    ------
+    DamagedFileError
+        If the file does not hold numbers.
     """
-    path = folder / "curves.csv"
+    path = Path(folder) / "curves.csv"
     if not path.exists():
         return []
-    with open(path, newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if None not in row.values()]
-    return [{k: int(v) if k == "step" else float(v) for k, v in row.items()} for row in rows]
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.DictReader(file) if None not in row.values()]
+        return [{"step": int(row.pop("step")), **_numbers(row)} for row in rows]
+    except (ValueError, KeyError, TypeError, csv.Error) as error:
+        raise DamagedFileError(f"{path} is damaged ({error}): remove it") from error
+
+
+def _numbers(row: Mapping[str, str]) -> dict[str, float]:
+    return {key: float(value) for key, value in row.items()}

@@ -14,10 +14,13 @@ from torch.func import functional_call, stack_module_state, vmap
 from unweave._memory import keep_freed_memory
 from unweave._parallel import keep_to, most_processes, n_cores
 from unweave.datasets import ImageDataset
+from unweave.datasets.arrays import ImageSource, as_image_dataset
+from unweave.datasets.subset import Subset
 from unweave.models import VAE, Network, build_vae
 from unweave.models.objectives import Batch, Objective
 from unweave.training.batches import Batches
 from unweave.training.config import TrainingConfig
+from unweave.training.device import open_fabric
 from unweave.training.loop import DivergedError, check_objective, train
 
 __all__ = ["Member", "stacks", "train_ensemble"]
@@ -33,7 +36,7 @@ class Member(NamedTuple):
 def train_ensemble(
     network: Network,
     members: Sequence[Member],
-    dataset: ImageDataset,
+    dataset: ImageSource,
     config: TrainingConfig,
     *,
     together: bool | None = None,
@@ -48,7 +51,8 @@ def train_ensemble(
     Parameters
     ----------
     network, dataset, config
-        As of every member; each member's seed takes the place of the configuration's.
+        Those of every member, as :func:`~unweave.training.train` takes them; each member's seed
+        takes the place of the configuration's.
     members
         Their objectives, which together may differ in numbers alone, and their seeds.
     together
@@ -59,15 +63,15 @@ def train_ensemble(
     Raises
     ------
     ValueError
-        If there are no members, or they cannot be trained together and were to be.
+        If there are no members, they cannot be trained together and were to be, or the images
+        cannot be used.
     DivergedError
         If a loss is no longer finite.
     """
     if not members:
         raise ValueError("an ensemble needs members: give an objective and a seed for each")
-    from lightning_fabric import Fabric  # takes three seconds to import
-
-    fabric = Fabric(accelerator=config.accelerator, devices=1, precision=config.precision)
+    dataset = as_image_dataset(dataset)
+    fabric = open_fabric(config, devices=1)
     if together is None:
         together = fabric.device.type != "cpu" and stacks([m.objective for m in members])
     elif together and not stacks([m.objective for m in members]):
@@ -131,9 +135,11 @@ def _train_together(
         name: torch.tensor([getattr(o, name) for o in objectives], device=device)
         for name in _differing(objectives)
     }
+    n_images = config.n_images or len(dataset)
     batches = [
         Batches(
-            dataset, m.objective, batch_size=config.batch_size, n_inputs=network.n_inputs,
+            dataset if config.n_images is None else Subset(dataset, n_images, seed=m.seed),
+            m.objective, batch_size=config.batch_size, n_inputs=network.n_inputs,
             seed=m.seed, device=device,
         )
         for m in members
@@ -145,7 +151,7 @@ def _train_together(
 
     def loss(weights, buffers, images, noise, prior, numbers, step: int) -> Tensor:
         objective = objectives[0].model_copy(update=numbers)
-        batch = Batch(images, noise, prior, step, len(dataset))
+        batch = Batch(images, noise, prior, step, n_images)
         model: Any = _Functional(models[0], {**weights, **buffers})
         return objective(model, batch).loss
 

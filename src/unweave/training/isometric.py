@@ -11,16 +11,21 @@ import torch
 from torch import Tensor, nn
 
 from unweave._random import Stream, generator, torch_seeded
+from unweave.datasets.cache import writable_folder
+from unweave.datasets.pixels import as_array, to_uint8
 from unweave.models import Network
 from unweave.models.networks import build_encoder, initialise
 from unweave.training.checkpoint import (
     MODEL,
     Trained,
-    latest_checkpoint,
-    load_checkpoint,
+    resume,
     save_checkpoint,
+    steps_done,
+    write_json,
 )
-from unweave.training.config import TrainingConfig
+from unweave.training.config import TRAINING_REVISION, TrainingConfig
+from unweave.training.description import CONFIG, check_same_run
+from unweave.training.device import open_fabric
 from unweave.training.loop import DivergedError
 
 __all__ = ["encode_isometric", "length_loss", "spread_loss", "train_isometric"]
@@ -56,7 +61,7 @@ def train_isometric(
     margin: float = 1.0,
     pooling: int = 1,
     rolls: bool = False,
-    folder: Path | None = None,
+    folder: str | Path | None = None,
     at_step: Callable[[int], None] | None = None,
 ) -> nn.Module:
     r"""Train an encoder from images (n, channels, height, width) to codes (n, latents).
@@ -71,7 +76,8 @@ def train_isometric(
     network
         Which network; its ``n_latents`` must have room for the manifold without stretching.
     clips
-        Films (n, frames, height, width, channels) uint8.
+        Films (n, frames, height, width, channels), whose pixels are converted by the rule of
+        :class:`~unweave.datasets.pixels.PixelScale`.
     config
         Budget and optimiser; a batch has ``batch_size`` films. The learning rate falls to zero as a
         cosine does.
@@ -95,27 +101,33 @@ def train_isometric(
     DivergedError
         If the loss is no longer finite.
     ValueError
-        If images that are not square are to be turned.
+        If the films are no films, their pixels cannot be converted, images that are not square are
+        to be turned, this machine lacks the device, or ``folder`` holds another run. The learning
+        rate depends on the number of steps, so that a run of fewer steps is another one.
     """
-    if rolls and clips.shape[2] != clips.shape[3]:
-        raise ValueError(
-            f"images of {clips.shape[2]} x {clips.shape[3]} pixels cannot be turned, square ones "
-            "can: leave rolls out, or crop them"
-        )
-    from lightning_fabric import Fabric  # takes three seconds to import
-
+    clips = _checked_films(clips, rolls)
+    height, width, channels = clips.shape[2:]
     with torch_seeded(config.seed, Stream.WEIGHTS):
-        height, width, channels = clips.shape[2:]
         pooled = (height // pooling, width // pooling, channels)
         layers = build_encoder(network, pooled, n_outputs=network.n_latents)
         initialise(layers)
         encoder = nn.Sequential(nn.AvgPool2d(pooling), *map(_smooth, layers))
-    device = Fabric(accelerator=config.accelerator, devices=1).device
+    device = open_fabric(config, devices=1).device
     encoder.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     adam = torch.optim.Adam(encoder.parameters(), lr=config.learning_rate, fused=True)
     trained = {MODEL: Trained(encoder, adam)}
-    checkpoint = latest_checkpoint(folder) if folder else None
-    done = load_checkpoint(checkpoint, trained) if checkpoint else 0
+    if folder is not None:
+        folder = writable_folder(folder)
+        description = {
+            "network": network.model_dump(mode="json"),
+            "image_shape": [height, width, channels],
+            "training": config.model_dump(mode="json"),
+            "isometric": {"spacing": spacing, "margin": margin, "pooling": pooling, "rolls": rolls},
+            "revision": TRAINING_REVISION,
+        }
+        check_same_run(folder, description, steps_done(folder), may_continue=False)
+        write_json(folder / CONFIG, description)
+    done = resume(folder, trained).step
     films = _resident(clips, device)
     for step in range(done, config.steps):
         rate = 0.5 * (1 + math.cos(math.pi * step / config.steps)) * min(1, (step + 1) / _WARM_UP)
@@ -139,7 +151,7 @@ def train_isometric(
                     "learning rate"
                 )
             if folder:
-                save_checkpoint(folder, done, trained, keep=set())
+                save_checkpoint(folder, done, trained, keep={config.steps})
         if at_step:
             at_step(done)
     return encoder.eval()
@@ -147,13 +159,38 @@ def train_isometric(
 
 @torch.no_grad()
 def encode_isometric(encoder: nn.Module, images: np.ndarray, *, batch: int = 512) -> np.ndarray:
-    """Codes (n, ..., latents) float64 of uint8 images (n, ..., height, width, channels)."""
+    """Codes (n, ..., latents) float64 of images (n, ..., height, width, channels).
+
+    Pixels are converted by the rule of :class:`~unweave.datasets.pixels.PixelScale`.
+
+    Raises
+    ------
+    ValueError
+        If they cannot be converted.
+    """
+    images = to_uint8(images)
     device = next(encoder.parameters()).device
     pieces = [
         _codes(encoder, _images(images[start : start + batch], device)).cpu().numpy()
         for start in range(0, len(images), batch)
     ]
     return np.concatenate(pieces).astype(np.float64)
+
+
+def _checked_films(clips: np.ndarray, rolls: bool) -> np.ndarray:
+    """The films (n, frames, height, width, channels) as uint8."""
+    films = as_array(clips, "films")
+    if films.ndim != 5 or 0 in films.shape or films.shape[1] < 2:
+        raise ValueError(
+            "films must be of shape (n, frames, height, width, channels), of at least one film of "
+            f"two frames, not {films.shape}"
+        )
+    if rolls and films.shape[2] != films.shape[3]:
+        raise ValueError(
+            f"images of {films.shape[2]} x {films.shape[3]} pixels cannot be turned, square ones "
+            "can: leave rolls out, or crop them"
+        )
+    return to_uint8(films, what="films")
 
 
 def _resident(clips: np.ndarray, device: torch.device) -> np.ndarray | Tensor:

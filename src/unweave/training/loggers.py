@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 import warnings
@@ -14,6 +13,8 @@ from uuid import uuid4
 
 from unweave._check import check_choice
 from unweave._extras import imported
+from unweave._files import DamagedFileError, read_json
+from unweave.datasets.cache import writable_folder
 from unweave.training.checkpoint import write_json
 
 __all__ = ["LOGGERS", "VARIABLE", "Logger", "check_loggers", "open_loggers"]
@@ -21,6 +22,7 @@ __all__ = ["LOGGERS", "VARIABLE", "Logger", "check_loggers", "open_loggers"]
 VARIABLE = "UNWEAVE_LOGGERS"
 """Environment variable that names loggers, comma between them, for a process and its workers."""
 _PROJECT = "unweave"
+_FLUSH_SECONDS = 30
 
 
 class Logger(ABC):
@@ -52,23 +54,56 @@ class Logger(ABC):
 
 
 class TensorBoard(Logger):
-    """Event files in the run's ``tensorboard/``."""
+    """Event files in the run's ``tensorboard/``.
+
+    They are written in the thread that trains. The ``SummaryWriter`` of tensorboardX has one of its
+    own, which dies on a full disk, and training then waits for it for ever.
+    """
 
     def __init__(self, folder: Path, *, resumed_at: int = 0) -> None:
-        from tensorboardX import SummaryWriter
+        from tensorboardX.event_file_writer import EventsWriter
+        from tensorboardX.proto.event_pb2 import Event, SessionLog
 
-        self._writer = SummaryWriter(
-            str(folder / "tensorboard"), purge_step=resumed_at + 1 if resumed_at else None
-        )
+        self._folder = writable_folder(folder / "tensorboard")
+        self._writer = EventsWriter(str(self._folder / "events"))
+        self._next_flush = 0.0
+        if resumed_at:  # later points come again
+            start = SessionLog(status=SessionLog.START)
+            self._write(Event(step=resumed_at + 1, session_log=start))
 
     def add(self, step: int, values: Mapping[str, float]) -> None:
-        """As scalars."""
+        """As scalars.
+
+        Raises
+        ------
+        OSError
+            If they cannot be written, as when the disk is full.
+        """
+        from tensorboardX.proto.event_pb2 import Event
+        from tensorboardX.summary import scalar
+
         for name, value in values.items():
-            self._writer.add_scalar(name, value, step)
+            self._write(Event(step=step, summary=scalar(name, value)))
+        if time.monotonic() > self._next_flush:
+            self._named(self._writer.flush)
+            self._next_flush = time.monotonic() + _FLUSH_SECONDS
 
     def close(self) -> None:
         """Write out what is left."""
-        self._writer.close()
+        self._named(self._writer.close)
+
+    def _write(self, event: Any) -> None:
+        event.wall_time = time.time()
+        self._named(lambda: self._writer.write_event(event))
+
+    def _named(self, call: Callable[[], object]) -> None:
+        """What the call does, with the folder in the message if it cannot write."""
+        try:
+            call()
+        except OSError as error:
+            raise OSError(
+                error.errno, f"cannot write into {self._folder} ({error.strerror})"
+            ) from error
 
 
 class WeightsAndBiases(Logger):
@@ -206,7 +241,7 @@ def check_loggers(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def open_loggers(folder: Path, *, resumed_at: int = 0) -> list[Logger]:
+def open_loggers(folder: str | Path, *, resumed_at: int = 0) -> list[Logger]:
     """Those that the environment variable names; TensorBoard alone without it.
 
     Raises
@@ -217,8 +252,19 @@ def open_loggers(folder: Path, *, resumed_at: int = 0) -> list[Logger]:
         If a service does not let the run in.
     """
     names = [name.strip() for name in os.environ.get(VARIABLE, "tensorboard").split(",")]
-    chosen = check_loggers([name for name in names if name])
-    return [LOGGERS[name](folder, resumed_at=resumed_at) for name in chosen]
+    try:
+        chosen = check_loggers([name for name in names if name])
+    except ValueError as error:
+        raise ValueError(f"the environment variable {VARIABLE} names an {error}") from error
+    opened: list[Logger] = []
+    try:
+        for name in chosen:
+            opened.append(LOGGERS[name](Path(folder), resumed_at=resumed_at))
+    except BaseException:
+        for logger in opened:
+            logger.close()
+        raise
+    return opened
 
 
 def _known_as(folder: Path, logger: str, new: Callable[[], str]) -> str:
@@ -226,18 +272,21 @@ def _known_as(folder: Path, logger: str, new: Callable[[], str]) -> str:
     file = folder / f"{logger}.json"
     if not file.exists():
         write_json(file, {"id": new()})
-    return json.loads(file.read_text(encoding="utf-8"))["id"]
+    found = read_json(file)
+    if not isinstance(found.get("id"), str):
+        raise DamagedFileError(f"{file} names no run of {logger}: remove it to begin a new one")
+    return found["id"]
 
 
 def _description(folder: Path) -> dict[str, Any]:
     file = folder / "config.json"
-    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return read_json(file) if file.exists() else {}
 
 
 def _name(folder: Path) -> str:
     """Objective and seed, if the run is described, and its folder's name."""
     found = _description(folder)
-    if not found:
+    if "objective" not in found or "training" not in found:
         return folder.name
     return f"{found['objective']['name']}-{found['training']['seed']}-{folder.name[:6]}"
 

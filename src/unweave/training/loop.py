@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
-from unweave.datasets import ImageDataset
+from unweave.datasets.arrays import ImageSource, as_image_dataset
+from unweave.datasets.cache import writable_folder
 from unweave.datasets.subset import Subset
 from unweave.models import VAE, Network
 from unweave.models.objectives import Objective, Terms
@@ -19,11 +21,15 @@ from unweave.training.checkpoint import (
     MODEL,
     Trained,
     latest_checkpoint,
-    load_checkpoint,
+    resume,
     save_checkpoint,
+    steps_done,
+    write_json,
 )
 from unweave.training.config import TrainingConfig
 from unweave.training.curves import Curves
+from unweave.training.description import CONFIG, check_same_run, describe_run
+from unweave.training.device import open_fabric
 
 __all__ = ["DivergedError", "check_images", "check_objective", "train"]
 
@@ -35,23 +41,28 @@ class DivergedError(ArithmeticError):
 def train(
     model: VAE,
     objective: Objective,
-    dataset: ImageDataset,
+    dataset: ImageSource,
     config: TrainingConfig,
     *,
-    folder: Path | None = None,
+    folder: str | Path | None = None,
     at_milestone: Callable[[int, VAE], Mapping[str, float] | None] | None = None,
     at_step: Callable[[int], None] | None = None,
 ) -> VAE:
     """Train ``model`` and return it.
 
-    With a ``folder``, learning curves and checkpoints are kept there, and a run that was cut off
-    goes on from its last checkpoint to the same weights as if it had not been (on one machine, with
-    the same number of threads).
+    With a ``folder``, learning curves and checkpoints are kept there. A run that was interrupted
+    resumes from its last checkpoint to the same weights as without the interruption (on one
+    machine, with the same number of threads). A finished run that is asked for more steps continues
+    to the same weights and curves as if it had been asked for them at once.
 
     Parameters
     ----------
-    model, objective, dataset, config
-        What is trained, to minimise what, on what, and how.
+    model, objective, config
+        What is trained, to minimise what, and how.
+    dataset
+        Images to train on: an :class:`~unweave.datasets.ImageDataset`, an array or tensor, or a
+        dataset of torch, as :func:`~unweave.datasets.as_image_dataset` takes them. Pixels are
+        converted by the rule of :class:`~unweave.datasets.pixels.PixelScale`.
     folder
         Where curves and checkpoints go; None keeps nothing. Curves are shown by TensorBoard, or by
         the loggers that the environment variable ``UNWEAVE_LOGGERS`` names.
@@ -65,18 +76,21 @@ def train(
     ------
     DivergedError
         If the loss or a weight is no longer finite; the last good checkpoint stays.
+    TypeError
+        If images cannot be read from ``dataset``, as from a ``DataLoader``.
     ValueError
-        If model, objective, data and batch do not go together.
+        If model, objective, images and batch size are incompatible, the images cannot be converted,
+        this machine lacks the device, or ``folder`` holds another run.
+    OSError
+        If the folder cannot be written.
     """
-    from lightning_fabric import Fabric  # takes three seconds to import
-
+    dataset = as_image_dataset(dataset)
     if config.n_images is not None:
         dataset = Subset(dataset, config.n_images, seed=config.seed)
     check_images(model, dataset.image_shape)
     check_objective(objective, model, config)
-    fabric = Fabric(
-        accelerator=config.accelerator, devices=config.devices, precision=config.precision
-    )
+    folder = None if folder is None else Path(folder)
+    fabric = open_fabric(config)
     if config.devices > 1:
         fabric.launch()
     trained = {MODEL: _placed(model.train(), fabric.device, config.learning_rate, objective.betas)}
@@ -84,11 +98,6 @@ def train(
     if adversary is not None:
         settings = objective.adversary_optimizer
         trained[ADVERSARY] = _placed(adversary, fabric.device, *settings)
-    done = _resume(folder, trained)
-    wrapped, model_optimizer = fabric.setup(*trained[MODEL])
-    optimizers = {MODEL: model_optimizer}
-    if adversary is not None:  # itself, not wrapped: objectives freeze its weights by their names
-        optimizers[ADVERSARY] = fabric.setup_optimizers(trained[ADVERSARY].optimizer)
     batches = Batches(
         dataset,
         objective,
@@ -99,12 +108,22 @@ def train(
         rank=fabric.global_rank,
         world_size=fabric.world_size,
     )
-    writes = folder is not None and fabric.is_global_zero
-    curves = None
-    if folder and writes:
-        curves = Curves(folder, model.n_latents, others=objective.records, resumed_at=done)
-    milestones = set(config.all_milestones)
     means = _Means(fabric.device, objective.records, model.n_latents)
+    description = {}
+    if folder:
+        description = describe_run(folder, model, objective, dataset, config)
+        check_same_run(folder, description, steps_done(folder))
+    done, last_point = _resume(folder, trained, means, config)
+    curves = None
+    if folder and fabric.is_global_zero:
+        writable_folder(folder)
+        write_json(folder / CONFIG, description)
+        curves = Curves(folder, model.n_latents, others=objective.records, resumed_at=last_point)
+    wrapped, model_optimizer = fabric.setup(*trained[MODEL])
+    optimizers = {MODEL: model_optimizer}
+    if adversary is not None:  # itself, not wrapped: objectives freeze its weights by their names
+        optimizers[ADVERSARY] = fabric.setup_optimizers(trained[ADVERSARY].optimizer)
+    milestones = set(config.all_milestones)
     try:
         for step in range(done, config.steps):
             terms = objective(wrapped, batches[step], adversary)
@@ -118,6 +137,7 @@ def train(
             done = step + 1
             stops = done in milestones or done % config.checkpoint_every == 0
             if stops or done % config.log_every == 0:
+                sums = means.sums()
                 values, kl = means.take()
                 networks = [pair.network for pair in trained.values()] if stops else []
                 _check_finite(values, networks, done, folder)
@@ -129,8 +149,8 @@ def train(
                 model.train()
                 if curves and scores:
                     curves.show(done, scores)
-            if folder and writes and stops:
-                save_checkpoint(folder, done, trained, keep=milestones)
+            if folder and curves and stops:
+                save_checkpoint(folder, done, trained, milestones, sums)
             if at_step:
                 at_step(done)
     finally:
@@ -195,6 +215,16 @@ class _Means:
         n = len(self._names)
         return dict(zip(self._names, values[:n], strict=True)), values[n:]
 
+    def sums(self) -> dict[str, Any]:
+        """What :meth:`restore` needs, for JSON; nothing where a number is not finite."""
+        values = self._sums.tolist()
+        return {"n": self._n, "sums": values} if all(map(math.isfinite, values)) else {}
+
+    def restore(self, sums: Mapping[str, Any]) -> None:
+        """Go on from sums that were saved."""
+        self._sums.copy_(torch.tensor(sums["sums"], dtype=torch.float64))
+        self._n = int(sums["n"])
+
 
 def _placed(
     network: nn.Module, device: torch.device, learning_rate: float, betas: tuple[float, float]
@@ -206,9 +236,22 @@ def _placed(
     return Trained(network, adam)
 
 
-def _resume(folder: Path | None, trained: Mapping[str, Trained]) -> int:
-    checkpoint = latest_checkpoint(folder) if folder else None
-    return load_checkpoint(checkpoint, trained) if checkpoint else 0
+def _resume(
+    folder: Path | None, trained: Mapping[str, Trained], means: _Means, config: TrainingConfig
+) -> tuple[int, int]:
+    """Set everything to the last checkpoint; its step, and that of the last point of the curve.
+
+    The end of a run is a point of its curve. Where the run goes on, and such a point would not have
+    been there, the means go on over it.
+    """
+    found = resume(folder, trained)
+    ends = found.step not in config.milestones and all(
+        found.step % every for every in (config.log_every, config.checkpoint_every)
+    )
+    if not ends or found.step >= config.steps or not found.sums:
+        return found.step, found.step
+    means.restore(found.sums)
+    return found.step, found.step - 1
 
 
 def _check_finite(

@@ -1,0 +1,172 @@
+"""`unweave train`: runs that continue, and what it refuses."""
+
+import json
+import os
+import warnings
+
+import pytest
+import torch
+
+WORDS = ["--dataset", "torus", "--width", 0.125, "--latents", 2, "--batch-size", 4]
+
+
+@pytest.fixture(autouse=True)
+def _few_draws(monkeypatch):
+    """What is scored is not what is tested here."""
+    from unweave.studies.study import Evaluation
+
+    fields = {"rows": 100, "n_permutations": 2, "n_projections": 2, "n_halves": 2}
+    monkeypatch.setattr("unweave.studies.study.Evaluation", lambda: Evaluation(**fields))
+
+
+@pytest.fixture
+def train(cli, tmp_path):
+    def call(*words, objective="beta_vae", out="run"):
+        return cli("train", objective, *WORDS, *words, "--out", tmp_path / out)
+
+    return call
+
+
+def test_a_finished_run_continues_for_more_steps(train, tmp_path):
+    for steps in (5, 8):
+        code, out, err = train("--steps", steps)
+        assert code == 0, err
+        assert f"{steps} steps" in out
+    code, _, err = train("--steps", 8, out="once")
+    assert code == 0, err
+    files = ["curves.csv", "config.json", "result.json", "codes.npz", "pictures.npz"]
+    for name in [*files, "checkpoints/step-00000008/model.safetensors",
+                 "checkpoints/step-00000008/optimizer.safetensors"]:  # fmt: skip
+        once, twice = ((tmp_path / folder / name).read_bytes() for folder in ("once", "run"))
+        assert once == twice, name
+    code, out, _ = train("--steps", 8)
+    assert code == 0
+    assert "8 steps" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--steps", 3), "was trained for 5 steps already, and 3 were asked for"),
+        (("--steps", 8, "--beta", 7, "--seed", 3),
+         "holds another finished run: objective.beta is 4.0 there and 7.0 here; training.seed is 0 "
+         "there and 3 here"),
+        (("--steps", 5, "--seed", 3), "training.seed is 0 there and 3 here"),
+        (("--steps", 9, "--milestones", 2), "milestones up to step 5 are [] there and [2] here"),
+    ],
+)  # fmt: skip
+def test_another_run_is_refused_by_what_differs(train, words, message):
+    assert train("--steps", 5)[0] == 0
+    code, _, err = train(*words)
+    assert code == 2
+    assert message in err
+    assert train("--steps", 5)[0] == 0  # the finished run is as it was
+
+
+@pytest.mark.parametrize("name", ["config.json", "result.json"])
+@pytest.mark.parametrize("content", ["", '{"descr', "[]"])
+def test_a_damaged_description_is_named(train, tmp_path, name, content):
+    assert train("--steps", 5)[0] == 0
+    (tmp_path / "run" / name).write_text(content)
+    code, _, err = train("--steps", 8)
+    assert code == 2
+    assert f"run/{name}" in err
+
+
+def test_without_its_damaged_result_a_run_is_finished_again(train, tmp_path):
+    assert train("--steps", 5)[0] == 0
+    result = tmp_path / "run/result.json"
+    before = result.read_text()
+    result.write_text("")
+    code, _, err = train("--steps", 5)
+    assert code == 2
+    assert "result.json is empty: remove it and start the run again" in err
+    result.unlink()
+    assert train("--steps", 5)[0] == 0
+    assert json.loads(result.read_text()) == json.loads(before)
+
+
+def test_a_damaged_last_checkpoint_is_passed_over(train, tmp_path):
+    assert train("--steps", 5)[0] == 0
+    assert train("--steps", 8)[0] == 0
+    (tmp_path / "run/checkpoints/step-00000008/model.safetensors").write_bytes(b"")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        code, _, err = train("--steps", 10)
+    assert code == 0, err
+    assert train("--steps", 10, out="once")[0] == 0
+    once, mended = (
+        tmp_path / f / "checkpoints/step-00000010/model.safetensors" for f in ("once", "run")
+    )
+    assert once.read_bytes() == mended.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--seed", -1), "--seed"),
+        (("--seed", 10**30), "--seed"),
+        (("--steps", 0), "--steps"),
+        (("--steps", -5), "--steps"),
+        (("--learning-rate", "nan"), "--learning-rate"),
+        (("--milestones", -3), "milestones [-3] are not within"),
+        (("--beta", "x"), "--beta"),
+        (("--bata", 3), "--bata"),
+    ],
+)
+def test_nonsense_is_refused_by_the_option(cli, tmp_path, words, message):
+    steps = () if "--steps" in words else ("--steps", 2)
+    code, out, err = cli("train", "beta_vae", *steps, *words, "--out", tmp_path / "run")
+    assert code == 2
+    assert message in out + err
+    assert "Traceback" not in out + err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_named(train):
+    code, _, err = train("--steps", 2, "--accelerator", "cuda")
+    assert code == 2
+    assert "--accelerator cuda: torch finds no CUDA device" in err
+
+
+def test_a_folder_that_is_a_file_is_named(train, tmp_path):
+    (tmp_path / "run").write_text("")
+    code, _, err = train("--steps", 2)
+    assert code == 2
+    assert "--out" in err
+    assert "it is a file" in err
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written_is_named(train, tmp_path):
+    (tmp_path / "locked").mkdir(mode=0o500)
+    code, _, err = train("--steps", 2, out="locked/run")
+    assert code == 2
+    assert "--out" in err
+    assert "Permission denied" in err
+
+
+@pytest.mark.parametrize("size", [0, 2_000, 60_000])
+def test_a_full_disk_is_a_sentence(train, monkeypatch, size, tmp_path):
+    """As if files could not grow beyond a size, which the kernel answers like a full disk."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            code, out, err = train("--steps", 2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert code == 2
+    assert "--out" in err
+    assert "File too large" in err
+    assert not list((tmp_path / "run").glob("checkpoints/*/*"))
+
+
+def test_loggers_of_the_environment_are_checked(train, monkeypatch):
+    monkeypatch.setenv("UNWEAVE_LOGGERS", "nonsense")
+    code, _, err = train("--steps", 2)
+    assert code == 2
+    assert "UNWEAVE_LOGGERS names an unknown logger 'nonsense'" in err
