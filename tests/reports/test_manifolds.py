@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -107,6 +108,15 @@ def test_the_page_says_what_the_table_says(finished, browser):
         & (pl.col("settings") == "default")
     )
     assert re.search(rf"2 of 2\s+{cell['mean'].mean():.4f}", shown)
+
+
+def test_a_dimension_that_could_not_be_estimated_is_shown_as_unknown(finished, tmp_path):
+    study, folder = finished
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    file = next(copy.rglob("result.json"))
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"dimension": None}))
+    assert build_table(study, copy)["dimension"].null_count() == 1
+    assert write_report(study, copy).read_text().count("<td>unknown</td>") == 1
 
 
 def test_its_table_is_printed(finished, capsys):

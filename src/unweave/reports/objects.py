@@ -72,7 +72,7 @@ def _row(own: pl.DataFrame) -> dict[str, Any]:
         "right": int(own["dims_match"].sum()),
         "by_gap": int((own["dims_by_gap"] == "2+3").sum()),
         "features": int(own["features"][0]),
-        "dimension": float(own["dimension"].to_numpy().mean()),
+        "dimension": own["dimension"].mean(),
         "confidence": float(own["confidence"].to_numpy().mean()),
     }
 

@@ -9,6 +9,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 import polars as pl
 from pydantic import Field, field_validator
 
@@ -158,7 +159,7 @@ class ManifoldRun(Run):
                 "eigenvalues": model.eigenvalues_.tolist(),
                 "gap": model.gap_,
                 "confidence": model.confidence_,
-                "dimension": model.dimension_,
+                "dimension": None if np.isnan(model.dimension_) else model.dimension_,
                 "warnings": [str(warning.message) for warning in caught],
                 "seconds": seconds,
             },

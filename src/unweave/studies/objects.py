@@ -194,7 +194,7 @@ def _split(
         "chance": error.chance_mean,
         "eigenvalues": by_gap.eigenvalues_.tolist(),
         "confidence": by_gap.confidence_,
-        "dimension": by_gap.dimension_,
+        "dimension": None if np.isnan(by_gap.dimension_) else by_gap.dimension_,
         "seconds": seconds,
         "warnings": sorted({str(warning.message) for warning in caught}),
     }
