@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from pathlib import Path
 
 import polars as pl
@@ -110,13 +109,12 @@ def test_the_page_says_what_the_table_says(finished, browser):
     assert re.search(rf"2 of 2\s+{cell['mean'].mean():.4f}", shown)
 
 
-def test_a_dimension_that_could_not_be_estimated_is_shown_as_unknown(finished, tmp_path):
+def test_a_dimension_that_could_not_be_estimated_is_shown_as_unknown(finished):
+    """As that of 200 points of S^2 x SO(3)."""
     study, folder = finished
-    copy = shutil.copytree(folder, tmp_path / "copy")
-    file = next(copy.rglob("result.json"))
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"dimension": None}))
-    assert build_table(study, copy)["dimension"].null_count() == 1
-    assert write_report(study, copy).read_text().count("<td>unknown</td>") == 1
+    unknown = build_table(study, folder)["dimension"].null_count()
+    assert 0 < unknown < 16
+    assert write_report(study, folder).read_text().count("<td>unknown</td>") == unknown
 
 
 def test_its_table_is_printed(finished, capsys):
