@@ -117,3 +117,8 @@ def test_same_seed_same_codes(rng):
 def test_what_is_no_readout(rng, readout, message):
     with pytest.raises(ValueError, match=message):
         read_out(rng.standard_normal((50, 6)), readout)
+
+
+def test_raw_codes_keep_their_precision(rng):
+    codes = 1e9 + rng.standard_normal((20, 2))
+    np.testing.assert_array_equal(read_out(codes, "raw"), codes)

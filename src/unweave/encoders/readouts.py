@@ -14,7 +14,7 @@ __all__ = ["READOUTS", "TURNS", "parse_readout", "read_out", "varimax"]
 
 
 def read_out(codes: object, readout: str, *, seed: int = 0) -> np.ndarray:
-    """Codes (n, latents) on other axes: (n, components) float32.
+    """Codes (n, latents) on other axes: (n, components) float32; raw codes keep their precision.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def read_out(codes: object, readout: str, *, seed: int = 0) -> np.ndarray:
         features of a sparse autoencoder, an eighth of which are active at once, or ``sparse:M:A``
         for A of them.
     seed
-        Of fits that begin at random.
+        Seed of fits that begin at random.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def read_out(codes: object, readout: str, *, seed: int = 0) -> np.ndarray:
     kind, numbers = parse_readout(readout)
     array = check_codes(codes)
     if kind == "raw":
-        return np.asarray(array, dtype=np.float32)
+        return array
     alive = np.delete(array, constant_columns(array), axis=1).astype(np.float64)
     if kind != "sparse" and numbers[0] > min(alive.shape):
         raise ValueError(
