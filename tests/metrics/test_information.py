@@ -5,7 +5,7 @@ from sklearn.feature_selection import mutual_info_classif
 from sklearn.metrics import adjusted_mutual_info_score, mutual_info_score
 from sklearn.metrics.cluster import contingency_matrix, expected_mutual_information
 
-from unweave.metrics import _kernels
+from unweave.metrics import _kernels, infomec
 from unweave.metrics._information import (
     bin_codes,
     binned_table,
@@ -166,3 +166,21 @@ def test_equal_codes_have_neighbours_too(rng):
     levels, n_levels = factor_levels(factor)
     table = neighbour_table(factor.astype(float), levels, n_levels, 10)
     assert table.normalised[0, 0] == pytest.approx(1.0, abs=0.02)
+
+
+@pytest.mark.parametrize("offset", [1e3, 1e6, 1e9])
+def test_rounded_codes_are_informative_as_without_an_offset(rng, offset):
+    """Beside an offset, decimals are rounded once more, which must not order equal distances."""
+    factors = np.c_[rng.integers(0, 5, 600), rng.integers(0, 4, 600)]
+    codes = np.round(factors + 0.3 * rng.standard_normal(factors.shape), 1)
+    plain, moved = (infomec(z, factors, noise=None) for z in (codes, codes + offset))
+    assert float(moved["infom"]) == pytest.approx(float(plain["infom"]), abs=1e-3)
+    assert float(moved["infoc"]) == pytest.approx(float(plain["infoc"]), abs=1e-3)
+
+
+def test_a_latent_that_infomec_leaves_out_is_noted(rng):
+    factors = np.c_[rng.integers(0, 5, 300), rng.integers(0, 4, 300)]
+    codes = factors + 0.3 * rng.standard_normal(factors.shape)
+    assert infomec(codes, factors, noise=None)["infom"].notes == ()
+    for score in infomec(codes * [1, 1e6], factors, noise=None).values():
+        assert any(r"leave out latents [0]: each spans less than 0.05" in n for n in score.notes)

@@ -99,7 +99,7 @@ def test_a_data_loader_is_refused_with_what_to_pass():
         (WRITTEN["float32"] * 2 - 1, r"run from -1 to 1, and floats must lie in \[0, 1\]"),
         (SQUARES // 255, "hold only zeros and ones"),
         (SQUARES.astype(np.float32), "run from 0 to 255"),
-        (SQUARES.astype(np.uint16), "are almost black"),
+        (SQUARES.astype(np.uint16), "are very dark"),
         (SQUARES[..., 0], "channel axis is missing"),
         (np.where(SQUARES > 0, np.nan, 0), "nan or infinite"),
         (SQUARES[:0], "Own is empty"),

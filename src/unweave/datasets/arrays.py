@@ -11,7 +11,7 @@ import numpy as np
 
 from unweave._check import check_choice, check_indices
 from unweave.datasets.dataset import ImageDataset, check_dataset, spread_rows
-from unweave.datasets.pixels import PixelScale, as_array
+from unweave.datasets.pixels import PixelScale, as_array, check_one_kind
 
 if TYPE_CHECKING:
     import torch
@@ -144,6 +144,7 @@ class ItemDataset(_Converted):
                     f"image {row} is of shape {image.shape}, and the first one is of "
                     f"{self._found}: give all images the same size and number of channels"
                 )
+        check_one_kind(images, self._what)
         return np.stack(images) if images else np.empty((0, *self._found), dtype=np.uint8)
 
     def _item(self, row: int) -> np.ndarray:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-__all__ = ["PixelScale", "as_array", "check_shape", "to_uint8"]
+__all__ = ["PixelScale", "as_array", "check_one_kind", "check_shape", "to_uint8"]
 
 _WHITE = {"bool": 1, "uint8": 255, "uint16": 65_535, "float": 1.0}
 """What stands for white in each kind of number; black is 0."""
-_TOO_DARK = {"bool": 0, "uint8": 1, "uint16": 255, "float": 1 / 255 + 1e-6}
-"""Images whose brightest pixel is no brighter were given in another range than their kind has."""
+_TOO_DARK = {"bool": 0, "uint8": 1, "uint16": 2**14 - 1, "float": 1 / 255 + 1e-6}
+"""Images whose brightest pixel is not brighter were given in another range than their kind has."""
 _MEND = {
     "uint8": "multiply them by 255, or give them as bool",
-    "uint16": "convert them to uint8 if they are 8-bit images, or multiply them by 257",
+    "uint16": "convert 8-bit images to uint8, and multiply 10-, 12- or 14-bit ones by 64, 16 or 4",
     "float": "they may have been divided by 255 twice: divide them once",
 }
 _ROUNDING = 1e-6
@@ -33,9 +34,10 @@ class PixelScale:
     uint16                    0 is black, 65,535 is white: x / 257, rounded
     ========================  ==========================================
 
-    Anything else is refused: other integers, floats outside [0, 1], nan, and images that hold
-    nothing brighter than 1 of 255, which are taken for images in another range. The first batch
-    decides on the type. Later ones must have it too.
+    Anything else is refused: other integers, floats outside [0, 1], nan, and images that are in
+    another range by all appearance. These are images that hold nothing brighter than 1 of 255,
+    and images of 16 bits that use 14 of them or fewer. The first batch decides on the type. Later
+    ones must have it too.
 
     Parameters
     ----------
@@ -84,10 +86,10 @@ class PixelScale:
             If they are.
         """
         if self._kind in _MEND and 0 < self._brightest <= _TOO_DARK[self._kind]:
-            held = "hold only zeros and ones" if self._kind == "uint8" else "are almost black"
+            held = "hold only zeros and ones" if self._kind == "uint8" else "are very dark"
             raise ValueError(
                 f"{self.what} are {self._kind} and {held}: their brightest pixel is "
-                f"{self._brightest:.3g} where white is {_WHITE[self._kind]:g}; {_MEND[self._kind]}"
+                f"{self._brightest:.5g} where white is {_WHITE[self._kind]:g}; {_MEND[self._kind]}"
             )
 
 
@@ -142,6 +144,8 @@ def as_array(images: Any, what: str) -> np.ndarray:
         tensor = images.detach().cpu()
         array = (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy()
     else:
+        if isinstance(images, list | tuple):
+            check_one_kind(images, what)
         try:
             array = np.asarray(images)
         except (ValueError, TypeError, RuntimeError):  # images of different shapes, for one
@@ -152,6 +156,28 @@ def as_array(images: Any, what: str) -> np.ndarray:
             f"{type(images).__name__} of {array.dtype}: stack them with numpy.stack"
         )
     return array
+
+
+def check_one_kind(images: Sequence[Any], what: str) -> None:
+    """Refuse a list of images of different kinds of numbers, which stacking would mix silently.
+
+    Raises
+    ------
+    ValueError
+        If kinds differ, as of uint8 and bool.
+    """
+    kinds = [_dtype_kind(image.dtype) for image in images if hasattr(image, "dtype")]
+    other = next((i for i, kind in enumerate(kinds) if kind != kinds[0]), None)
+    if other is not None:
+        raise ValueError(
+            f"{what} are of different types, as {kinds[0]} and {kinds[other]} (number {other}): "
+            "give all of them as the same type"
+        )
+
+
+def _dtype_kind(dtype: Any) -> str:
+    name = str(dtype).rpartition(".")[2]
+    return "float" if "float" in name else np.dtype(name).name
 
 
 def check_shape(
@@ -228,7 +254,7 @@ def _checked_range(images: np.ndarray, what: str) -> tuple[float, float]:
         )
     if low >= -_ROUNDING and high <= 1 + _ROUNDING:
         return low, high
-    if 0 <= low and high <= 255:
+    if 0 <= low and 2 < high <= 255:
         mend = "divide them by 255, or convert them to uint8"
     elif low >= -1 and high <= 1:
         mend = "if -1 is black, give (images + 1) / 2"

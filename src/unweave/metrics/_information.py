@@ -26,6 +26,8 @@ __all__ = [
 ESTIMATORS = ("disentanglement_lib", "miller_madow", "adjusted", "ksg")
 BINNINGS = ("equal_width", "quantile")
 _ON_EDGE = 2.0**-22  # of the range: rounding of single precision, or of double at offsets of 1e9
+_NOISE = 1e-10  # deviations
+_TIE_BREAKING = 1e-6  # far more than rounding leaves, and far less than rounded codes differ by
 _NOTHING = 1e-12  # nats: rounding error of sums over all rows
 
 
@@ -203,16 +205,18 @@ def neighbour_table(
 
     For each row, m counts the rows nearer than its k-th neighbour among the N_v rows of its level
     (Ross 2014, https://doi.org/10.1371/journal.pone.0087357, equation 2; of the family of Kraskov,
-    Stögbauer and Grassberger). Rows that are alone in their level are left out. Noise of 1e-10
-    deviations separates equal codes, as in scikit-learn, without which they have no neighbours.
-    Codes must come without an offset, which would round that noise away.
+    Stögbauer and Grassberger). Rows that are alone in their level are left out. Noise
+    separates equal codes, without which they have no neighbours: of 1e-10 deviations, as in
+    scikit-learn, and of a millionth in latents most of whose codes are equal to another. There the
+    smaller noise would not hide the rounding of codes that once had an offset.
     """
     from unweave.metrics import _kernels
 
     columns = np.ascontiguousarray(codes.T, dtype=np.float64)
     spread = columns.std(axis=1, keepdims=True)
     jitter = np.random.default_rng(0).standard_normal(columns.shape[1])
-    columns = columns + 1e-10 * spread * jitter
+    tied = (np.diff(np.sort(columns, axis=1), axis=1) == 0).mean(axis=1, keepdims=True) > 0.5
+    columns = columns + np.where(tied, _TIE_BREAKING, _NOISE) * spread * jitter
     ordered = np.argsort(columns, axis=1, kind="stable").astype(np.int64)
     psi = np.concatenate([[0.0], digamma(np.arange(1, len(codes) + 1))])
     information = _kernels.neighbour_information(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -73,11 +74,11 @@ def infomec(
         keep=("scale",),
         thin=10,
     )
+    subject = replace(subject, notes=(*subject.notes, *_pruned(subject.codes, prune_below)))
 
     def measure(codes, factors) -> dict[str, Reading]:
         levels, n_levels = factor_levels(factors, kinds)
-        spread = np.ptp(codes, axis=0)
-        active = (spread > spread.max() * prune_below) & (spread > 0)
+        active = _active(codes, prune_below)
         shares = neighbour_table(codes, levels, n_levels, n_neighbors).normalised
         rows = zip(levels, n_levels, strict=True)
         explicit = np.array([_explicitness(codes, row, n) for row, n in rows])
@@ -88,6 +89,23 @@ def infomec(
         }
 
     return Scores(score_all(subject, measure, noise))
+
+
+def _active(codes: np.ndarray, prune_below: float) -> np.ndarray:
+    """Which latents vary, and span more than ``prune_below`` of the widest one."""
+    spread = np.ptp(codes, axis=0)
+    return (spread > spread.max() * prune_below) & (spread > 0)
+
+
+def _pruned(codes: np.ndarray, prune_below: float) -> tuple[str, ...]:
+    """A note on latents that vary and are left out all the same."""
+    pruned = np.flatnonzero(~_active(codes, prune_below) & (np.ptp(codes, axis=0) > 0))
+    if not pruned.size:
+        return ()
+    return (
+        f"InfoM and InfoC leave out latents {pruned[:10].tolist()}: each spans less than "
+        f"{prune_below:g} of the widest latent (prune_below)",
+    )
 
 
 def _preference(rows: np.ndarray, matrix: np.ndarray) -> Reading:
