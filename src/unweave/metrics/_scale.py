@@ -73,9 +73,9 @@ class Scale:
         j = columns[0]
         return (
             f"latents {columns[:10].tolist()} span fewer than {_STEPS} steps of {precisions[j]} "
-            f"(latent {j}: numbers near {self.high[j]:.3g} in steps of {step[j]:.2g}): finer differences "
-            "are lost; subtract an offset before the codes are rounded, or compute them in double "
-            "precision",
+            f"(latent {j}: numbers near {self.high[j]:.3g} in steps of {step[j]:.2g}): finer "
+            "differences are lost; subtract an offset before the codes are rounded, or compute "
+            "them in double precision",
         )
 
 
