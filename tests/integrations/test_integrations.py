@@ -208,6 +208,7 @@ def test_torchmetrics_refuses_batches_of_other_widths(mig_of, table, make):
 
 def test_torchmetrics_in_a_collection_keep_kinds_after_a_reset(table):
     pandas = pytest.importorskip("pandas")
+    pytest.importorskip("torchmetrics")
     from torchmetrics import MetricCollection
 
     from unweave.integrations.torchmetrics import DisentanglementMetric

@@ -267,7 +267,20 @@ def compare(
         },
         n_samples=len(one.values),
         seed=seed,
+        notes=_notes_of_both(*scores),
     )
+
+
+def _notes_of_both(first: Scores, second: Scores) -> tuple[str, ...]:
+    """Each note once, with whose it is if it is not of both."""
+    common = [note for note in first.notes if note in second.notes]
+    own = [
+        f"{whose}: {note}"
+        for whose, scores in (("first", first), ("second", second))
+        for note in scores.notes
+        if note not in common
+    ]
+    return (*common, *own)
 
 
 def scores_of_halves(
