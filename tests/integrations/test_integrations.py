@@ -193,6 +193,18 @@ def test_torchmetrics_matches_columns_of_codes_by_name(mig_of, table):
             metric.update(codes.rename(columns={"v": "w"}), factors)
 
 
+def test_torchmetrics_learns_names_from_the_first_batch_that_has_some(mig_of, table):
+    pandas = pytest.importorskip("pandas")
+    codes, factors = table
+    frame = pandas.DataFrame(factors, columns=["size", "hue"])
+    metric = mig_of()
+    metric.update(codes[:200], factors[:200])
+    metric.update(codes[200:400], frame[200:400])
+    metric.update(codes[400:], frame.loc[400:, ["hue", "size"]])
+    assert float(metric.compute()) == pytest.approx(float(METRICS["mig"](*table, noise=None)))
+    assert list(metric.score.per_factor) == ["size", "hue"]
+
+
 @pytest.mark.parametrize("make", [np.asarray, torch.tensor])
 def test_torchmetrics_refuses_batches_of_other_widths(mig_of, table, make):
     codes, factors = table

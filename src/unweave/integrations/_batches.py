@@ -1,11 +1,10 @@
-"""Batches of a table as tensors, and what they have to have in common."""
+"""Batches of a table as tensors, and what they must have in common."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,9 +18,36 @@ from unweave._tables import (
     read_table,
 )
 
-__all__ = ["Layout", "batch_of", "layouts_of", "table_of"]
+__all__ = ["Layout", "batch_of", "layouts_of", "names_of", "table_of"]
 
-_EXACT = 2**53
+_EXACT = 2**53  # up to which double precision holds every whole number
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What one column of a tensor stands for."""
+
+    kind: str
+    """``numbers``, ``booleans`` or ``words``."""
+    words: tuple[str, ...] = ()
+    """What the numbers 0, 1, ... stand for."""
+    is_ordered: bool = False
+    """Whether the words come in an order that was declared."""
+    of_numbers: bool = False
+    """Whether the words are numbers."""
+    type: str | None = None
+    """NumPy's type of numbers; None where it is that of the tensor."""
+
+    def column(self, values: np.ndarray, type_: str | None) -> Column:
+        """The column of ``values`` (rows,), numbers as of ``type_``."""
+        if self.kind == "booleans":
+            return Column(values.astype(bool))
+        if self.kind == "numbers":
+            return Column(values if type_ is None else values.astype(type_))
+        levels = np.where(np.isnan(values), -1, values).astype(np.int64)
+        return level_column(
+            levels, self.words, is_ordered=self.is_ordered, of_numbers=self.of_numbers
+        )
 
 
 @dataclass(frozen=True)
@@ -30,20 +56,19 @@ class Layout:
 
     columns: tuple[str, ...] | None
     """Names of a data frame."""
-    kinds: tuple[str, ...]
-    """``numbers``, ``booleans`` or ``words``, of each column."""
-    words: tuple[tuple[str, ...] | None, ...]
-    """What the numbers 0, 1, ... of a column stand for; None for numbers."""
-    ordered: tuple[bool, ...]
-    """Whether the words come in an order that was declared."""
-    of_numbers: tuple[bool, ...]
-    """Whether the words are numbers."""
-    types: tuple[str, ...] | None = None
-    """NumPy's type of each column; None where all have that of the tensor."""
+    parts: tuple[_Part, ...]
+    """Each column."""
 
     def to_bytes(self) -> bytes:
         """One line of JSON."""
         return json.dumps(asdict(self)).encode() + b"\n"
+
+    @classmethod
+    def from_bytes(cls, line: bytes) -> Layout:
+        """What :meth:`to_bytes` wrote."""
+        found = json.loads(line)
+        parts = tuple(_Part(**{**part, "words": tuple(part["words"])}) for part in found["parts"])
+        return cls(None if found["columns"] is None else tuple(found["columns"]), parts)
 
     def order_of(self, later: Layout, what: str) -> list[int] | None:
         """Positions of these columns in a ``later`` batch; None where they match by position.
@@ -53,50 +78,37 @@ class Layout:
         ValueError
             If the batch has other columns.
         """
-        n, n_later = len(self.kinds), len(later.kinds)
+        n, n_later = len(self.parts), len(later.parts)
         if n != n_later:
             raise ValueError(
                 f"{what} of this batch have {n_later} columns and earlier {what} {n}: every batch "
-                "must have the same; call reset() to start anew"
+                "must have the same columns; call reset() before batches of another kind"
             )
         return matching_columns(
             self.columns, later.columns, f"earlier {what}", f"{what} of this batch"
         )
 
-    def take(self, order: Sequence[int] | None) -> Layout:
-        """The same with its columns in another order."""
-        if order is None:
-            return self
-
-        def taken(values: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
-            return None if values is None else tuple(values[k] for k in order)
-
-        return Layout(*(taken(getattr(self, name)) for name in self.__dataclass_fields__))
-
     def check_same(self, later: Layout, what: str) -> None:
-        """Refuse a ``later`` batch of which a column has other words, or is of another kind.
+        """Refuse a ``later`` batch with a column of another kind or of other words.
 
         Raises
         ------
         ValueError
-            If so.
+            If there is one.
         """
-        for k in range(len(self.kinds)):
+        for k, (ours, theirs) in enumerate(zip(self.parts, later.parts, strict=True)):
             where = f"{what} {k}" if self.columns is None else f"{what} {k} ({self.columns[k]})"
-            if self.kinds[k] != later.kinds[k]:
+            if ours.kind != theirs.kind:
                 raise ValueError(
-                    f"{where} holds {later.kinds[k]} in one batch and {self.kinds[k]} in another: "
-                    "give all batches the same type"
+                    f"{where} holds {theirs.kind} in one batch and {ours.kind} in another: give "
+                    "all batches the same type"
                 )
-            ours, theirs = (
-                (each.words[k], each.ordered[k], each.of_numbers[k]) for each in (self, later)
-            )
-            if ours != theirs:
+            if replace(ours, type=None) != replace(theirs, type=None):
                 raise ValueError(
-                    f"{where} has the words {_shown(theirs[0])} in one batch and "
-                    f"{_shown(ours[0])} in another: which level a word is, is known only where all "
-                    "batches have the same words; make it a categorical with the same categories "
-                    "in every batch, or numbers"
+                    f"{where} has the words {_shown(theirs)} in one batch and {_shown(ours)} in "
+                    "another, and words have the same levels only if they are the same in every "
+                    "batch: make it a categorical with the same categories in every batch, or "
+                    "numbers"
                 )
 
 
@@ -114,85 +126,72 @@ def batch_of(data: object, what: str) -> tuple[torch.Tensor, Layout]:
                 f"{what} of a batch must be two-dimensional, not of shape {tuple(data.shape)}"
             )
         kind = "booleans" if data.dtype == torch.bool else "numbers"
-        return data.detach(), _plain(None, kind, data.shape[1])
-    table = read_table(data, what, "(samples, columns)")
-    names = column_names(data)
+        return data.detach(), Layout(None, (_Part(kind),) * data.shape[1])
+    shape = "(samples, columns)"
+    table = read_table(data, what, shape)
     columns: Sequence[Column] = table.columns
     if what == "codes":
-        columns = [Column(values) for values in table.numbers("(samples, columns)")]
+        columns = [Column(values) for values in table.numbers(shape)]
     columns = [_for_torch(column, table.where(k)) for k, column in enumerate(columns)]
-    kinds = tuple(map(_kind_of, columns))
-    types = tuple(column.values.dtype.name for column in columns)
-    values = np.column_stack([_positions(column) for column in columns])
-    if values.dtype.kind == "f":
-        _check_exact(columns, table)
-    tensor = torch.tensor(values)
-    if len(set(types)) == 1 and "words" not in kinds:
-        half = {"float16": torch.float16, "bfloat16": torch.bfloat16}.get(table.precision)
-        return tensor if half is None else tensor.to(half), _plain(names, kinds[0], len(kinds))
-    return tensor, Layout(
-        names,
-        kinds,
-        tuple(column.words if column.declared is None else column.declared for column in columns),
-        tuple(column.is_ordered for column in columns),
-        tuple(column.of_numbers for column in columns),
-        types,
-    )
+    tensor = _tensor(columns, table)
+    parts = tuple(map(_part, columns))
+    if len({part.type for part in parts}) == 1 and parts[0].kind != "words":
+        parts = tuple(replace(part, type=None) for part in parts)
+    return tensor, Layout(column_names(data), parts)
 
 
 def layouts_of(encoded: torch.Tensor) -> list[Layout]:
-    """The layouts in bytes (n,), line by line."""
-    lines = bytes(encoded.tolist()).splitlines()
-    found = []
-    for line in dict.fromkeys(lines):
-        parts = json.loads(line)
-        parts["words"] = [None if words is None else tuple(words) for words in parts["words"]]
-        found.append(Layout(**{name: None if x is None else tuple(x) for name, x in parts.items()}))
-    return found
+    """The different layouts in bytes (n,), line by line."""
+    lines = encoded.cpu().numpy().tobytes().splitlines()
+    return [Layout.from_bytes(line) for line in dict.fromkeys(lines)]
 
 
-def table_of(tensor: torch.Tensor, layouts: Sequence[Layout], what: str) -> Any:
-    """All batches as one table: the tensor itself where it says all.
+def names_of(layouts: Sequence[Layout]) -> tuple[str, ...] | None:
+    """Names of the columns, of the first batch that has some."""
+    return next((layout.columns for layout in layouts if layout.columns is not None), None)
+
+
+def table_of(tensor: torch.Tensor, layouts: Sequence[Layout], what: str) -> Table | torch.Tensor:
+    """All batches as one table; the tensor itself where it says all.
 
     Raises
     ------
     ValueError
         If the ``layouts`` of the batches, of several processes maybe, differ.
     """
-    first = layouts[0]
+    first, names = layouts[0], names_of(layouts)
     for other in layouts[1:]:
-        if len(other.kinds) != len(first.kinds) or other.columns != first.columns:
+        if len(other.parts) != len(first.parts) or other.columns not in (None, names):
             raise ValueError(
                 f"{what} have other columns in one process than in another: give all of them the "
                 "same columns in the same order"
             )
         first.check_same(other, what.removesuffix("s"))
-    if first.types is None and set(first.kinds) <= {"numbers"}:
+    if all(part.kind == "numbers" and part.type is None for part in first.parts):
         return tensor
-    alike = all(other.types == first.types for other in layouts)
     columns = []
     for k, values in enumerate(tensor.cpu().numpy().T):
-        words = first.words[k]
-        if words is not None:
-            levels = np.where(np.isnan(values), -1, values).astype(np.int64)
-            options = {"is_ordered": first.ordered[k], "of_numbers": first.of_numbers[k]}
-            columns.append(level_column(levels, words, **options))
-        elif first.kinds[k] == "booleans":
-            columns.append(Column(values.astype(bool)))
-        else:
-            own = first.types[k] if alike and first.types is not None else values.dtype
-            columns.append(Column(values.astype(own)))
-    return Table(what, first.columns, None, tuple(columns))
+        types = {layout.parts[k].type for layout in layouts}
+        own = types.pop() if len(types) == 1 else None
+        columns.append(first.parts[k].column(values, own))
+    return Table(what, names, None, tuple(columns))
 
 
-def _plain(names: tuple[str, ...] | None, kind: str, n: int) -> Layout:
-    return Layout(names, (kind,) * n, (None,) * n, (False,) * n, (False,) * n)
+def _tensor(columns: Sequence[Column], table: Table) -> torch.Tensor:
+    values = np.column_stack([_positions(column) for column in columns])
+    if values.dtype.kind == "f":
+        _check_exact(columns, table)
+    halves = {"float16": torch.float16, "bfloat16": torch.bfloat16}
+    tensor = torch.tensor(values)
+    return tensor.to(halves[table.precision]) if table.precision in halves else tensor
 
 
-def _kind_of(column: Column) -> str:
+def _part(column: Column) -> _Part:
+    name = column.values.dtype.name
     if column.words is not None:
-        return "words"
-    return "booleans" if column.values.dtype.kind == "b" else "numbers"
+        words = column.words if column.declared is None else column.declared
+        return _Part("words", words, column.is_ordered, column.of_numbers)
+    return _Part("booleans" if name == "bool" else "numbers", type=name)
 
 
 def _for_torch(column: Column, where: str) -> Column:
@@ -205,7 +204,7 @@ def _for_torch(column: Column, where: str) -> Column:
     if int(values.max()) >= 2**63:
         raise ValueError(
             f"{where} holds {values.max()}, more than a signed 64-bit whole number can: subtract "
-            "an offset"
+            "an offset, the same in every batch"
         )
     return replace(column, values=values.astype(np.int64))
 
@@ -218,7 +217,10 @@ def _positions(column: Column) -> np.ndarray:
     missing = np.isnan(column.values)
     if not missing.any():
         return among[column.values]
-    return np.where(missing, np.nan, among[np.where(missing, 0, column.values).astype(int)])
+    known = among[column.values[~missing].astype(np.int64)]
+    found = np.full(len(missing), np.nan)
+    found[~missing] = known
+    return found
 
 
 def _check_exact(columns: Sequence[Column], table: Table) -> None:
@@ -234,6 +236,5 @@ def _check_exact(columns: Sequence[Column], table: Table) -> None:
             )
 
 
-def _shown(words: Sequence[str] | None) -> str:
-    listed = list(words or ())
-    return ", ".join(listed[:10]) + (", ..." if len(listed) > 10 else "")
+def _shown(part: _Part) -> str:
+    return ", ".join(part.words[:10]) + (", ..." if len(part.words) > 10 else "")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,7 +10,7 @@ import torch
 from unweave._check import check_choice, check_names
 from unweave._extras import imported
 from unweave._tables import index_of, matching_rows
-from unweave.integrations._batches import Layout, batch_of, layouts_of, table_of
+from unweave.integrations._batches import Layout, batch_of, layouts_of, names_of, table_of
 from unweave.metrics import BEST_WHEN_SMALL, METRICS, Score
 
 if TYPE_CHECKING:
@@ -105,11 +104,12 @@ class DisentanglementMetric(Metric):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """The batch with its columns in the order of earlier ones, and its layout in bytes."""
         layouts = getattr(self, f"{what}_layouts")
-        earlier = layouts_of(layouts[0])[0] if layouts else self._earlier.get(what)
+        earlier = layouts_of(layouts[-1])[0] if layouts else self._earlier.get(what)
         if earlier is not None:
             order = earlier.order_of(layout, what)
             batch = batch if order is None else batch[:, order]
-            layout = replace(layout.take(order), columns=earlier.columns)
+            parts = layout.parts if order is None else tuple(layout.parts[k] for k in order)
+            layout = Layout(earlier.columns or layout.columns, parts)
             earlier.check_same(layout, what.removesuffix("s"))
         encoded = torch.tensor(list(layout.to_bytes()), dtype=torch.uint8, device=batch.device)
         return batch, encoded
@@ -120,7 +120,7 @@ class DisentanglementMetric(Metric):
         for what in ("codes", "factors"):
             layouts = getattr(self, f"{what}_layouts")
             if layouts:
-                self._earlier[what] = layouts_of(layouts[0])[0]
+                self._earlier[what] = layouts_of(layouts[-1])[0]
         try:
             return super().forward(codes, factors)
         finally:
@@ -142,7 +142,7 @@ class DisentanglementMetric(Metric):
         codes_layouts = layouts_of(dim_zero_cat(self.codes_layouts))
         codes = table_of(dim_zero_cat(self.codes), codes_layouts, "codes")
         factors = table_of(dim_zero_cat(self.factors), layouts, "factors")
-        options = {"factor_names": layouts[0].columns, **self.options}
+        options = {"factor_names": names_of(layouts), **self.options}
         self.score = METRICS[self.metric](codes, factors, **options)
         return torch.tensor(float(self.score))
 
