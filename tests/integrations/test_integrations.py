@@ -238,6 +238,23 @@ def test_torchmetrics_in_a_collection_keep_kinds_after_a_reset(table):
         metrics.reset()
 
 
+def test_torchmetrics_refuses_rows_of_processes_with_other_columns(mig_of, table):
+    pandas = pytest.importorskip("pandas")
+    codes, factors = table
+    words = np.array(["a", "b", "c"])[factors[:, 0]]
+    for frames, message in (
+        ([{"a": factors[:, 0]}, {"b": factors[:, 0]}], "factors have other columns in one process"),
+        ([{"a": factors[:, 0]}, {"a": words}], r"factor 0 \(a\) holds words in one batch and num"),
+    ):
+        here, there = mig_of(), mig_of()
+        here.update(codes, pandas.DataFrame(frames[0]))
+        there.update(codes, pandas.DataFrame(frames[1]))
+        for state in ("codes", "factors", "codes_layouts", "factors_layouts"):
+            getattr(here, state).extend(getattr(there, state))
+        with pytest.raises(ValueError, match=message):
+            here.compute()
+
+
 def test_torchmetrics_notes_half_precision_column_by_column(mig_of, table):
     pandas = pytest.importorskip("pandas")
     codes, factors = table[0].astype(np.float64), table[1]
@@ -260,6 +277,8 @@ def test_torchmetrics_refuses_whole_numbers_that_its_tensors_cannot_hold(mig_of,
     mixed = pandas.DataFrame({"a": codes[:, 0] + 2**60, "b": codes[:, 1] / 100})
     with pytest.raises(ValueError, match=r"latent 0 \(a\) holds .*, more than a tensor can beside"):
         mig_of().update(mixed, factors)
+    with pytest.raises(ValueError, match="latent 0 holds .*, more than a signed 64-bit whole num"):
+        mig_of().update(np.full((600, 2), 2**63, dtype=np.uint64), factors)
 
 
 def test_torchmetrics_plots_one_value_or_several(mig_of, table):
