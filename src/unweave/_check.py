@@ -7,7 +7,14 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from unweave._tables import read_table, word
+from unweave._tables import (
+    CodeTable,
+    column_names,
+    floats_of,
+    index_of,
+    read_table,
+    word,
+)
 
 __all__ = [
     "FACTOR_KINDS",
@@ -20,6 +27,7 @@ __all__ = [
     "column_range",
     "constant_columns",
     "not_finite",
+    "read_codes",
     "short",
     "suggestion",
 ]
@@ -29,9 +37,15 @@ FACTOR_KINDS = ("categorical", "ordinal", "circular", "continuous")
 
 
 def check_codes(codes: object, *, min_latents: int = 1) -> np.ndarray:
-    """Codes as a finite float array (samples, latents); float32 stays float32.
+    """Codes as a finite float array (samples, latents), as of :func:`read_codes`."""
+    return read_codes(codes, min_latents=min_latents).values
 
-    They may be an array, a tensor, a sparse matrix or a data frame of numbers.
+
+def read_codes(codes: object, *, min_latents: int = 1, like: CodeTable | None = None) -> CodeTable:
+    """Finite codes (samples, latents) with what is known of them; float32 stays float32.
+
+    They may be an array, a tensor, a sparse matrix or a data frame of numbers. With ``like``, they
+    are read as further rows of that table, from the same origins.
 
     Raises
     ------
@@ -39,35 +53,43 @@ def check_codes(codes: object, *, min_latents: int = 1) -> np.ndarray:
         If they are not two-dimensional numbers, are empty, hold missing or infinite values, are
         too large or too small to be squared, or have fewer than ``min_latents`` columns.
     """
+    if isinstance(codes, CodeTable):
+        _check_latents(codes.values, min_latents)
+        return codes
     table = read_table(codes, "codes", "(samples, latents)")
-    array = table.numbers("(samples, latents)")
-    if array.dtype.kind in "iu":
-        _check_resolution(array)
-    if array.dtype not in (np.float32, np.float64):
-        array = array.astype(np.float32 if array.dtype == np.float16 else np.float64)
+    array, origins = floats_of(table, "(samples, latents)", like)
+    _check_numbers(array, table.names)
+    _check_latents(array, min_latents)
+    return CodeTable(array, table.precisions, origins, column_names(codes), index_of(codes))
+
+
+def _check_numbers(array: np.ndarray, names: Sequence[object] | None) -> None:
+    """Refuse missing and infinite values, and those that cannot be squared."""
     # One walk for both checks: nan and infinity are the largest of their column.
     low, high = column_range(array)
     largest = np.maximum(-low, high)
     if not np.isfinite(largest).all():
         columns, found = not_finite(array)
         raise ValueError(
-            f"codes hold nan or infinite values, in latents {short(columns, table.names)}: "
+            f"codes hold nan or infinite values, in latents {short(columns, names)}: "
             f"{found}; every code must be a finite number: drop these rows or fill them in, and "
             "look for a diverged encoder"
         )
     extreme = np.flatnonzero((largest > _LARGEST) | ((largest > 0) & (largest < 1 / _LARGEST)))
     if extreme.size:
         raise ValueError(
-            f"codes in latents {short(extreme, table.names)} are of a size of "
+            f"codes in latents {short(extreme, names)} are of a size of "
             f"{largest[extreme[0]]:.0e}: their squares leave the range of floating-point numbers; "
             f"rescale them to between {1 / _LARGEST:.0e} and {_LARGEST:.0e}"
         )
+
+
+def _check_latents(array: np.ndarray, min_latents: int) -> None:
     if array.shape[1] < min_latents:
         raise ValueError(
             f"codes have {array.shape[1]} latent(s), and a gap between the two best latents needs "
             f"at least {min_latents}: pass codes with more columns"
         )
-    return array
 
 
 def check_factor_kinds(kinds: Sequence[str], n_factors: int) -> tuple[str, ...]:
@@ -190,19 +212,6 @@ def column_range(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         for reduce in (np.min, np.max)
     )
     return np.minimum(low, rest.min(axis=0)), np.maximum(high, rest.max(axis=0))
-
-
-def _check_resolution(array: np.ndarray) -> None:
-    """Refuse whole numbers whose differences double precision cannot hold."""
-    low, high = column_range(array)
-    for j, (least, most) in enumerate(zip(low.tolist(), high.tolist(), strict=True)):
-        step = float(np.spacing(float(max(-least, most))))
-        if step > 1 and least < most and most - least < 64 * step:
-            raise ValueError(
-                f"codes in latent {j} are whole numbers near {float(most):.3g} that differ by at "
-                f"most {most - least}, which double precision cannot hold: subtract an offset "
-                "from them first"
-            )
 
 
 def not_finite(array: np.ndarray) -> tuple[np.ndarray, str]:

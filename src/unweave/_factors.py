@@ -9,17 +9,19 @@ from typing import Any
 import numpy as np
 
 from unweave._check import (
-    check_codes,
     check_factor_kinds,
     check_names,
     constant_columns,
     not_finite,
+    read_codes,
     short,
 )
 from unweave._tables import (
+    CodeTable,
     Column,
     Table,
     column_names,
+    default_index,
     index_of,
     matching_columns,
     matching_rows,
@@ -27,7 +29,13 @@ from unweave._tables import (
     word,
 )
 
-__all__ = ["LEVELS_OF_CIRCLE", "FactorTable", "check_codes_factors", "read_factors"]
+__all__ = [
+    "LEVELS_OF_CIRCLE",
+    "FactorTable",
+    "check_codes_factors",
+    "read_codes_factors",
+    "read_factors",
+]
 
 LEVELS_OF_CIRCLE = "levels of a circle"
 MANY_LEVELS = 20  # in how few rows whatsoever, levels up to this many are levels
@@ -70,6 +78,15 @@ class FactorTable:
         """A name for each factor, its position where it has none."""
         return self.names or tuple(str(k) for k in range(self.values.shape[1]))
 
+    def index_like(self, data: object) -> Any:
+        """Labels of the rows to match with those of ``data``.
+
+        Rows of a whole grid are 0, 1, 2, ... where ``data`` has labels.
+        """
+        if self.index is None and self.grid is not None:
+            return default_index(data)
+        return self.index
+
     def take(self, rows: np.ndarray) -> FactorTable:
         """The same factors of other rows."""
         index = None if self.index is None else self.index[rows]
@@ -83,43 +100,57 @@ def check_codes_factors(
     min_latents: int = 1,
     names: Sequence[str] | None = None,
     kinds: Sequence[str | None] | None = None,
-    like: FactorTable | None = None,
 ) -> tuple[np.ndarray, FactorTable]:
+    """Codes (samples, latents) and factors, as of :func:`read_codes_factors`."""
+    found, table = read_codes_factors(
+        codes, factors, min_latents=min_latents, names=names, kinds=kinds
+    )
+    return found.values, table
+
+
+def read_codes_factors(
+    codes: object,
+    factors: object,
+    *,
+    min_latents: int = 1,
+    names: Sequence[str] | None = None,
+    kinds: Sequence[str | None] | None = None,
+    like: tuple[CodeTable, FactorTable] | None = None,
+) -> tuple[CodeTable, FactorTable]:
     """Codes and factors of the same rows, no factor constant.
 
     Where both are data frames with an index, factors are put in the order of the codes. With
-    ``like``, factors are read as further rows of that table.
+    ``like``, both are read as further rows of those tables.
 
     Raises
     ------
     ValueError
-        As :func:`check_codes` and :func:`read_factors`; also if the row counts or indexes differ or
+        As :func:`read_codes` and :func:`read_factors`; also if the row counts or indexes differ or
         a factor takes one value only, so that no score of it is defined.
     """
-    checked = check_codes(codes, min_latents=min_latents)
     if like is None:
+        found = read_codes(codes, min_latents=min_latents)
         table = read_factors(factors, names=names, kinds=kinds)
     else:
-        table = _read_like(factors, like)
-    if len(checked) != len(table.values):
+        found, table = read_codes(codes, like=like[0]), _read_like(factors, like[1])
+    if len(found.values) != len(table.values):
         raise ValueError(
-            f"codes have {len(checked)} rows and factors {len(table.values)}: row i of both must "
-            "belong to the same sample"
+            f"codes have {len(found.values)} rows and factors {len(table.values)}: row i of both "
+            "must belong to the same sample"
         )
-    index = index_of(codes)
-    rows = matching_rows(index, table.index, "codes", "factors")
+    rows = matching_rows(found.index, table.index_like(found), "codes", "factors")
     if rows is not None:
         table = table.take(rows)
         table = replace(table, notes=(*table.notes, _ALIGNED))
-    if index is not None:
-        table = replace(table, index=index)
+    if found.index is not None:
+        table = replace(table, index=found.index)
     constant = constant_columns(table.values)
     if constant.size:
         raise ValueError(
             f"factors {short(constant, table.names)} never vary: no score is defined; drop these "
             "columns (on the command line: --drop-constant)"
         )
-    return checked, table
+    return found, table
 
 
 def read_factors(

@@ -311,11 +311,52 @@ class TestLostResolution:
         for codes in (NOISY.astype(np.float16), tensor.half(), tensor.bfloat16()):
             assert not METRICS[name](codes, FACTORS, noise=None).notes
 
-    def test_whole_numbers_that_double_precision_would_merge_are_refused(self):
-        with pytest.raises(ValueError, match=r"latent 0 are whole numbers near .* subtract"):
-            mutual_information_gap(FACTORS + 2**60, FACTORS, noise=None)
+    @pytest.mark.parametrize("make", [np.asarray, list])
+    def test_is_noted_by_all_ways_to_score(self, make):
+        torch = pytest.importorskip("torch")
+        half = make(torch.tensor(NOISY + 1000).half())
+        for notes in (
+            evaluate(half, FACTORS, metrics=["mig", "irs", "wasserstein"], noise=None).notes,
+            compare(NOISY, half, FACTORS, metrics=["mig"], n_halves=3).notes,
+        ):
+            assert " ".join(notes).count("steps of float16") == 1
+
+    def test_is_known_of_each_column(self):
+        pandas = pytest.importorskip("pandas")
+        moved = (NOISY[:, 0] + 1e7).astype(np.float32)
+        frame = pandas.DataFrame({"a": NOISY[:, 1], "b": moved, "c": NOISY[:, 2]})
+        (note,) = evaluate(frame, FACTORS, metrics=["mig"], noise=None).notes
+        assert note.startswith("latents [1] span fewer than 64 steps of float32")
+        wide = frame.assign(b=NOISY[:, 0] + 1e7)
+        assert not evaluate(wide, FACTORS, metrics=["mig"], noise=None).notes
+
+    def test_whole_numbers_lose_nothing_at_any_size(self):
+        pandas = pytest.importorskip("pandas")
+        whole = np.round(NOISY * 1000).astype(np.int64)
+        expected = float(mutual_information_gap(whole, FACTORS, noise=None))
+        for level in (2**50, 17 * 10**17, 2**62):
+            score = mutual_information_gap(whole + level, FACTORS, noise=None)
+            assert float(score) == pytest.approx(expected)
+            assert score.notes == ()
         spread = mutual_information_gap(FACTORS * 2**40 + 2**60, FACTORS, noise=None)
         assert float(spread) == pytest.approx(1.0)
+        beside = pandas.DataFrame(whole / 1000).assign(**{"0": whole[:, 0] + 2**62}).iloc[:, 1:]
+        plain = pandas.DataFrame(whole / 1000).assign(**{"0": whole[:, 0]}).iloc[:, 1:]
+        scores = [mutual_information_gap(x, FACTORS, noise=None) for x in (beside, plain)]
+        assert float(scores[0]) == pytest.approx(float(scores[1]))
+
+    def test_whole_numbers_of_test_rows_start_where_the_others_do(self):
+        whole = np.round(NOISY * 1000).astype(np.int64)
+        learn, judge = slice(None, None, 2), slice(1, None, 2)
+        values = [
+            float(
+                separated_attribute_predictability(
+                    codes[learn], FACTORS[learn], test=(codes[judge], FACTORS[judge]), noise=None
+                )
+            )
+            for codes in (whole, whole + 2**60)
+        ]
+        assert values[1] == pytest.approx(values[0])
 
 
 @pytest.mark.parametrize("name", ["mig", "sap", "mcc", "linear_r2", "subspace_angle", "irs"])

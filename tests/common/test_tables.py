@@ -9,7 +9,7 @@ import pytest
 import scipy.sparse
 import torch
 
-from unweave._check import check_codes, check_names
+from unweave._check import check_codes, check_names, read_codes
 from unweave._factors import LEVELS_OF_CIRCLE, check_codes_factors, read_factors
 from unweave.datasets import Factor, FactorSpace
 
@@ -97,6 +97,32 @@ class TestNumbers:
         assert check_codes(torch.tensor(NUMBERS, dtype=torch.bfloat16)).dtype == np.float32
         assert check_codes(NUMBERS.astype(np.float16)).dtype == np.float32
 
+    def test_beyond_double_precision_keep_their_differences(self, pandas):
+        first, second = 2**53 + 2 * NUMBERS[:, 0] + 1, NUMBERS[:, 1]
+        for data in (
+            np.column_stack([first, second]),
+            torch.tensor(np.column_stack([first, second])),
+            np.column_stack([first, second]).astype(np.uint64),
+            np.column_stack([first, second]).astype(object),
+            pandas.DataFrame({"a": first, "b": second + 0.5}),
+            polars.DataFrame({"a": first, "b": second.astype(np.float32)}),
+            polars.DataFrame({"a": first.astype(np.uint64), "b": second}),
+        ):
+            np.testing.assert_array_equal(check_codes(data)[:, 0], 2 * NUMBERS[:, 0])
+        np.testing.assert_array_equal(check_codes(-NUMBERS - 2**60)[:, 0], 2 - NUMBERS[:, 0])
+        wide = np.array([[-(2**63)], [2**63 - 1]])
+        np.testing.assert_array_equal(check_codes(wide)[:, 0], [0, 2.0**64])
+
+    def test_below_it_keep_their_values(self):
+        codes = NUMBERS + 2**52
+        np.testing.assert_array_equal(check_codes(codes), codes)
+
+    def test_of_further_rows_start_where_the_first_do(self):
+        first = read_codes(NUMBERS + 2**60)
+        further = read_codes(NUMBERS[1:] - 5 + 2**60, like=first)
+        np.testing.assert_array_equal(first.values, NUMBERS - NUMBERS.min(axis=0))
+        np.testing.assert_array_equal(further.values, NUMBERS[1:] - 5)
+
     def test_are_never_changed_in_place(self):
         codes, factors = NUMBERS.astype(float), NUMBERS.copy()
         check_codes_factors(codes, factors)
@@ -158,6 +184,26 @@ class TestMissing:
         with pytest.raises(ValueError, match="3 missing values in 3 rows"):
             read_factors(polars.DataFrame({"x": [None] * 3}))
 
+    @pytest.mark.parametrize("nothing", ["nan", "<NA>", "NaT"])
+    def test_as_a_word_are_missing_in_every_container(self, nothing, pandas):
+        words = ["a", nothing, "b", "a"]
+        optional = np.dtypes.StringDType(na_object=None)
+        for data in (
+            np.array(words)[:, None],
+            np.array(words, dtype="S")[:, None],
+            np.array(words, dtype=object)[:, None],
+            np.array(words, dtype=np.dtypes.StringDType())[:, None],
+            np.array(["a", None, "b", "a"], dtype=optional)[:, None],
+            pandas.DataFrame({"x": words}),
+            pandas.DataFrame({"x": pandas.Categorical(words)}),
+            pandas.DataFrame({"x": pandas.Categorical(words, ordered=True)}),
+            polars.DataFrame({"x": words}),
+            polars.DataFrame({"x": words}, schema={"x": polars.Categorical}),
+            polars.DataFrame({"x": words}, schema={"x": polars.Enum(["a", "b", nothing])}),
+        ):
+            with pytest.raises(ValueError, match="1 missing values in 1 rows"):
+                read_factors(data)
+
     def test_and_infinite_ones_are_counted_apart(self):
         with pytest.raises(ValueError, match="1 missing values and 2 infinite values in 2 rows"):
             check_codes([[np.nan, np.inf], [0, -np.inf], [1, 1]])
@@ -190,6 +236,18 @@ class TestWords:
             assert table.values[:, 1].tolist() == NUMBERS[:, 1].tolist()
             assert table.words == {0: SORTED}
             assert table.kinds == ("categorical", "ordinal")
+
+    def test_of_strings_of_any_width_that_read_as_numbers_are_numbers(self):
+        wide = np.dtypes.StringDType()
+        table = read_factors(NUMBERS.astype(str).astype(wide))
+        np.testing.assert_array_equal(table.values, NUMBERS)
+        assert table.kinds == ("ordinal", "ordinal")
+        mixed = np.column_stack([WORDS, (NUMBERS[:, 1] / 2).astype(str)]).astype(wide)
+        table = read_factors(mixed)
+        assert table.words == {0: SORTED}
+        np.testing.assert_array_equal(table.values[:, 1], NUMBERS[:, 1] / 2)
+        with pytest.raises(ValueError, match="codes must be an array of numbers"):
+            check_codes(NUMBERS.astype(str).astype(wide))
 
     def test_of_a_categorical_keep_its_order(self, pandas):
         order = ["red", "unused", "green", "blue"]
@@ -258,7 +316,13 @@ class TestWords:
         (np.array([[datetime.date(2020, 1, 1)], [datetime.date(2021, 1, 1)]]), "holds dates or"),
         (np.array([[datetime.timedelta(1)], [datetime.timedelta(2)]]), "holds dates or"),
         (polars.DataFrame({"t": [datetime.datetime(2020, 1, 1)] * 2}), r"\(t\) holds dates or"),
-        (polars.DataFrame({"t": [[1, 2], [3, 4]]}), r"\(t\) holds values of type"),
+        (polars.DataFrame({"t": [[1, 2], [3, 4]]}), r"\(t\) holds values of type List"),
+        (polars.DataFrame({"t": [{"x": 1.0}, {"x": 2.0}]}), r"\(t\) holds values of type Struct"),
+        (polars.DataFrame({"t": [{"x": 1, "y": 2}] * 2}), r"\(t\) holds values of type Struct"),
+        (
+            polars.DataFrame({"t": [[1, 2], [3, 4]]}, schema={"t": polars.Array(polars.Int8, 2)}),
+            r"\(t\) holds values of type Array",
+        ),
         (np.array([[{}], [{}]]), "holds values of type dict"),
         (NUMBERS[None], r"must be two-dimensional, .*\(1, 4, 2\)"),
         (NUMBERS[:, 0], r"must be two-dimensional.*one column is x\[:, None\]"),
@@ -385,11 +449,31 @@ class TestRows:
         same = check_codes_factors(*self.frames(pandas, list("wxyy"), list("wxyy")))
         np.testing.assert_array_equal(same[1].values, NUMBERS)
 
+    def test_a_default_index_is_matched_as_any_other(self, pandas):
+        codes, factors = self.frames(pandas, None, None)
+        for moved in (factors.iloc[::-1], factors.sample(4, random_state=0)):
+            table = check_codes_factors(codes, moved)[1]
+            np.testing.assert_array_equal(table.values, NUMBERS)
+        for labels in (list("wxyz"), [1, 2, 3, 4], [0, 0, 1, 2], range(0, 8, 2)):
+            for pair in ((None, labels), (labels, None)):
+                with pytest.raises(ValueError, match=r"call reset_index\(drop=True\) on both, or"):
+                    check_codes_factors(*self.frames(pandas, *pair))
+
+    def test_of_a_whole_grid_are_labelled_from_0_on(self, pandas):
+        space = FactorSpace([Factor("x", (0, 1)), Factor("y", (0, 1, 2))])
+        codes = pandas.DataFrame(space.all_levels())
+        found, table = check_codes_factors(codes.iloc[[3, 1, 0, 2, 5, 4]], space)
+        np.testing.assert_array_equal(table.values, found)
+        assert check_codes_factors(codes, space)[1].grid == (2, 3)
+        with pytest.raises(ValueError, match="differ in 6 of 6 labels"):
+            check_codes_factors(codes.set_axis(list("uvwxyz")), space)
+        assert check_codes_factors(codes.to_numpy(), space)[1].grid == (2, 3)
+
     def test_without_labels_on_one_side_are_matched_by_position(self, pandas):
         codes, factors = self.frames(pandas, None, list("wxyz"))
         for first, second in (
-            (codes, factors),
             (codes.to_numpy(), factors),
+            (codes, polars.DataFrame(NUMBERS)),
             (factors, polars.DataFrame(NUMBERS)),
         ):
             np.testing.assert_array_equal(check_codes_factors(first, second)[1].values, NUMBERS)

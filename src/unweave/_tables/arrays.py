@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["as_array", "plain"]
+__all__ = ["as_array", "plain", "precision"]
 
 
 def as_array(data: Any, what: str) -> np.ndarray:
@@ -36,6 +36,13 @@ def as_array(data: Any, what: str) -> np.ndarray:
             f"{what} of type {type(data).__name__} cannot be read as an array ({error}): pass a "
             "NumPy array, a tensor or a data frame"
         ) from error
+
+
+def precision(data: Any, array: np.ndarray) -> str:
+    """Name of the type that ``data`` holds its numbers in, before it became ``array``."""
+    parts = data if isinstance(data, list | tuple) else (data,)
+    names = {str(getattr(part, "dtype", "")).rpartition(".")[2] for part in parts}
+    return next((name for name in ("bfloat16", "float16") if name in names), array.dtype.name)
 
 
 def plain(data: Any, what: str) -> Any:
@@ -79,4 +86,4 @@ def _from_sequence(data: Sequence[Any], what: str) -> np.ndarray:
     if any(isinstance(part, np.ma.MaskedArray) for part in parts):
         return np.ma.array(parts)
     array = np.asarray(parts)
-    return np.array(parts, dtype=object) if array.dtype.kind in "SU" else array
+    return np.array(parts, dtype=object) if array.dtype.kind in "SUT" else array

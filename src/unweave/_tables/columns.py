@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Column", "array_column", "category_column", "dates", "word"]
+__all__ = ["Column", "array_column", "category_column", "dates", "level_column", "word"]
 
 _MISSING_TYPES = ("NAType", "NaTType", "MaskedConstant")
 _MISSING_WORDS = ("nan", "<NA>", "NaT")  # what libraries make of missing values among words
@@ -29,6 +29,8 @@ class Column:
     """Whether the words come in an order that was declared."""
     of_numbers: bool = False
     """Whether the words are numbers, of a categorical whose categories are."""
+    declared: tuple[str, ...] | None = None
+    """All words of a categorical, also those that no row has."""
 
     @property
     def numbers(self) -> np.ndarray | None:
@@ -56,7 +58,7 @@ def array_column(values: np.ndarray, where: str) -> Column:
     kind = values.dtype.kind
     if kind in "biuf":
         return Column(values)
-    if kind in "SU":
+    if kind in "SUT":
         return _string_column(values)
     if kind in "mM":
         raise dates(where)
@@ -81,7 +83,19 @@ def category_column(
     codes = np.array([position.get(value, -1) for value in values], dtype=np.int64)
     words = _distinct([word(value) for value in present], where)
     of_numbers = all(_kind_of(value) == "numbers" for value in present)
-    return replace(_levels(codes, words), is_ordered=is_ordered, of_numbers=of_numbers)
+    return level_column(codes, words, is_ordered=is_ordered, of_numbers=of_numbers)
+
+
+def level_column(
+    codes: np.ndarray, declared: Sequence[str], *, is_ordered: bool, of_numbers: bool
+) -> Column:
+    """The column of a categorical of ``codes``, positions in ``declared`` or -1 for missing."""
+    return replace(
+        _levels(codes, declared),
+        is_ordered=is_ordered,
+        of_numbers=of_numbers,
+        declared=tuple(declared),
+    )
 
 
 def dates(where: str) -> ValueError:
@@ -99,13 +113,14 @@ def word(value: object) -> str:
 
 def _string_column(values: np.ndarray) -> Column:
     """NumPy has one type for all columns: those that read as numbers in every row are numbers."""
-    text = np.array([word(value) for value in values.tolist()])
+    found = values.tolist()
+    text = np.array([_MISSING_WORDS[0] if _is_missing(each) else word(each) for each in found])
     try:
-        found = text.astype(np.float64)
+        read = text.astype(np.float64)
     except ValueError:
         return _word_column(text, np.isin(text, _MISSING_WORDS))
-    whole = np.isfinite(found).all() and (found == np.round(found)).all()
-    return Column(found.astype(np.int64) if whole and np.abs(found).max() < 2**53 else found)
+    whole = np.isfinite(read).all() and (read == np.round(read)).all()
+    return Column(read.astype(np.int64) if whole and np.abs(read).max() < 2**53 else read)
 
 
 def _word_column(text: np.ndarray, missing: np.ndarray) -> Column:
@@ -147,8 +162,7 @@ def _object_column(values: np.ndarray, where: str) -> Column:
         )
     text = np.full(len(values), "", dtype=object)
     text[~missing] = [word(value) for value in known]
-    text = text.astype(str)
-    return _word_column(text, missing | np.isin(text, _MISSING_WORDS))
+    return _word_column(text.astype(str), missing)
 
 
 def _numbers(
@@ -191,6 +205,8 @@ def _kind_of(value: object) -> str:
 def _is_missing(value: object) -> bool:
     if value is None or type(value).__name__ in _MISSING_TYPES:
         return True
+    if isinstance(value, str | bytes):
+        return word(value) in _MISSING_WORDS
     if isinstance(value, float | np.floating | decimal.Decimal):
         return value != value
     return isinstance(value, np.datetime64 | np.timedelta64) and bool(np.isnat(value))

@@ -7,30 +7,41 @@ from typing import Any
 
 import numpy as np
 
+from unweave._tables.codes import CodeTable
 from unweave._tables.columns import word
+from unweave._tables.table import is_pandas_like
 
-__all__ = ["column_names", "index_of", "is_pandas_like", "matching_columns", "matching_rows"]
+__all__ = [
+    "column_names",
+    "default_index",
+    "index_of",
+    "matching_columns",
+    "matching_rows",
+]
+
+_BY_POSITION = (
+    ", if row i of both belongs to the same sample, match them by position: call "
+    "reset_index(drop=True) on both, or pass arrays"
+)
 
 
 def index_of(data: Any) -> Any:
-    """The index of a data frame, as pandas has them; None for what has none."""
-    return data.index if is_pandas_like(data) else None
+    """The index of a data frame or series, as pandas has them; None for what has none."""
+    has_one = isinstance(data, CodeTable) or is_pandas_like(data) or _is_pandas_like_series(data)
+    return data.index if has_one else None
 
 
-def is_pandas_like(data: Any) -> bool:
-    """Whether it is a data frame of pandas, or of a library that does as pandas does."""
-    if not hasattr(data, "iloc"):  # most have not, and need no import
-        return False
-    from narwhals.stable.v2.dependencies import is_pandas_like_dataframe
-
-    return is_pandas_like_dataframe(data)
+def default_index(data: Any) -> Any:
+    """The labels 0, 1, 2, ... for as many rows as ``data`` has; None if it has no index."""
+    index = index_of(data)
+    return None if index is None else index.to_series().reset_index(drop=True).index
 
 
 def matching_rows(first: Any, second: Any, whose: str, of_what: str) -> np.ndarray | None:
     """Positions in ``second`` of the labels of ``first``; None where rows match by position.
 
-    They do if one has no index, if both are equal, or if they differ and one of them is the default
-    index 0, 1, 2, ..., which names nothing.
+    They do if one has no index, or if both are equal. A default index 0, 1, 2, ... holds labels as
+    any other: rows that were selected or sorted before would be mixed up otherwise.
 
     Raises
     ------
@@ -44,18 +55,14 @@ def matching_rows(first: Any, second: Any, whose: str, of_what: str) -> np.ndarr
         positions = np.asarray(second.get_indexer(first))
         if (positions >= 0).all():
             return positions
-    if _is_default(first) or _is_default(second):
-        return None
     if not are_unique:
         raise ValueError(
-            f"the indexes of {whose} and {of_what} are in different orders and hold labels more "
-            "than once: make labels unique, or drop the indexes by reset_index(drop=True) if rows "
-            "belong together by position"
+            f"the indexes of {whose} and {of_what} differ and hold labels more than once: make "
+            f"labels unique, or{_BY_POSITION}"
         )
     raise ValueError(
         f"the indexes of {whose} and {of_what} differ in {int((positions < 0).sum())} of "
-        f"{len(first)} labels: select the same rows of both by their labels, or drop the indexes "
-        "by reset_index(drop=True) if rows belong together by position"
+        f"{len(first)} labels: select the same rows of both by their labels, or{_BY_POSITION}"
     )
 
 
@@ -91,5 +98,9 @@ def matching_columns(
     return [list(second).index(name) for name in first]
 
 
-def _is_default(index: Any) -> bool:
-    return type(index).__name__ == "RangeIndex" and index.start == 0 and index.step == 1
+def _is_pandas_like_series(data: Any) -> bool:
+    if not hasattr(data, "iloc"):
+        return False
+    from narwhals.stable.v2.dependencies import is_pandas_like_series
+
+    return is_pandas_like_series(data)

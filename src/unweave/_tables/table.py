@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from unweave._tables.arrays import as_array
+from unweave._tables.arrays import as_array, precision
 from unweave._tables.columns import Column, array_column, category_column, dates
-from unweave._tables.rows import is_pandas_like
 
-__all__ = ["Table", "read_table"]
+__all__ = ["Table", "is_pandas_like", "read_table"]
 
 _ONE_OF = {"codes": "latent", "factors": "factor"}
 
@@ -28,6 +27,8 @@ class Table:
     block: np.ndarray | None
     """Array (rows, columns) of numbers; None where the columns are of several types."""
     parts: tuple[Column, ...] = ()
+    precision: str = ""
+    """Type of the numbers of the block before they were read."""
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
@@ -36,12 +37,19 @@ class Table:
             return self.parts
         return tuple(Column(values) for values in self.block.T)
 
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """Type of the numbers of each column before they were read."""
+        if self.block is not None:
+            return (self.precision,) * self.block.shape[1]
+        return tuple(column.values.dtype.name for column in self.parts)
+
     def where(self, k: int) -> str:
         """How sentences call column ``k``."""
         return _where(self.what, k, self.names)
 
-    def numbers(self, shape: str) -> np.ndarray:
-        """All columns as one array (rows, columns).
+    def numbers(self, shape: str) -> list[np.ndarray]:
+        """Each column (rows,) as numbers, of its own type.
 
         Raises
         ------
@@ -49,7 +57,7 @@ class Table:
             If one of them holds words.
         """
         if self.block is not None:
-            return self.block
+            return list(self.block.T)
         columns = []
         for k, column in enumerate(self.parts):
             of_words = column.words is not None and not column.of_numbers
@@ -61,7 +69,7 @@ class Table:
                     f"words{example}: turn them into numbers"
                 )
             columns.append(values)
-        return np.column_stack(columns)
+        return columns
 
 
 def read_table(data: Any, what: str, shape: str) -> Table:
@@ -71,7 +79,8 @@ def read_table(data: Any, what: str, shape: str) -> Table:
     ----------
     data
         Anything that NumPy or narwhals can read: arrays (also masked), tensors of torch, sparse
-        matrices of scipy, nested lists, frames of pandas, polars, pyarrow and others.
+        matrices of scipy, nested lists, frames of pandas, polars, pyarrow and others. A table that
+        was read before stays as it is.
     what, shape
         How sentences call it, ``codes`` or ``factors``, and what it must be.
 
@@ -80,6 +89,8 @@ def read_table(data: Any, what: str, shape: str) -> Table:
     ValueError
         If it is not two-dimensional, is empty, or holds other than numbers and words.
     """
+    if isinstance(data, Table):
+        return data
     found = _frame(data, what)
     if found is not None:
         names, frame = found
@@ -99,14 +110,23 @@ def read_table(data: Any, what: str, shape: str) -> Table:
     if isinstance(array, np.ma.MaskedArray):
         array = _unmasked(array)
     if array.dtype.kind in "biuf":
-        return Table(what, own, array)
-    if array.dtype.kind in "SU" and what != "factors":
+        return Table(what, own, array, precision=precision(data, array))
+    if array.dtype.kind in "SUT" and what != "factors":
         raise ValueError(
             f"{what} must be an array of numbers {shape}, but their type is {array.dtype}: turn "
             "them into numbers, by x.astype(float) if they read as such"
         )
     parts = tuple(array_column(array[:, k], _where(what, k, own)) for k in range(array.shape[1]))
     return Table(what, own, None, parts)
+
+
+def is_pandas_like(data: Any) -> bool:
+    """Whether it is a data frame of pandas, or of a library that does as pandas does."""
+    if not hasattr(data, "iloc"):  # most have not, and need no import
+        return False
+    from narwhals.stable.v2.dependencies import is_pandas_like_dataframe
+
+    return is_pandas_like_dataframe(data)
 
 
 def _frame(data: Any, what: str) -> tuple[tuple[object, ...], Any] | None:
@@ -146,6 +166,11 @@ def _series_column(series: Any, where: str) -> Column:
         return array_column(np.array(series.to_list(), dtype=object), where)
     if dtype.is_temporal():
         raise dates(where)
+    if dtype.is_nested():
+        raise ValueError(
+            f"{where} holds values of type {dtype}: every value must be one real number, or one "
+            "word in a factor; give each part a column of its own"
+        )
     values = series.to_numpy()
     if dtype.is_numeric() and values.dtype.kind in "iuf":
         missing = series.is_null().to_numpy()

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import unweave
-from unweave.cli.console import out, patience, print_json, print_table
+from unweave.cli.console import out, patience, print_json, print_line, print_table
 from unweave.cli.options import Count, Flag, Json, Names, Patterns, Seed, Wide, within
 
 __all__ = ["compare"]
@@ -93,3 +93,5 @@ def compare(
         "training are not in it.",
         style="dim",
     )
+    for note in found.notes:
+        print_line(f"note: {note}")

@@ -9,13 +9,8 @@ import torch
 
 from unweave._check import check_choice, check_names
 from unweave._extras import imported
-from unweave._tables import (
-    column_names,
-    index_of,
-    matching_columns,
-    matching_rows,
-    read_table,
-)
+from unweave._tables import index_of, matching_rows
+from unweave.integrations._batches import Layout, batch_of, layouts_of, names_of, table_of
 from unweave.metrics import BEST_WHEN_SMALL, METRICS, Score
 
 if TYPE_CHECKING:
@@ -57,6 +52,8 @@ class DisentanglementMetric(Metric):
     full_state_update = False
     codes: list[torch.Tensor]
     factors: list[torch.Tensor]
+    codes_layouts: list[torch.Tensor]
+    factors_layouts: list[torch.Tensor]
 
     def __init__(self, metric: str, *, options: dict[str, Any] | None = None, **kwargs: Any):
         super().__init__(compute_on_cpu=True, **kwargs)
@@ -66,9 +63,11 @@ class DisentanglementMetric(Metric):
         if names is not None:
             check_names("factor", names, len(names))
         self.score: Score | None = None
-        self.columns: tuple[str, ...] | None = None
-        self.add_state("codes", default=[], dist_reduce_fx="cat")
-        self.add_state("factors", default=[], dist_reduce_fx="cat")
+        self._earlier: dict[str, Layout] = {}
+        for what in ("codes", "factors"):
+            self.add_state(what, default=[], dist_reduce_fx="cat")
+            # A state too, so that it goes wherever the rows go: to other processes and metrics.
+            self.add_state(f"{what}_layouts", default=[], dist_reduce_fx="cat")
 
     @property
     def higher_is_better(self) -> bool:
@@ -78,28 +77,54 @@ class DisentanglementMetric(Metric):
     def update(self, codes: object, factors: object) -> None:
         """Add codes (samples, latents) and factors (samples, factors) of one batch.
 
-        Tensors, or anything that the metrics take, as long as factors are numbers: the levels of
-        words are known only of all rows. Data frames give the factors their names.
+        Tensors, or anything that the metrics take; the score is that of all rows at once. Columns
+        of data frames are matched with those of earlier batches by name. Words must be the same in
+        every batch: those of a categorical with the same categories are, whichever occur.
 
         Raises
         ------
         ValueError
-            If they are not numbers of two dimensions, or their rows or columns do not match.
+            If they are not of two dimensions, or their rows, columns or words do not match.
         """
-        z, v = _tensor(codes, "codes"), _tensor(factors, "factors")
+        (z, codes_layout), (v, layout) = batch_of(codes, "codes"), batch_of(factors, "factors")
         if len(z) != len(v):
             raise ValueError(
                 f"codes of this batch have {len(z)} rows and factors {len(v)}: row i of both must "
                 "belong to the same sample"
             )
         rows = matching_rows(index_of(codes), index_of(factors), "codes", "factors")
-        columns = matching_columns(
-            self.columns, column_names(factors), "earlier factors", "factors of this batch"
-        )
         v = v if rows is None else v[rows]
-        self.factors.append(v if columns is None else v[:, columns])
-        self.codes.append(z)
-        self.columns = self.columns or column_names(factors)
+        fitting = self._fitting(z, codes_layout, "codes"), self._fitting(v, layout, "factors")
+        for what, (batch, encoded) in zip(("codes", "factors"), fitting, strict=True):
+            getattr(self, what).append(batch)
+            getattr(self, f"{what}_layouts").append(encoded)
+
+    def _fitting(
+        self, batch: torch.Tensor, layout: Layout, what: str
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The batch with its columns in the order of earlier ones, and its layout in bytes."""
+        layouts = getattr(self, f"{what}_layouts")
+        earlier = layouts_of(layouts[-1])[0] if layouts else self._earlier.get(what)
+        if earlier is not None:
+            order = earlier.order_of(layout, what)
+            batch = batch if order is None else batch[:, order]
+            parts = layout.parts if order is None else tuple(layout.parts[k] for k in order)
+            layout = Layout(earlier.columns or layout.columns, parts)
+            earlier.check_same(layout, what.removesuffix("s"))
+        encoded = torch.tensor(list(layout.to_bytes()), dtype=torch.uint8, device=batch.device)
+        return batch, encoded
+
+    def forward(self, codes: object, factors: object) -> torch.Tensor:
+        """Add one batch, as :meth:`update` does, and score it alone."""
+        # It starts from empty states, and the batch has to match earlier ones all the same.
+        for what in ("codes", "factors"):
+            layouts = getattr(self, f"{what}_layouts")
+            if layouts:
+                self._earlier[what] = layouts_of(layouts[-1])[0]
+        try:
+            return super().forward(codes, factors)
+        finally:
+            self._earlier = {}
 
     def compute(self) -> torch.Tensor:
         """The score of all rows since the last reset, as a scalar tensor.
@@ -113,15 +138,13 @@ class DisentanglementMetric(Metric):
             raise ValueError(
                 "there are no rows to score: call update(codes, factors) before compute()"
             )
-        codes, factors = dim_zero_cat(self.codes), dim_zero_cat(self.factors)
-        options = {"factor_names": self.columns, **self.options}
+        layouts = layouts_of(dim_zero_cat(self.factors_layouts))
+        codes_layouts = layouts_of(dim_zero_cat(self.codes_layouts))
+        codes = table_of(dim_zero_cat(self.codes), codes_layouts, "codes")
+        factors = table_of(dim_zero_cat(self.factors), layouts, "factors")
+        options = {"factor_names": names_of(layouts), **self.options}
         self.score = METRICS[self.metric](codes, factors, **options)
         return torch.tensor(float(self.score))
-
-    def reset(self) -> None:
-        """Forget all rows."""
-        super().reset()
-        self.columns = None
 
     def plot(
         self, val: torch.Tensor | Sequence[torch.Tensor] | None = None, ax: Axes | None = None
@@ -136,15 +159,3 @@ class DisentanglementMetric(Metric):
             The axes to draw on, in which case no figure comes with them; None for new ones.
         """
         return self._plot(val, ax)
-
-
-def _tensor(data: object, what: str) -> torch.Tensor:
-    """A batch as a tensor (samples, columns) of numbers."""
-    if isinstance(data, torch.Tensor) and data.layout == torch.strided:
-        if data.ndim != 2:
-            raise ValueError(
-                f"{what} of a batch must be two-dimensional, not of shape {tuple(data.shape)}"
-            )
-        return data.detach()
-    numbers = read_table(data, what, "(samples, columns)").numbers("(samples, columns)")
-    return torch.tensor(numbers)

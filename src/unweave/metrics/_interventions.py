@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from unweave._check import check_choice
-from unweave._factors import check_codes_factors
+from unweave._factors import read_codes_factors
 from unweave.metrics._information import factor_levels
 from unweave.metrics._subject import subject_of
 from unweave.metrics.significance import Subject
@@ -96,7 +96,7 @@ def interventional_subject(
     """The checked arrays with what their scores say, the kinds of factors, and how rows group."""
     check_choice("convention", convention, conventions)
     names, kinds = options.pop("factor_names"), options.pop("factor_kinds")
-    codes, table = check_codes_factors(codes, factors, names=names, kinds=kinds)
+    codes, table = read_codes_factors(codes, factors, names=names, kinds=kinds)
     settings = {
         "convention": convention,
         "sampling": "grid" if table.grid else "rows",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from unweave._check import column_range
 
-__all__ = ["Scale", "number_kind"]
+__all__ = ["Scale"]
 
 _STEPS = 64  # a latent that spans fewer steps of its type has visibly lost detail
 _EPSILONS = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
@@ -57,10 +57,14 @@ class Scale:
             array = array - self.origin
         return array if (self.unit == 1).all() else array * (1 / self.unit).astype(array.dtype)
 
-    def notes(self, kind: str) -> tuple[str, ...]:
-        """A sentence if numbers of this ``kind`` are too coarse at their size for their spread."""
+    def notes(self, precisions: Sequence[str]) -> tuple[str, ...]:
+        """A sentence if the type of a column is too coarse at its size for its spread.
+
+        ``precisions`` names the type of each column; types of whole numbers are exact.
+        """
+        epsilons = np.array([_EPSILONS.get(name, 0.0) for name in precisions])
         size = np.maximum(np.abs(self.low), np.abs(self.high)).astype(np.float64)
-        step = np.ldexp(_EPSILONS[kind], np.frexp(size)[1] - 1)
+        step = np.ldexp(epsilons, np.frexp(size)[1] - 1)
         spread = _less(self.high, self.low)
         # A constant says nothing of what was lost, unless its type cannot even hold whole numbers.
         columns = np.flatnonzero(np.where(spread > 0, spread < _STEPS * step, step > 1))
@@ -68,20 +72,11 @@ class Scale:
             return ()
         j = columns[0]
         return (
-            f"latents {columns[:10].tolist()} span fewer than {_STEPS} steps of {kind} (latent "
-            f"{j}: numbers near {self.high[j]:.3g} in steps of {step[j]:.2g}): finer differences "
-            "are lost; subtract an offset before the codes are rounded, or compute them in double "
-            "precision",
+            f"latents {columns[:10].tolist()} span fewer than {_STEPS} steps of {precisions[j]} "
+            f"(latent {j}: numbers near {self.high[j]:.3g} in steps of {step[j]:.2g}): finer "
+            "differences are lost; subtract an offset before the codes are rounded, or compute "
+            "them in double precision",
         )
-
-
-def number_kind(array: object, checked: np.ndarray) -> str:
-    """Name of the type that ``array`` holds its numbers in; that of the ``checked`` ones if none.
-
-    Half precision is single precision once it is checked.
-    """
-    kind = str(getattr(array, "dtype", "")).rpartition(".")[2]
-    return kind if kind in _EPSILONS else checked.dtype.name
 
 
 def _less(array: np.ndarray, origin: np.ndarray) -> np.ndarray:

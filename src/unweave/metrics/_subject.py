@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from unweave._factors import LEVELS_OF_CIRCLE, FactorTable, check_codes_factors
-from unweave._tables import column_names, matching_columns
+from unweave._factors import LEVELS_OF_CIRCLE, FactorTable, read_codes_factors
+from unweave._tables import CodeTable, matching_columns
 from unweave.metrics._information import check_levels
-from unweave.metrics._scale import Scale, number_kind
+from unweave.metrics._scale import Scale
 from unweave.metrics.significance import Subject
 
 __all__ = ["subject_of"]
@@ -40,9 +40,10 @@ def subject_of(
     ``LEVELS_OF_CIRCLE``. With ``needs_levels`` factors must take few values, or be declared
     continuous and be cut into ``n_bins`` bins.
     """
-    checked, table = check_codes_factors(
+    found, table = read_codes_factors(
         codes, factors, min_latents=min_latents, names=factor_names, kinds=factor_kinds
     )
+    checked = found.values
     values, n_factors = table.values, len(table.kinds)
     if n_factors < min_factors:
         raise ValueError(
@@ -64,16 +65,16 @@ def subject_of(
         table.labels,
         settings,
         seed,
-        notes=(*table.notes, *notes, *scale.notes(number_kind(codes, checked))),
+        notes=(*table.notes, *notes, *scale.notes(found.precisions)),
         words={table.labels[k]: words for k, words in table.words.items()},
-        test=_check_test(test, codes, scale, table),
+        test=_check_test(test, found, scale, table),
         **options,
     )
     return subject, table.readings
 
 
 def _check_test(
-    test: tuple[object, object] | None, codes: object, scale: Scale, table: FactorTable
+    test: tuple[object, object] | None, codes: CodeTable, scale: Scale, table: FactorTable
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Codes, in the ``scale`` of the others, and factors of the rows that predictors are judged on.
 
@@ -84,12 +85,13 @@ def _check_test(
     """
     if test is None:
         return None
-    checked, rows = check_codes_factors(*test, like=table)
+    found, rows = read_codes_factors(*test, like=(codes, table))
+    checked = found.values
     n_latents = len(scale.unit)
     if checked.shape[1] != n_latents:
         raise ValueError(
             f"test codes have {checked.shape[1]} latents and codes {n_latents}: both must come "
             "from the same encoder"
         )
-    order = matching_columns(column_names(codes), column_names(test[0]), "codes", "test codes")
+    order = matching_columns(codes.columns, found.columns, "codes", "test codes")
     return scale.apply(checked if order is None else checked[:, order]), rows.values

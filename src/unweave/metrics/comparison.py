@@ -28,10 +28,18 @@ class Difference:
 class Comparison(Mapping[str, Difference]):
     """Differences by metric; prints as a table, in a terminal and in a notebook."""
 
-    def __init__(self, differences: Mapping[str, Difference], *, n_samples: int, seed: int) -> None:
+    def __init__(
+        self,
+        differences: Mapping[str, Difference],
+        *,
+        n_samples: int,
+        seed: int,
+        notes: tuple[str, ...] = (),
+    ) -> None:
         self._differences = dict(differences)
         self.n_samples = n_samples
         self.seed = seed
+        self.notes = notes
 
     def __getitem__(self, name: str) -> Difference:
         return self._differences[name]
@@ -48,7 +56,12 @@ class Comparison(Mapping[str, Difference]):
             name: {**asdict(found), "interval": list(found.interval)}
             for name, found in self.items()
         }
-        return {"n": self.n_samples, "seed": self.seed, "metrics": metrics}
+        return {
+            "n": self.n_samples,
+            "seed": self.seed,
+            "metrics": metrics,
+            "notes": list(self.notes),
+        }
 
     def rows(
         self, first: str = "first", second: str = "second"
@@ -72,7 +85,8 @@ class Comparison(Mapping[str, Difference]):
         return columns, cells
 
     def __repr__(self) -> str:
-        return text_table(*self.rows()) + f"\nn = {self.n_samples}, seed = {self.seed}"
+        notes = "".join(f"\nnote: {note}" for note in self.notes)
+        return f"{text_table(*self.rows())}\nn = {self.n_samples}, seed = {self.seed}{notes}"
 
     def _repr_html_(self) -> str:
         return html_table(*self.rows(), caption=f"n = {self.n_samples}, seed = {self.seed}")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from unweave._check import check_choice, check_codes, check_positive, constant_columns
+from unweave._check import check_choice, check_positive, constant_columns, read_codes
 from unweave.metrics._information import BINNINGS, bin_codes, latent_information, warn_of_outliers
 from unweave.metrics._predictors import scaled_like
-from unweave.metrics._scale import Scale, number_kind
+from unweave.metrics._scale import Scale
 from unweave.metrics.score import Reading, Scores
 from unweave.metrics.significance import Noise, Subject, score_all
 
@@ -70,12 +70,12 @@ def latent_dependence(
     ...  latent_dependence(codes, noise=None).items()}
     {'total_correlation': 0.0, 'wasserstein': 0.0, 'latent_mi': 0.0}
     """
-    given, codes = codes, check_codes(codes)
+    given = read_codes(codes)
     check_choice("convention", convention, _CONVENTIONS)
     check_choice("binning", binning, BINNINGS)
     n_bins = check_positive("n_bins", n_bins, minimum=2)
-    scale = Scale.of(codes, () if convention == "standardised" else ("scale",))
-    notes, codes = scale.notes(number_kind(given, codes)), scale.apply(codes)
+    scale = Scale.of(given.values, () if convention == "standardised" else ("scale",))
+    notes, codes = scale.notes(given.precisions), scale.apply(given.values)
     dead = constant_columns(codes)
     if codes.shape[1] - dead.size < 2 or len(codes) < 2:
         raise ValueError(

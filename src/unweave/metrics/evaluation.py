@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from unweave._check import check_choice, check_positive, constant_columns
-from unweave._factors import check_codes_factors
+from unweave._factors import read_codes_factors
 from unweave._parallel import in_threads
-from unweave._tables import index_of, matching_rows
+from unweave._tables import matching_rows
 from unweave.metrics._one_matrix import one_matrix_scores
 from unweave.metrics._progress import progress
 from unweave.metrics.beta_vae_score import beta_vae_score
@@ -90,7 +90,7 @@ def _several(metric: Callable[..., Scores], codes, factors, *, names, **options)
 def _dependence(
     codes, factors, *, names, factor_names=None, factor_kinds=None, **options
 ) -> Scores:
-    check_codes_factors(codes, factors, names=factor_names, kinds=factor_kinds)
+    read_codes_factors(codes, factors, names=factor_names, kinds=factor_kinds)
     return latent_dependence(codes, **options)
 
 
@@ -180,9 +180,9 @@ def evaluate(
     asked = list(_ORDER) if metrics is None else [metrics] if isinstance(metrics, str) else metrics
     asked = [check_choice("metric", name, _ORDER) for name in asked]
     skipped: dict[str, str] = {}
-    codes, table = check_codes_factors(codes, factors, names=factor_names, kinds=factor_kinds)
+    latents, table = read_codes_factors(codes, factors, names=factor_names, kinds=factor_kinds)
     if metrics is None:
-        skipped = _undefined(codes, len(table.kinds))
+        skipped = _undefined(latents.values, len(table.kinds))
         asked = [name for name in asked if name not in skipped]
     # The table holds the names and kinds.
     options = {"factor_names": None, "factor_kinds": None, "noise": noise}
@@ -194,7 +194,7 @@ def evaluate(
     wanted = {family: names for family, names in families.items() if names}
     with progress("scoring", len(wanted)) as advance:
         for family, names in wanted.items():
-            found |= family.compute(codes, table, names=tuple(names), seed=seed, **options)
+            found |= family.compute(latents, table, names=tuple(names), seed=seed, **options)
             advance()
     return Scores({name: found[name] for name in asked}, skipped)
 
@@ -244,10 +244,10 @@ def compare(
     n_halves = check_positive("n_halves", n_halves, minimum=3)
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie between 0 and 1, not {confidence}")
-    one, table = check_codes_factors(first, factors, names=factor_names, kinds=factor_kinds)
-    other, _ = check_codes_factors(second, table.values)
-    order = matching_rows(table.index, index_of(second), "first", "second")
-    both = (one, other if order is None else other[order])
+    one, table = read_codes_factors(first, factors, names=factor_names, kinds=factor_kinds)
+    other, _ = read_codes_factors(second, table.values)
+    order = matching_rows(table.index_like(other), other.index, "first", "second")
+    both = (one, other if order is None else other.take(order))
     scores = [evaluate(codes, table, metrics=metrics, noise=None, seed=seed) for codes in both]
     names = [name for name in scores[0] if name in scores[1]]
     halves = [
@@ -265,9 +265,22 @@ def compare(
             )
             for name in names
         },
-        n_samples=len(one),
+        n_samples=len(one.values),
         seed=seed,
+        notes=_notes_of_both(*scores),
     )
+
+
+def _notes_of_both(first: Scores, second: Scores) -> tuple[str, ...]:
+    """Each note once, with whose it is if it is not of both."""
+    common = [note for note in first.notes if note in second.notes]
+    own = [
+        f"{whose}: {note}"
+        for whose, scores in (("first", first), ("second", second))
+        for note in scores.notes
+        if note not in common
+    ]
+    return (*common, *own)
 
 
 def scores_of_halves(
@@ -284,12 +297,14 @@ def scores_of_halves(
 
     Representations of the same rows are scored on the same halves, if ``seed`` is the same.
     """
-    array, table = check_codes_factors(codes, factors, names=factor_names, kinds=factor_kinds)
-    n = len(array)
+    latents, table = read_codes_factors(codes, factors, names=factor_names, kinds=factor_kinds)
+    n = len(latents.values)
 
     def half(i: int, advance: Callable[[], None]) -> list[float]:
         rows = np.random.default_rng([seed, 12, i]).permutation(n)[: n // 2]
-        found = evaluate(array[rows], table.take(rows), metrics=metrics, noise=None, seed=seed)
+        found = evaluate(
+            latents.take(rows), table.take(rows), metrics=metrics, noise=None, seed=seed
+        )
         advance()
         return [float(found[name]) for name in metrics]
 
