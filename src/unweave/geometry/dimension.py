@@ -98,9 +98,9 @@ def estimate_dimension(points: np.ndarray, neighbours: np.ndarray | None = None)
         [np.linalg.norm(points[near[:, j]] - points, axis=1) for j in range(near.shape[1])], axis=1
     )
     distances = distances[distances[:, 0] > 0]  # the square of a tiny difference may be 0
-    spread = LocalSpread(points)
     if not _agree(distances):
-        return _of_grid(points, spread)
+        return _of_grid(points)
+    spread = LocalSpread(points)
     value, error = _two_nearest(distances)
     start = int(np.clip(np.rint(value), 1, points.shape[1]))
     whole = curved_dimension(spread, start)
@@ -174,9 +174,9 @@ def _slope(ratios: np.ndarray) -> float:
     return float(x @ expected / max(x @ x, 1e-300))
 
 
-def _of_grid(points: np.ndarray, spread: LocalSpread) -> Dimension:
+def _of_grid(points: np.ndarray) -> Dimension:
     """From the spread of neighbourhoods alone, where distances to neighbours say nothing."""
-    whole = grid_dimension(spread)
+    whole = grid_dimension(LocalSpread(points, is_grid=True))
     if whole is None:
         return _failed(
             "the dimension cannot be estimated: distances to neighbours are not those of a random "
