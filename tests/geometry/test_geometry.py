@@ -10,6 +10,7 @@ from unweave.geometry import intrinsic_dimension, pca_tangents, quadratic_tangen
 from unweave.geometry.cluster import assign_axes
 from unweave.geometry.connection import parallel_transport, polar_factors
 from unweave.geometry.diagonalise import commuting_complement, jointly_diagonalise
+from unweave.geometry.dimension import estimate_dimension
 from unweave.geometry.eigen import Spectrum, largest_gap, smaller_than, smallest_eigenpairs
 from unweave.geometry.factors import split_tensors
 from unweave.geometry.graph import (
@@ -328,6 +329,7 @@ def test_axes_of_a_factor_have_one_name_everywhere(rng):
     assert np.bincount(labels[0]).tolist() == [1, 2]
 
 
-def test_differences_too_small_for_a_distance_are_no_nan():
-    points = np.concatenate([np.eye(4), 1e-200 * np.eye(4)[:2]])
+def test_differences_too_small_for_a_distance_are_no_nan(rng):
+    points = np.concatenate([rng.standard_normal((100, 4)), 1e-200 * np.eye(4)[:2]])
+    assert np.isfinite(estimate_dimension(points).value)
     assert np.isfinite(intrinsic_dimension(points)).all()
