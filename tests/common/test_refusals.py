@@ -91,7 +91,7 @@ def test_a_package_that_is_always_needed_is_named(cli, monkeypatch):
     def absent():
         raise ModuleNotFoundError("No module named 'pydantic'", name="pydantic")
 
-    monkeypatch.setattr("unweave.cli.app", lambda words: absent())
+    monkeypatch.setattr("unweave.cli.app", lambda words, **options: absent())
     code, _, errors = cli("objectives")
     assert code == 2
     assert "the package pydantic is not installed, and unweave always needs it" in errors
@@ -112,7 +112,7 @@ def test_arrays():
     with pytest.raises(ValueError, match=r"codes are empty: their shape is \(0, 2\)"):
         mutual_information_gap(np.empty((0, 2)), np.empty((0, 2), dtype=int))
     with pytest.raises(ValueError, match="codes that are not binned have no entropy"):
-        InformationTable(np.zeros((2, 2)), np.ones(2), None).joint_entropy  # noqa: B018
+        InformationTable(*[np.ones((2, 2))] * 2, np.ones(2), np.ones(2)).joint_entropy  # noqa: B018
     with pytest.raises(ValueError, match="factor kinds were given for 2 factors: give one for"):
         mutual_information_gap(CODES, FACTORS, factor_kinds=["ordinal"])
     with pytest.raises(ValueError, match="convention='by_code_entropy' needs binned codes"):
@@ -155,7 +155,7 @@ def test_commands(cli, tmp_path):
     (tmp_path / "points.npy").write_text("no numbers")
     code, _, errors = cli("geomancer", tmp_path / "points.npy")
     assert code == 2
-    assert "points.npy is no .npy file of numbers" in errors
+    assert "points.npy cannot be read as .npy" in errors
 
 
 def test_weights(tmp_path):

@@ -41,6 +41,11 @@ def mapped(points, features, seed=0):
     return points @ np.random.default_rng(seed).standard_normal((points.shape[1], features))
 
 
+def cylinder():
+    """Heights of 20 rings of 80 points, four steps of a ring from each other."""
+    return np.tile(np.arange(20) * 8 * np.pi / 80, 80)
+
+
 HEXAGONAL = np.array([[1, 0], [0.5, np.sqrt(0.75)]])
 EVEN = {
     "circle": (circle(1000), 1),
@@ -51,6 +56,16 @@ EVEN = {
     "torus, jitter": (jittered(flat_torus(50, 50), 1e-3), 2),
     "torus, more jitter": (jittered(flat_torus(50, 50), 0.03), 2),
     "torus, steps 3:1": (flat_torus(51, 17), 2),
+    "torus, 20 x 80": (flat_torus(20, 80), 2),
+    "torus, 16 x 64": (flat_torus(16, 64), 2),
+    "torus, 20 x 70": (flat_torus(20, 70), 2),
+    "torus, 30 x 120": (flat_torus(30, 120), 2),
+    "torus, 20 x 50": (flat_torus(20, 50), 2),
+    "torus, 40 x 160": (flat_torus(40, 160), 2),
+    "torus, 20 x 80, jitter": (jittered(flat_torus(20, 80), 1e-3), 2),
+    "torus, radii 1:3": (flat_torus(50, 50) * [1, 3, 1, 3], 2),
+    "torus of three, 12 x 12 x 72": (flat_torus(12, 12, 72), 3),
+    "cylinder, steps 1:4": (np.column_stack([np.repeat(circle(80), 20, axis=0), cylinder()]), 2),
     "torus of three": (flat_torus(12, 12, 12), 3),
     "square": (grid(40, 40), 2),
     "cube": (grid(12, 12, 12), 3),
@@ -94,7 +109,17 @@ def test_order_repetition_and_offset_change_nothing():
             "look like those of a manifold of .* and neighbourhoods spread in",
         ),
         (np.random.default_rng(0).standard_normal((3000, 50)), "too few to check it; give n_dims"),
-        (np.ones((100, 3)), "1 distinct point.* have no second neighbour"),
+        (grid(12, 12, 12) * [1, 1, 5], "not those of a random sample"),
+        (flat_torus(40, 40) * [1, 10, 1, 10], "not those of a random sample"),
+        (
+            np.eye(40) + 1e-9 * np.arange(1600).reshape(40, 40) ** 0.5,
+            "dimension cannot be estimated",
+        ),
+        (circle(4), r"4 distinct point\(s\) are too few; give 10 or more"),
+        (circle(6), r"6 distinct point\(s\) are too few"),
+        (grid(3, 3), r"9 distinct point\(s\) are too few"),
+        (jittered(np.repeat(grid(3, 1), 20, axis=0), 1e-10), r"3 distinct point\(s\) are too few"),
+        (np.ones((100, 3)), r"1 distinct point\(s\) are too few; give 10 or more"),
     ],
 )
 def test_what_cannot_be_estimated_is_refused(points, message):

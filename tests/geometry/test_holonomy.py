@@ -86,5 +86,9 @@ def test_paths_that_are_none_are_refused():
     tangents = np.tile(np.eye(3)[:, :2], (5, 1, 1))
     with pytest.raises(ValueError, match="needs two points or more, not 1"):
         transport(tangents, [3])
+    with pytest.raises(ValueError, match="a loop needs a point or more"):
+        holonomy(tangents, [])
+    with pytest.raises(ValueError, match=r"tangents must be finite.* with 30 missing"):
+        transport(np.nan * tangents, [0, 1])
     with pytest.raises(IndexError, match=r"must lie in \[0, 5\)"):
         transport(tangents, [0, 900])

@@ -48,3 +48,14 @@ def test_tangents_of_other_points_are_refused(sphere):
     points, tangents = sphere
     with pytest.raises(ValueError, match="20000 points of 3 coordinates need tangents"):
         ManifoldWalker(points, tangents[:-1])
+
+
+def test_walks_that_do_not_belong_together_are_refused(sphere):
+    walker = ManifoldWalker(*sphere, step=0.05)
+    x, u, v = starts(*sphere, n=5)
+    with pytest.raises(ValueError, match="5 positions, 4 moves and 4 carried vectors"):
+        walker.go(x, u[:4])
+    with pytest.raises(ValueError, match="moves have 2 coordinates, and the points 3"):
+        walker.go(x, u[:, :2])
+    with pytest.raises(ValueError, match="carried vectors must be a finite array .*NaN"):
+        walker.go(x, u, np.nan * v)

@@ -46,7 +46,7 @@ def precision(data: Any, array: np.ndarray) -> str:
 
 
 def plain(data: Any, what: str) -> Any:
-    """NumPy arrays in place of tensors and masked arrays; everything else as it is.
+    """NumPy arrays in place of tensors, masked arrays and lists of them; all else as it is.
 
     For those who validate arrays themselves.
 
@@ -57,6 +57,10 @@ def plain(data: Any, what: str) -> Any:
     """
     if hasattr(data, "detach"):
         return as_array(data, what)
+    if isinstance(data, list | tuple) and (
+        _holds_masked(data) or any(hasattr(part, "detach") for part in data)
+    ):
+        data = as_array(data, what)
     if not isinstance(data, np.ma.MaskedArray):
         return data
     mask = np.ma.getmaskarray(data)
@@ -83,7 +87,23 @@ def _from_torch(tensor: Any) -> np.ndarray:
 
 def _from_sequence(data: Sequence[Any], what: str) -> np.ndarray:
     parts = [as_array(part, what) if hasattr(part, "detach") else part for part in data]
-    if any(isinstance(part, np.ma.MaskedArray) for part in parts):
-        return np.ma.array(parts)
+    if _holds_masked(parts):
+        return _masked(parts)
     array = np.asarray(parts)
     return np.array(parts, dtype=object) if array.dtype.kind in "SUT" else array
+
+
+def _holds_masked(data: Sequence[Any]) -> bool:
+    return any(
+        isinstance(part, np.ma.MaskedArray)
+        or (isinstance(part, list | tuple) and _holds_masked(part))
+        for part in data
+    )
+
+
+def _masked(data: Sequence[Any]) -> np.ma.MaskedArray:
+    """Nested lists that hold masked arrays or masked values, with the masks of all of them."""
+    parts = [_masked(part) if isinstance(part, list | tuple) else part for part in data]
+    masks = [np.ma.getmaskarray(part) for part in parts]
+    values = [np.ma.getdata(part) for part in parts]
+    return np.ma.array(np.array(values), mask=np.array(masks))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from unweave.geometry._inputs import check_rows
 from unweave.geometry.graph import nearest_neighbours, neighbour_graph, spatial_order
 from unweave.geometry.local_dimension import (
     LocalSpread,
@@ -21,8 +22,9 @@ RATIOS = 8  # neighbours whose distances have to agree
 _KEPT = 0.9  # share of the points: the largest ratios are of outliers
 _BLOCKS = 40  # stretches of space that are left out in turn
 _EVEN = 2.0  # the most that dimensions by the first and by later neighbours differ by
-_CHECKED = 10  # points; fewer say nothing of a distribution
+_CHECKED = 10  # distinct points; fewer say nothing of a distribution
 _MOST = 12.0  # beyond, distances alone are biased by more than one dimension
+_ABSURD = 1000  # of points that are equally far from each other
 _ABSENT = 0.2  # share of the variance along the others that a direction of a manifold exceeds
 _PIECE_NEIGHBOURS = 24
 
@@ -68,7 +70,8 @@ def intrinsic_dimension(
     Parameters
     ----------
     points
-        Distinct points, in any order without ``neighbours``.
+        In any order without ``neighbours``; rows that are repeated, exactly or within 1e-8 of the
+        points' spread, then count once. With ``neighbours``, distinct points.
     neighbours
         Indices (n, 2 or more) of the nearest points, which saves looking for them; points are then
         in an order in which near ones are close, as of a k-d tree.
@@ -76,8 +79,11 @@ def intrinsic_dimension(
     Raises
     ------
     ValueError
-        If the dimension cannot be estimated: neighbourhoods contradict each other, or are too wide.
+        If points cannot be used (not two-dimensional numbers, masked, missing or infinite values),
+        or the dimension cannot be estimated: fewer than ten distinct points, or neighbourhoods
+        contradict each other or are too wide.
     """
+    points = check_rows(points, "points")
     if neighbours is None:
         points = points[merged_rows(points)[0]]
         points = points[spatial_order(points)]
@@ -89,18 +95,21 @@ def intrinsic_dimension(
 
 def estimate_dimension(points: np.ndarray, neighbours: np.ndarray | None = None) -> Dimension:
     """The same of distinct points in an order of space, with what speaks for it."""
+    if len(points) < _CHECKED:
+        return _failed(
+            f"the dimension cannot be estimated: {len(points)} distinct point(s) are too few; give "
+            f"{_CHECKED} or more, or n_dims if you know it"
+        )
     if neighbours is None:
-        if len(points) < 3:
-            return _failed(f"{len(points)} distinct point(s) have no second neighbour: give more")
         neighbours = nearest_neighbours(points, min(RATIOS, len(points) - 1))
     near = neighbours[:, :RATIOS]
     distances = np.stack(
         [np.linalg.norm(points[near[:, j]] - points, axis=1) for j in range(near.shape[1])], axis=1
     )
     distances = distances[distances[:, 0] > 0]  # the square of a tiny difference may be 0
-    spread = LocalSpread(points)
     if not _agree(distances):
-        return _of_grid(points, spread)
+        return _of_grid(points)
+    spread = LocalSpread(points)
     value, error = _two_nearest(distances)
     start = int(np.clip(np.rint(value), 1, points.shape[1]))
     whole = curved_dimension(spread, start)
@@ -116,10 +125,11 @@ def estimate_dimension(points: np.ndarray, neighbours: np.ndarray | None = None)
 def _unchecked(value: float, error: float, whole: int, n: int, spread: LocalSpread) -> Dimension:
     """TwoNN's estimate where neighbourhoods do not show a clear number."""
     if value > _MOST:
+        seen = f"about {value:.0f}" if value <= _ABSURD else f"more than {_ABSURD:,}"
         return _failed(
-            f"the dimension cannot be estimated: neighbours look like those of a manifold of about "
-            f"{value:.0f} dimensions, and {n} points are too few to check it; give n_dims if you "
-            "know it, more points, or fewer features"
+            "the dimension cannot be estimated: neighbours look like those of a manifold of "
+            f"{seen} dimensions, and {n} points are too few to check it; give n_dims if you know "
+            "it, more points, or fewer features"
         )
     if spread.curved(whole - 1) < _ABSENT:
         return _contradiction(value, whole - 1)
@@ -141,8 +151,8 @@ def _agree(distances: np.ndarray) -> bool:
     has the same distribution for every k. On a grid the first few are equal, and then they jump.
     """
     n = len(distances)
-    if n < _CHECKED:
-        return n > 0
+    if not n:
+        return False
     distances = distances[:, : max(3, n // 20)]  # of few points, later neighbours are far away
     k = np.arange(1, distances.shape[1])
     means = (k * np.log(distances[:, 1:] / distances[:, :-1])).mean(axis=0)
@@ -174,9 +184,9 @@ def _slope(ratios: np.ndarray) -> float:
     return float(x @ expected / max(x @ x, 1e-300))
 
 
-def _of_grid(points: np.ndarray, spread: LocalSpread) -> Dimension:
+def _of_grid(points: np.ndarray) -> Dimension:
     """From the spread of neighbourhoods alone, where distances to neighbours say nothing."""
-    whole = grid_dimension(spread)
+    whole = grid_dimension(LocalSpread(points, is_grid=True))
     if whole is None:
         return _failed(
             "the dimension cannot be estimated: distances to neighbours are not those of a random "

@@ -16,6 +16,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, v
 from unweave._check import check_choice, check_positive
 from unweave._parallel import n_cores
 from unweave._tables import plain
+from unweave.geometry._inputs import check_bases
 from unweave.geometry.connection import parallel_transport
 from unweave.geometry.dimension import RATIOS, Dimension, estimate_dimension
 from unweave.geometry.eigen import largest_gap, smaller_than, smallest_eigenpairs
@@ -379,10 +380,10 @@ def _rank(points: np.ndarray) -> int:
 
 def _orthonormal(tangents, X: np.ndarray) -> np.ndarray:
     """Orthonormal bases of given spans (samples, features, dims)."""
-    tangents = np.asarray(plain(tangents, "tangents"), dtype=np.float64)
-    if tangents.ndim != 3 or tangents.shape[:2] != X.shape or not np.isfinite(tangents).all():
+    tangents = check_bases(tangents)
+    if tangents.shape[:2] != X.shape:
         raise ValueError(
-            f"tangents must be finite, (samples, features, dims) with {X.shape} as the first two, "
+            f"tangents must be (samples, features, dims) with {X.shape} as the first two, "
             f"not {tangents.shape}"
         )
     bases, upper = np.linalg.qr(tangents)

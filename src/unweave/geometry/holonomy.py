@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from unweave._check import check_indices
+from unweave.geometry._inputs import check_bases, check_rows
 from unweave.geometry.connection import polar_factors
 
 __all__ = ["holonomy", "rotation_angles", "spherical_area", "transport"]
@@ -23,8 +24,10 @@ def transport(tangents: np.ndarray, path: Sequence[int]) -> np.ndarray:
     Raises
     ------
     ValueError, IndexError
-        If the path has no two points, or a row is not there.
+        If the path has no two points, a row is not there, or tangents hold masked, missing or
+        infinite values.
     """
+    tangents = check_bases(tangents)
     rows = check_indices(path, len(tangents))
     if len(rows) < 2:
         raise ValueError(f"a path needs two points or more, not {len(rows)}")
@@ -41,12 +44,16 @@ def holonomy(tangents: np.ndarray, loop: Sequence[int]) -> np.ndarray:
     On a product of manifolds it has a block for each factor (de Rham 1952), on a flat one it is
     the identity, and on the unit 2-sphere a rotation by the enclosed area.
     """
+    if not len(loop):
+        raise ValueError("a loop needs a point or more, not 0")
     return transport(tangents, [*loop, loop[0]])
 
 
 def rotation_angles(matrix: np.ndarray) -> np.ndarray:
     """Angles in radians, from 0 to pi, by which an orthogonal matrix turns its planes."""
-    phases = np.abs(np.angle(np.linalg.eigvals(matrix)))
+    phases = np.abs(
+        np.angle(np.linalg.eigvals(check_rows(matrix, "matrix entries", "(dims, dims)")))
+    )
     return np.sort(phases)[::-1][::2]
 
 
@@ -55,6 +62,7 @@ def spherical_area(corners: np.ndarray) -> float:
 
     The sum over the triangles that it makes with its first corner (Eriksson 1990).
     """
+    corners = check_rows(corners, "corners", "(corners, 3)")
     a, b, c = corners[0], corners[1:-1], corners[2:]
     volume = np.einsum("i,ni->n", a, np.cross(b, c))
     beside = 1 + b @ a + (b * c).sum(axis=1) + c @ a

@@ -15,13 +15,15 @@ _LEAST_SAMPLE = 30
 _MOST_DIMS = 24  # beyond, a fit takes more than 600 neighbours
 _NEIGHBOURS = 24  # fewer see a grid of unequal steps as curves
 _LEAST_NEIGHBOURS = 8  # that a curve is fitted to
-_WIDER_FLAT, _WIDER_CURVED = 4, 2
+_WIDE, _WIDEST = 2, 4  # times as many neighbours
 _PART = 6  # of the points is too large for a neighbourhood
 _SPREAD = 0.4  # directions of a manifold have 0.44 to 0.8 of the mean variance along it
+_PRESENT = 0.2  # the least, in neighbourhoods that are too few or too wide
 _DROP = 0.5  # from one direction to the next: less is not clear
 _FLAT = 0.05  # too little for another dimension
 _SHARP = 0.5  # of a last dimension of a grid
 _CRISP = 10.0  # from one direction to the next
+_EXACT = 1e3  # the same of points in a hyperplane, or rounded
 _DEEP = 1 / 3
 _STAYS = 1.3  # from a neighbourhood to a wider one
 
@@ -37,47 +39,53 @@ class LocalSpread:
     ----------
     points
         Distinct points (n, ambient) in an order of space, so that every m-th is an even sample.
+    is_grid
+        Whether their steps may differ from one direction to another.
     """
 
-    def __init__(self, points: np.ndarray) -> None:
-        self.points, self.ambient = points, points.shape[1]
+    def __init__(self, points: np.ndarray, *, is_grid: bool = False) -> None:
+        self.points, self.ambient, self.is_grid = points, points.shape[1], is_grid
         self._near = np.empty((0, 0), dtype=np.int64)
-        self._found: dict[tuple[int, bool, bool], float] = {}
+        self._found: dict[tuple[int, bool, int], float] = {}
 
-    def flat(self, n_dims: int, *, wide: bool = False) -> float:
-        """Beside the hyperplane of ``n_dims`` that fits best: curvature counts as spread."""
-        return self._measured(n_dims, False, wide)
+    def flat(self, n_dims: int, *, width: int = 1) -> float:
+        """Beside the hyperplane of ``n_dims`` that fits best: curvature counts as spread.
 
-    def curved(self, n_dims: int, *, wide: bool = False) -> float:
+        ``width`` neighbourhoods of the usual size are taken as one.
+        """
+        return self._measured(n_dims, False, width)
+
+    def curved(self, n_dims: int, *, width: int = 1) -> float:
         """What a quadratic function of the tangent coordinates does not explain beside them."""
-        return self._measured(n_dims, True, wide)
+        return self._measured(n_dims, True, width)
 
-    def _measured(self, k: int, curved: bool, wide: bool) -> float:
+    def _measured(self, k: int, curved: bool, width: int) -> float:
         if k == 0:
             return 1.0
         if k >= self.ambient:
             return 0.0
-        kind = (k, curved, wide)
+        kind = (k, curved, width)
         if kind not in self._found:
             self._found[kind] = self._measure(*kind)
         return self._found[kind]
 
-    def _size(self, k: int, curved: bool, wide: bool) -> int:
+    def _size(self, k: int, curved: bool, width: int) -> int:
         """Points in a neighbourhood: few in all are not to be taken for one neighbourhood."""
         n = len(self.points)
-        if wide and not curved:
-            return max(3 * k, min(_WIDER_FLAT * _NEIGHBOURS, n // 4))
         least = max(quadratic_neighbourhood(k), _LEAST_NEIGHBOURS) if curved else 3 * k
         narrow = max(least, min(_NEIGHBOURS, n // _PART))
-        return max(narrow, min(_WIDER_CURVED * narrow, n // 4)) if wide else narrow
+        return max(narrow, min(width * narrow, n // 4))
 
-    def _measure(self, k: int, curved: bool, wide: bool) -> float:
-        n_near = self._size(k, curved, wide)
+    def _measure(self, k: int, curved: bool, width: int) -> float:
+        n_near = self._size(k, curved, width)
         if 3 * n_near > len(self.points) or k > _MOST_DIMS:
             return np.nan
         rows = self._rows(k)
         near = self._neighbours(rows, n_near)
-        bases = pca_tangents(self.points, near[:, : 3 * k] if curved else near, k, rows=rows)
+        # The very nearest points of a grid of unequal steps are a line of it, whose curvature would
+        # be taken for a direction, and from there a fit does not come back.
+        start = near[:, : 3 * k] if curved and not self.is_grid else near
+        bases = pca_tangents(self.points, start, k, rows=rows)
         if curved:
             bases = quadratic_tangents(self.points, near, bases, rows=rows)
         away = self.points[near] - self.points[rows, None]  # (rows, neighbours, ambient)
@@ -146,7 +154,7 @@ def withstands(spread: LocalSpread, n_dims: int) -> bool:
 
 
 def _stays(spread: LocalSpread, k: int) -> bool:
-    return spread.curved(k, wide=True) <= max(_FLAT, _STAYS * spread.curved(k))
+    return spread.curved(k, width=_WIDE) <= max(_FLAT, _STAYS * spread.curved(k))
 
 
 def grid_dimension(spread: LocalSpread) -> int | None:
@@ -154,23 +162,34 @@ def grid_dimension(spread: LocalSpread) -> int | None:
 
     Where neighbourhoods lie in hyperplanes, these count, and wider neighbourhoods must have as many
     dimensions: a grid of unequal steps has other directions in these. Otherwise quadratic
-    functions have to explain all that lies beside.
+    functions have to explain all that lies beside, and most of it in the widest neighbourhoods.
     """
-    narrow, wide = (_flat_dimension(spread, wide) for wide in (False, True))
+    narrow, wide = (_flat_dimension(spread, width) for width in (1, _WIDEST))
     if narrow and narrow == wide:
-        return narrow
+        return narrow if _is_flat(spread, narrow) else None
     k = curved_dimension(spread, 1)
     if k is None or (narrow and wide and k != narrow):
         return None
     sharp = spread.curved(k) <= _FLAT and spread.curved(k - 1) >= _SHARP
-    return k if sharp and _stays(spread, k) else None
+    stays = _stays(spread, k) and spread.curved(k, width=_WIDEST) < _SPREAD
+    return k if sharp and stays else None
 
 
-def _flat_dimension(spread: LocalSpread, wide: bool) -> int | None:
+def _is_flat(spread: LocalSpread, k: int) -> bool:
+    """Whether the last of ``k`` directions is of the manifold, and not curvature of a grid's lines.
+
+    Quadratic functions explain the latter, and that of points that lie in hyperplanes by chance.
+    """
+    if spread.flat(k) * _EXACT <= spread.flat(k - 1):
+        return True
+    return all(spread.curved(k - 1, width=width) >= _PRESENT for width in (1, _WIDE))
+
+
+def _flat_dimension(spread: LocalSpread, width: int) -> int | None:
     k = 1
-    while spread.flat(k, wide=wide) > _FLAT:
+    while spread.flat(k, width=width) > _FLAT:
         k += 1
-    left, last = spread.flat(k, wide=wide), spread.flat(k - 1, wide=wide)
+    left, last = spread.flat(k, width=width), spread.flat(k - 1, width=width)
     # In as many dimensions as there are nothing lies beside, which proves nothing.
     least = _SPREAD if k == spread.ambient else left * _CRISP
     return k if left <= _FLAT and last >= least else None

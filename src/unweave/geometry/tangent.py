@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from unweave._parallel import in_threads, n_cores
+from unweave._tables import plain
 from unweave.geometry.graph import Graph
 
 __all__ = [
@@ -38,6 +39,7 @@ def pca_tangents(
     Curvature tilts them: the error falls only as the square of the neighbourhood's radius.
     ``neighbours`` are those of all points, or of ``rows`` alone.
     """
+    points, neighbours = plain(points, "points"), plain(neighbours, "neighbours")
     rows = np.arange(len(points)) if rows is None else rows
     return _leading(points, rows, neighbours, n_dims)
 
@@ -86,7 +88,8 @@ def quadratic_tangents(
     """
     from unweave.geometry._kernels import quadratic_spans
 
-    points = np.ascontiguousarray(points, dtype=np.float64)
+    points = np.ascontiguousarray(plain(points, "points"), dtype=np.float64)
+    neighbours, tangents = plain(neighbours, "neighbours"), plain(tangents, "tangents")
     bases = np.array(tangents, dtype=np.float64)
     rows = np.arange(len(points)) if rows is None else rows
     cuts = np.linspace(0, len(rows), 8 * n_cores() + 1).astype(np.int64)

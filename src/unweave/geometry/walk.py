@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
+from unweave.geometry._inputs import check_bases, check_rows
+
 __all__ = ["ManifoldWalker"]
 
 
@@ -27,7 +29,7 @@ class ManifoldWalker:
     Raises
     ------
     ValueError
-        If points and tangents do not belong together.
+        If points and tangents do not belong together, or hold masked, missing or infinite values.
 
     >>> angles = np.linspace(0, 2 * np.pi, 400, endpoint=False)
     >>> circle = np.stack([np.cos(angles), np.sin(angles)], axis=1)
@@ -41,8 +43,8 @@ class ManifoldWalker:
     def __init__(
         self, points: np.ndarray, tangents: np.ndarray, *, step: float | None = None
     ) -> None:
-        self.points = np.asarray(points, dtype=np.float64)
-        self.tangents = np.asarray(tangents, dtype=np.float64)
+        self.points = check_rows(points, "points")
+        self.tangents = check_bases(tangents)
         if self.tangents.shape[:2] != self.points.shape:
             raise ValueError(
                 f"{self.points.shape[0]} points of {self.points.shape[1]} coordinates need "
@@ -67,11 +69,21 @@ class ManifoldWalker:
             Tangent vectors (walks, ambient): directions, and how far to go.
         carried
             Tangent vectors (walks, ambient) to carry; by default the directions.
+
+        Raises
+        ------
+        ValueError
+            If they differ in shape, or hold masked, missing or infinite values.
         """
+        position, moves = self._vectors(positions, "positions"), self._vectors(moves, "moves")
         lengths = np.linalg.norm(moves, axis=1, keepdims=True)
         direction = moves / np.maximum(lengths, 1e-300)
-        carried = np.array(direction if carried is None else carried, dtype=np.float64)
-        position = np.array(positions, dtype=np.float64)
+        carried = direction if carried is None else self._vectors(carried, "carried vectors")
+        if not position.shape == moves.shape == carried.shape:
+            raise ValueError(
+                f"{len(position)} positions, {len(moves)} moves and {len(carried)} carried vectors "
+                "were given: give as many of each"
+            )
         n_steps = max(1, int(np.ceil(lengths.max() / self.step)))
         for _ in range(n_steps):
             position = position + lengths / n_steps * direction
@@ -81,6 +93,15 @@ class ManifoldWalker:
             direction = _kept(bases, direction)
             carried = _kept(bases, carried)
         return position, carried
+
+    def _vectors(self, vectors: np.ndarray, what: str) -> np.ndarray:
+        found = check_rows(vectors, what, "(walks, ambient)")
+        if found.shape[1] != self.points.shape[1]:
+            raise ValueError(
+                f"{what} have {found.shape[1]} coordinates, and the points {self.points.shape[1]}: "
+                "give vectors of the same space"
+            )
+        return found
 
 
 def _projected(bases: np.ndarray, vectors: np.ndarray) -> np.ndarray:

@@ -26,6 +26,7 @@ def parallelogram(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
 
 def by_rotation(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
     """What took a to b, done to c: b a^-1 c, (n, size, size), for rotation matrices."""
+    a, b, c = _unmasked(a, b, c)
     return b @ np.swapaxes(a, -1, -2) @ c
 
 
@@ -35,6 +36,7 @@ def by_transport(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
     The step is a tangent vector of a, moved along the great circle from a to c. It is not what the
     step would be after another way to c: within one sphere, analogies have no single answer.
     """
+    a, b, c = _unmasked(a, b, c)
     step = _logarithm(a, b)
     along = a + c
     carried = step - along * (
@@ -162,6 +164,10 @@ def _affine(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """The matrix (latents + 1, latents) from codes and a one to codes."""
     ones = np.concatenate([before, np.ones((len(before), 1))], axis=1)
     return np.linalg.lstsq(ones, after, rcond=None)[0]
+
+
+def _unmasked(*codes: np.ndarray) -> list[np.ndarray]:
+    return [np.asarray(plain(part, "codes")) for part in codes]
 
 
 def _logarithm(a: np.ndarray, b: np.ndarray) -> np.ndarray:
