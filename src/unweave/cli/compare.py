@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import unweave
-from unweave.cli.console import out, patience, print_json, print_table
+from unweave.cli.console import patience, print_json, print_note, print_table
 from unweave.cli.options import Count, Flag, Json, Names, Patterns, Seed, Wide, within
 
 __all__ = ["compare"]
@@ -88,7 +88,7 @@ def compare(
     names = (first.name, second.name) if first.name != second.name else (str(first), str(second))
     title = f"{names[0]} less {names[1]}: {found.n_samples:,} rows"
     print_table(title, *found.rows(*names), wide=wide)
-    out.print(
+    print_note(
         "p: how likely a difference as large comes from the sample of rows alone; other seeds of "
         "training are not in it.",
         style="dim",

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO
 
 from rich import box
 from rich.cells import cell_len
@@ -17,15 +17,20 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from unweave.cli.encoding import as_written
+
 __all__ = [
+    "drop",
     "err",
     "out",
     "patience",
     "print_json",
     "print_line",
+    "print_note",
     "print_table",
     "print_texts",
     "progress_bar",
+    "say",
 ]
 
 # Piped output has no width of its own. What users named is printed as it is, without markup.
@@ -54,6 +59,8 @@ def print_table(
     No cell is cut: a table that is wider than the terminal is printed in parts, one below the
     other, each with the first ``n_keys`` columns; in one part if it is to be ``wide``.
     """
+    columns = _as_written(columns)  # before widths are measured: ± may become +/-
+    rows = [_as_written(row) for row in rows]
     cells = [[column, *(row[i] for row in rows)] for i, column in enumerate(columns)]
     widths = [max(map(_width, texts)) for texts in cells]
     print_line(title, style="bold")
@@ -74,16 +81,42 @@ def print_texts(title: str | None, columns: Sequence[str], rows: Sequence[Sequen
     if title is not None:
         print_line(title, style="bold")
     table = _table()
-    for column in columns:
+    for column in _as_written(columns):
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*_as_written(row))
     out.print(table)
 
 
 def print_line(text: str, *, style: str | None = None) -> None:
     """A line on standard output as it is: neither broken nor cut."""
     out.print(text, style=style, soft_wrap=True)
+
+
+def print_note(text: str, *, style: str | None = None) -> None:
+    """A sentence on standard output, wrapped to the terminal."""
+    out.print(as_written(text, out.file), style=style)
+
+
+def say(text: str, *, style: str) -> None:
+    """A line on stderr; nothing where stderr cannot be written, as on a full disk."""
+    try:
+        err.print(text, style=style, soft_wrap=True)
+        err.file.flush()
+    except OSError:
+        drop(sys.stderr)
+
+
+def drop(stream: TextIO) -> None:
+    """Forget what waits to be written to a stream, as at its end Python would try once more."""
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _as_written(cells: Sequence[str]) -> list[str]:
+    return [as_written(cell, out.file) for cell in cells]
 
 
 def _table() -> Table:

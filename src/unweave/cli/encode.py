@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App
 
-from unweave.cli.console import err, patience, print_json, print_line, print_texts, progress_bar
+from unweave.cli.console import patience, print_json, print_line, print_texts, progress_bar, say
 from unweave.cli.options import Count, Flag, Json, Numbers, NumpySeed, Rows, within
 
 __all__ = ["encode", "encoders"]
@@ -126,7 +126,7 @@ def encode(
     shape = f"{codes.shape[0]:,} rows, {codes.shape[1]:,} latents"
     print_line(f"{file}: {shape}")
     if protocol == "sound" and len(indices) < chosen.n_rows:
-        err.print(
+        say(
             f"note: {len(indices):,} rows are few for the sound protocol, which has "
             f"{chosen.n_rows:,}: scores of fewer are biased upwards",
             style="yellow",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +11,7 @@ from cyclopts import Parameter
 
 import unweave
 from unweave._memory import peak_memory
-from unweave.cli.console import err, patience, print_json, print_line
+from unweave.cli.console import patience, print_json, print_line
 from unweave.cli.options import Flag, Json, NumpySeed, Patterns, within
 
 if TYPE_CHECKING:
@@ -114,11 +113,8 @@ def geomancer(
         n_tangent_neighbors=tangent_neighbors,
     )
     start = time.perf_counter()
-    with patience("splitting"), warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with patience("splitting"):
         model.fit(cloud)
-    for warning in caught:
-        err.print(f"warning: {warning.message}", style="yellow", soft_wrap=True)
     seconds = time.perf_counter() - start
     error = None if sample is None else subspace_error(model.subspaces_, sample.tangents)
     content = _content(model, error, seconds)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App
 
 from unweave.cli.console import (
-    err,
     patience,
     print_json,
     print_line,
     print_table,
     print_texts,
     progress_bar,
+    say,
 )
 from unweave.cli.loggers import LoggerNames, set_loggers
 from unweave.cli.options import Flag, Json, Workers, within
@@ -79,33 +79,41 @@ def study_run(
     from unweave.studies import load_study
 
     set_loggers(log)
+    part = _parsed_shard(shard)
+    if address and engine != "ray":
+        raise ValueError("--address is of a Ray cluster: add --engine ray")
     chosen = load_study(name, most_runs=None if yes else MOST_RUNS)
     if dry_run:
-        print_plan(chosen, workers)
+        print_plan(chosen, workers, shard=part)
         return
     place = None
     if engine == "ray":
         from unweave.studies.ray_engine import Placement
 
         place = Placement(address=address, cpus=cpus, gpus=gpus)
-    elif address:
-        raise ValueError("--address is of a Ray cluster: add --engine ray")
     folder = out or Path("studies") / chosen.name
-    run_and_report(chosen, folder, workers, shard=_parsed_shard(shard), ray=place)
+    run_and_report(chosen, folder, workers, shard=part, ray=place)
 
 
-def print_plan(chosen: AnyStudy, workers: int | None) -> None:
-    """What a study will take."""
+def print_plan(chosen: AnyStudy, workers: int | None, *, shard: tuple[int, int] = (0, 1)) -> None:
+    """What a study, or a shard of it, will take."""
     from unweave.studies.plan import plan
     from unweave.studies.resources import n_workers
     from unweave.studies.study import Study
 
-    if not isinstance(chosen, Study):
-        print_table(f"Plan of {chosen.name}", ["what", "how much"], [["size", chosen.size]])
+    first, n_shards = shard
+    part = "" if n_shards == 1 else f", shard {first}/{n_shards}"
+    runs = chosen.runs()[first::n_shards]
+    columns = ["what", "how much"]
+    if not isinstance(chosen, Study) or not runs:
+        sizes = [["size", chosen.size]]
+        if part:
+            sizes.append(["runs of the shard", f"{len(runs):,}"])
+        print_table(f"Plan of {chosen.name}{part}", columns, sizes)
         return
-    workers = workers or n_workers(chosen.runs())
+    workers = workers or n_workers(runs)
     with patience("timing a few steps of each kind of run"):
-        found = plan(chosen, workers=workers)
+        found = plan(chosen, workers=workers, shard=shard)
     fewest, most = found.parameters
     rows = [
         ["runs", f"{found.n_runs:,}"],
@@ -117,7 +125,7 @@ def print_plan(chosen: AnyStudy, workers: int | None) -> None:
         ["hours of scoring, one process", f"{found.scoring_hours:,.3g}"],
         [f"hours with {workers} processes", f"{found.hours:,.3g}"],
     ]
-    print_table(f"Plan of {chosen.name}, timed on this machine", ["what", "how much"], rows)
+    print_table(f"Plan of {chosen.name}{part}, timed on this machine", columns, rows)
 
 
 def run_and_report(
@@ -141,9 +149,7 @@ def run_and_report(
                 chosen, folder, workers=workers, progress=report, shard=shard, ray=ray
             )
     except KeyboardInterrupt:
-        err.print(
-            f"interrupted; nothing is lost: the same command goes on in {folder}", style="yellow"
-        )
+        say(f"interrupted: the same command resumes in {folder}", style="yellow")
         sys.exit(130)
     table = build_table(chosen, folder)
     if table.height:
@@ -151,7 +157,7 @@ def run_and_report(
         report_file = write_report(chosen, folder)
         print_line(f"report: {report_file}")
     for key, reason in failures.items():
-        err.print(f"run {key} failed: {reason}", style="red", soft_wrap=True)
+        say(f"run {key} failed: {reason}", style="red")
     if failures:
         sys.exit(1)
 
