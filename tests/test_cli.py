@@ -266,7 +266,7 @@ def test_objectives_are_listed_with_their_options(cli):
         (["train", "factor_va"], "unknown objective 'factor_va' (did you mean 'factor_vae'?)"),
         (["train", "beta_tc_vae", "--batch-size", "1"], "needs a batch of at least 2, not 1"),
         (["train", "beta_vae", "--beta", "much"], "--beta: Input should be a valid number"),
-        (["train", "vae", "--latents", "0"], "--n-latents: Input should be greater than or equal"),
+        (["train", "vae", "--latents", "0"], "--latents: Input should be greater than or equal"),
         (["train", "vae", "--noise", "3"], "no use for a decoder with 3 inputs of noise"),
         (["train", "info_vae", "--alpha", "0.5", "--lambda-prior", "0.1"], "below 1 codes would"),
         (["show", "nowhere"], "nowhere is no run"),

@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 import warnings
+from typing import TextIO
 
 from cyclopts import App, CycloptsError
 
@@ -97,6 +98,13 @@ def _stop(reason: str, error: Exception, *, code: int = 2) -> None:
     sys.exit(code)
 
 
-def _show_warning(message: Warning | str, *_: object) -> None:
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
     """Print a warning as a sentence, without the line of the program that raised it."""
     say(f"warning: {message}", style="yellow")

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import IO, Any
 
 from rich import box
 from rich.cells import cell_len
@@ -18,8 +18,10 @@ from rich.table import Table
 from rich.text import Text
 
 from unweave.cli.encoding import as_written
+from unweave.cli.encoding import spelled as _spelled
 
 __all__ = [
+    "counted",
     "drop",
     "err",
     "out",
@@ -31,6 +33,7 @@ __all__ = [
     "print_texts",
     "progress_bar",
     "say",
+    "spelled",
 ]
 
 # Piped output has no width of its own. What users named is printed as it is, without markup.
@@ -38,6 +41,11 @@ _is_terminal = sys.stdout is not None and sys.stdout.isatty()
 _has_width = _is_terminal or "COLUMNS" in os.environ
 out = Console(width=None if _has_width else 140, markup=False, emoji=False, highlight=False)
 err = Console(stderr=True, markup=False, emoji=False, highlight=False)
+
+
+def counted(n: int, noun: str) -> str:
+    """As "1 row" and "2 rows"."""
+    return f"{n:,} {noun}" + ("" if n == 1 else "s")
 
 
 def print_json(content: dict[str, Any]) -> None:
@@ -98,6 +106,11 @@ def print_note(text: str, *, style: str | None = None) -> None:
     out.print(as_written(text, out.file), style=style)
 
 
+def spelled(text: str) -> str:
+    """Text of our own with Greek letters as words where standard output lacks them."""
+    return _spelled(text, out.file)
+
+
 def say(text: str, *, style: str) -> None:
     """A line on stderr; nothing where stderr cannot be written, as on a full disk."""
     try:
@@ -107,7 +120,7 @@ def say(text: str, *, style: str) -> None:
         drop(sys.stderr)
 
 
-def drop(stream: TextIO) -> None:
+def drop(stream: IO[str]) -> None:
     """Forget what waits to be written to a stream, as at its end Python would try once more."""
     try:
         stream.flush()

@@ -7,7 +7,7 @@ import io
 import os
 import sys
 import unicodedata
-from typing import TextIO
+from typing import IO
 
 __all__ = ["as_written", "degrade_output", "open_missing_streams", "spelled"]
 
@@ -56,15 +56,15 @@ def degrade_output() -> None:
             stream.reconfigure(errors=_HANDLER)
 
 
-def as_written(text: str, stream: TextIO) -> str:
+def as_written(text: str, stream: IO[str]) -> str:
     """Text as the stream will write it, so that its width can be measured."""
     if getattr(stream, "errors", None) != _HANDLER:
         return text
-    encoding = stream.encoding
+    encoding = str(getattr(stream, "encoding", "utf-8"))
     return text.encode(encoding, errors=_HANDLER).decode(encoding)
 
 
-def spelled(text: str, stream: TextIO) -> str:
+def spelled(text: str, stream: IO[str]) -> str:
     """Text of our own with its Greek letters as words, as beta-VAE, if the stream lacks them."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     return "".join(c if _can_write(c, encoding) else _greek(c) for c in text)

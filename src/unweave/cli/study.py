@@ -47,7 +47,7 @@ def study_run(
     gpus: Annotated[float, within(0, 4096)] = 0.0,
     log: LoggerNames = None,
 ) -> None:
-    """Run the study NAME, go on where it was cut off, and write its table and its report.
+    """Run or resume the study NAME, and write its table and its report.
 
     Parameters
     ----------
@@ -56,24 +56,27 @@ def study_run(
     out
         Folder of the results; by default one in ./studies named after the study.
     workers
-        Processes, with one thread each; by default one for each core, if memory and GPUs will do.
+        Number of processes, with one thread each; by default one for each core, or fewer if memory
+        or GPUs are short.
     dry_run
-        Only say what there is to do, and how long it will take by a short measured probe.
+        Print what there is to do and how long it takes, by a short measured probe, and stop.
     yes
-        Do not ask before a study of more than 10,000 runs.
+        Run a study of more than 10,000 runs, which is refused otherwise.
     shard
-        i/n: do every n-th run only, from the i-th on, counted from 0: for the jobs of an array.
+        Part of the runs, as i/n: every n-th run from the i-th on, counted from 0; for the jobs of
+        an array.
     engine
-        Processes of this machine, or tasks of a Ray cluster of which all nodes see the folder.
+        Where runs are computed: in processes of this machine, or as tasks of a Ray cluster of which
+        all nodes see the folder.
     address
         Address of the Ray cluster, host:port; by default that of RAY_ADDRESS, or a cluster on this
         machine.
     cpus
         Cores of the cluster for each run.
     gpus
-        GPUs of the cluster for each run; 0.25 for four runs on one.
+        GPUs of the cluster for each run, as 0.25 for four runs on one GPU.
     log
-        Who shows the learning curves and scores of all runs while they grow; by default
+        Services that show learning curves and scores of all runs during training; by default
         tensorboard.
     """
     from unweave.studies import load_study
@@ -244,7 +247,7 @@ def study_slurm(
 
 @study.command(name="report")
 def study_report(folder: Path, /) -> None:
-    """Write a study's report anew from the runs that are finished.
+    """Write a study's report again from the runs that are finished.
 
     Parameters
     ----------

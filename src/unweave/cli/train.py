@@ -7,9 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from unweave.cli.console import (
-    out as console,
-)
-from unweave.cli.console import (
     patience,
     print_line,
     print_note,
@@ -17,10 +14,10 @@ from unweave.cli.console import (
     print_texts,
     progress_bar,
     say,
+    spelled,
 )
-from unweave.cli.encoding import spelled
 from unweave.cli.loggers import LoggerNames, set_loggers
-from unweave.cli.options import comma_list
+from unweave.cli.options import Seed, comma_list
 
 __all__ = ["objectives", "train"]
 
@@ -33,7 +30,7 @@ def train(
     *,
     preset: Literal["locatello"] | None = None,
     steps: int | None = None,
-    seed: int = 0,
+    seed: Seed = 0,
     network: Literal["burgess", "locatello", "resnet"] | None = None,
     decoder: Literal["mirrored", "spatial_broadcast"] = "mirrored",
     width: float = 1.0,
@@ -202,7 +199,7 @@ def objectives() -> None:
             for key, field in objective.model_fields.items()
             if key in own
         ]
-        title = spelled(objective.title or name, console.file)
+        title = spelled(objective.title or name)
         rows.append((name, title, "\n".join(options)))
     columns = ("name", "method", "options and their defaults")
     print_texts("Objectives", columns, rows)
