@@ -142,8 +142,8 @@ def _has_header(names: list[str]) -> bool:
         )
     if twice:
         raise ValueError(
-            f"its header must name each column once, and {twice[0]!r} stands there "
-            f"{names.count(twice[0])} times; if its first line is data, add a header above it"
+            f"names must not stand more than once in its header, as {twice[0]!r} does; if its first "
+            "line is data, add a header above it"
         )
     return True
 
