@@ -142,8 +142,8 @@ def _has_header(names: list[str]) -> bool:
         )
     if twice:
         raise ValueError(
-            f"names must not stand more than once in its header, as {twice[0]!r} does; if its first "
-            "line is data, add a header above it"
+            f"names must not stand more than once in its header, as {twice[0]!r} does; if its "
+            "first line is data, add a header above it"
         )
     return True
 
