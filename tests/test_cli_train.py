@@ -91,9 +91,11 @@ def test_a_damaged_last_checkpoint_is_passed_over(train, tmp_path):
     assert train("--steps", 8)[0] == 0
     (tmp_path / "run/checkpoints/step-00000008/model.safetensors").write_bytes(b"")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
+        warnings.simplefilter("always", RuntimeWarning)
         code, _, err = train("--steps", 10)
     assert code == 0, err
+    assert err.startswith("warning: ")
+    assert err.endswith("; resumed from the checkpoint of step 5")
     assert train("--steps", 10, out="once")[0] == 0
     once, mended = (
         tmp_path / f / "checkpoints/step-00000010/model.safetensors" for f in ("once", "run")
@@ -109,7 +111,10 @@ def test_a_damaged_last_checkpoint_is_passed_over(train, tmp_path):
         (("--steps", 0), "--steps"),
         (("--steps", -5), "--steps"),
         (("--learning-rate", "nan"), "--learning-rate"),
-        (("--milestones", -3), "milestones [-3] are not within"),
+        (("--milestones", -3), "--milestones [-3] are not within"),
+        (("--milestones", 50), "--milestones [50] are not within the 2 steps"),
+        (("--latents", 0), "--latents: "),
+        (("--noise", -1), "--noise: "),
         (("--beta", "x"), "--beta"),
         (("--bata", 3), "--bata"),
     ],
@@ -121,6 +126,47 @@ def test_nonsense_is_refused_by_the_option(cli, tmp_path, words, message):
     assert message in out + err
     assert "Traceback" not in out + err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.filterwarnings("always")
+def test_an_empty_state_is_passed_over_in_one_voice(train, tmp_path):
+    for steps in (2, 4):
+        assert train("--steps", steps)[0] == 0
+    (tmp_path / "run/checkpoints/step-00000004/state.json").write_text("")
+    code, _, err = train("--steps", 5)
+    assert code == 0
+    assert "state.json is empty; resumed from the checkpoint of step 2" in err
+
+
+def test_another_objective_is_one_difference(train):
+    assert train("--steps", 2)[0] == 0
+    code, _, err = train("--steps", 2, objective="factor_vae")
+    assert code == 2
+    assert "objective.name is 'beta_vae' there and 'factor_vae' here" in err
+    assert err.count(" there and ") == 1
+
+
+def test_an_interrupted_run_says_that_it_resumes(train, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("unweave.studies.training_run.TrainingRun.execute", interrupt)
+    code, _, err = train("--steps", 2)
+    assert code == 130
+    assert err.startswith("interrupted: the same command resumes the run in ")
+
+
+@pytest.mark.parametrize("words", [(), ("--log", "tensorboard")])
+def test_a_logger_that_refuses_is_named(train, monkeypatch, words):
+    def refuse(*_, **__):
+        raise ConnectionError("Weights & Biases: no key")
+
+    monkeypatch.setattr("unweave.studies.training_run.TrainingRun.execute", refuse)
+    monkeypatch.setenv("UNWEAVE_LOGGERS", "tensorboard")
+    code, _, err = train("--steps", 2, *words)
+    assert code == 2
+    name = "--log" if words else "UNWEAVE_LOGGERS"
+    assert err == f"error: {name}: Weights & Biases: no key"
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

@@ -195,8 +195,9 @@ def constant_columns(array: np.ndarray) -> np.ndarray:
 
 def suggestion(word: str, choices: Iterable[str]) -> str:
     """Return ``" (did you mean 'x'?)"`` when a choice is near ``word``, else nothing."""
-    near = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.6)
-    return f" (did you mean {near[0]!r}?)" if near else ""
+    by_lower = {choice.casefold(): choice for choice in choices}
+    near = difflib.get_close_matches(word.casefold(), by_lower, n=1, cutoff=0.6)
+    return f" (did you mean {by_lower[near[0]]!r}?)" if near else ""
 
 
 def column_range(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -219,9 +220,13 @@ def not_finite(array: np.ndarray) -> tuple[np.ndarray, str]:
     missing, bad = np.isnan(array), ~np.isfinite(array)
     n_missing, n_rows = int(missing.sum()), int(bad.any(axis=1).sum())
     n_infinite = int(bad.sum()) - n_missing
-    counts = [f"{n_missing} missing values"] if n_missing else []
-    counts += [f"{n_infinite} infinite values"] if n_infinite else []
-    return np.flatnonzero(bad.any(axis=0)), f"{' and '.join(counts)} in {n_rows} rows"
+    counts = [_count(n_missing, "missing value")] if n_missing else []
+    counts += [_count(n_infinite, "infinite value")] if n_infinite else []
+    return np.flatnonzero(bad.any(axis=0)), f"{' and '.join(counts)} in {_count(n_rows, 'row')}"
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 def short(columns: Sequence[int] | np.ndarray, names: Sequence[object] | None = None) -> str:

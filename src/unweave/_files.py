@@ -18,7 +18,19 @@ _MARKS = {
 
 
 class DamagedFileError(ValueError):
-    """A file that was cut short or changed after it was written."""
+    """A file that was cut short or changed after it was written.
+
+    Parameters
+    ----------
+    damage
+        What is wrong with the file, and its name.
+    remedy
+        What the user can do.
+    """
+
+    def __init__(self, damage: str, remedy: str = "") -> None:
+        super().__init__(f"{damage}: {remedy}" if remedy else damage)
+        self.damage = damage
 
 
 def read_text(file: str | Path) -> str:
@@ -62,11 +74,11 @@ def read_json(file: str | Path) -> dict[str, Any]:
     except ValueError as error:
         what = "empty" if not file.read_bytes().strip() else f"damaged ({error})"
         raise DamagedFileError(
-            f"{file} is {what}: restore it from a copy, or use another folder"
+            f"{file} is {what}", "restore it from a copy, or use another folder"
         ) from error
     if not isinstance(content, dict):
         raise DamagedFileError(
-            f"{file} holds a JSON {type(content).__name__}, and an object was needed: it was not "
-            "written by unweave, or was changed since"
+            f"{file} holds a JSON {type(content).__name__}, and an object was needed",
+            "it was not written by unweave, or was changed since",
         )
     return content

@@ -75,7 +75,8 @@ class TestArrays:
         message = said("score", "c.npy")
         assert "holds a single array, c (float64, (300, 3))" in message
         assert "codes.npy factors.npy" in message
-        assert "holds a single array" in said("compare", "c.npy", "c.npy")
+        message = said("compare", "c.npy", "c.npy")
+        assert "codes.npy codes2.npy factors.npy (the factors of both as the third file)" in message
 
     def test_arrays_are_chosen_by_name(self, mig, data, expected):
         np.savez("a.npz", latents=data[0], labels=data[1], other=np.zeros(7))
@@ -337,7 +338,9 @@ class TestText:
 
     def test_equal_names_are_refused(self, said, frame, tmp_path):
         (tmp_path / "a.csv").write_text(frame.write_csv().replace("size", "hue", 1))
-        assert "stand more than once in its header, as 'hue'" in said("score", "a.csv", *self.WORDS)
+        assert "stand more than once in its header, as 'hue' does" in said(
+            "score", "a.csv", *self.WORDS
+        )
 
     def test_lines_of_other_lengths_are_refused(self, said, frame, tmp_path):
         (tmp_path / "a.csv").write_text(frame.write_csv() + "1,2,3,4,5,6,7\n")
@@ -436,7 +439,7 @@ class TestDamage:
 
     def test_another_kind(self, said, tmp_path):
         (tmp_path / "a.xlsx").write_text("x")
-        assert "not of a kind that is read here: .npz, .npy, .csv" in said("score", "a.xlsx")
+        assert "its name must end in one of .npz, .npy, .csv" in said("score", "a.xlsx")
 
     def test_the_other_numpy_format(self, said, data):
         with open("a.npz", "wb") as stream:
@@ -469,6 +472,7 @@ class TestCompare:
         assert abs(json.loads(out)["metrics"]["mig"]["difference"]) < 0.2
 
 
+@pytest.mark.filterwarnings("always")
 class TestPoints:
     @pytest.fixture
     def ball(self):
@@ -589,3 +593,107 @@ class TestAnnData:
         message = said("score", "a.h5ad")
         assert message.startswith("a.h5ad needs h5py (")
         assert message.endswith('pip install "unweave[h5ad]"')
+
+
+class TestRows:
+    """What `--rows` draws from, and what is said when too few are left."""
+
+    @pytest.mark.parametrize("rows", [1, 2])
+    def test_too_few_are_named_as_the_cause(self, said, data, rows):
+        np.savez("a.npz", codes=data[0], factors=data[1], factor_names=["hue", "size"])
+        message = said("score", "a.npz", "--rows", rows)
+        assert f"--rows {rows} is too few" in message
+        assert "draw more rows" in message
+        assert "--drop-constant" not in message
+
+    def test_advice_can_be_followed(self, said, data):
+        np.savez("a.npz", codes=data[0][:2], factors=[[0, 1], [1, 0]])
+        message = said("score", "a.npz", "--metrics", "mig")
+        assert "give more rows (in Python, noise=None" in message
+
+    def test_a_single_row_is_named(self, said, data):
+        np.savez("a.npz", codes=data[0][:1], factors=data[1][:1])
+        assert "a.npz has 1 row: at least 2 are needed" in said("score", "a.npz")
+
+    @pytest.mark.parametrize("bad", [np.nan, np.inf])
+    @pytest.mark.parametrize("part", ["codes", "factors"])
+    def test_all_rows_are_checked_before_the_draw(self, said, data, bad, part):
+        content = {"codes": data[0].copy(), "factors": data[1].astype(float)}
+        drawn = np.random.default_rng(0).permutation(300)[:100]
+        outside = np.setdiff1d(np.arange(300), drawn)[:3]
+        content[part][outside, 0] = bad
+        np.savez("a.npz", **content)
+        message = said("score", "a.npz", "--rows", 100)
+        assert f"3 {'missing' if np.isnan(bad) else 'infinite'} values in 3 rows" in message
+
+
+class TestFactorsOfTwoFiles:
+    def test_the_rows_that_differ_are_counted(self, said, data):
+        codes, factors = data
+        np.savez("a.npz", codes=codes, factors=factors)
+        other = factors.copy()
+        other[:7] = (factors[:7] + 1) % 3
+        np.savez("b.npz", codes=codes, factors=other)
+        assert "differ in 7 of 300 rows" in said("compare", "a.npz", "b.npz")
+
+    def test_other_shapes_are_named(self, said, data):
+        np.savez("a.npz", codes=data[0], factors=data[1])
+        np.savez("b.npz", codes=data[0], factors=data[1][:, :1])
+        assert "have shapes (300, 2) and (300, 1)" in said("compare", "a.npz", "b.npz")
+
+    def test_words_are_no_numbers(self, said, data):
+        np.savez("a.npz", codes=data[0], factors=data[1])
+        np.savez("b.npz", codes=data[0], factors=np.where(data[1], "a", "b"))
+        assert "differ in 300 of 300 rows" in said("compare", "a.npz", "b.npz")
+
+    def test_a_missing_file_is_named(self, said):
+        assert said("compare", "a.npz").startswith("SECOND is missing")
+
+
+class TestHeaders:
+    def test_a_header_without_rows(self, said, frame):
+        frame.clear().write_csv("a.csv")
+        assert "it has a header and no rows" in said("score", "a.csv")
+        frame.clear().write_parquet("a.parquet")
+        assert "it has columns and no rows" in said("score", "a.parquet")
+
+    @pytest.mark.parametrize("line", ["0.5,1.25,red", "-1,2,red", "1e3,2,red", "0.5,0.5,red"])
+    def test_values_are_no_names(self, said, tmp_path, line):
+        (tmp_path / "a.csv").write_text(f"{line}\n0.1,0.2,blue\n")
+        message = said("score", "a.csv", "--codes", "*")
+        assert "its first line holds values, as" in message
+        assert "must be a header" in message
+
+    def test_numbers_alone_are_rows_and_said_to_be(self, said, tmp_path):
+        (tmp_path / "a.csv").write_text("0.5,1.25,3\n0.1,0.2,4\n")
+        message = said("score", "a.csv")
+        assert "(float64, 2 rows)" in message
+        assert "its first line is numbers and no header" in message
+
+    def test_whole_numbers_beside_words_are_names(self, mig, frame, expected):
+        names = {"z0": "400", "z1": "410", "z2": "420"}
+        frame.rename(names).write_csv("a.csv")
+        assert mig("a.csv", "--codes", "4*", "--factors", "hue,size")[0] == expected
+
+
+class TestPlaces:
+    def test_points_are_asked_for(self, said, tmp_path):
+        (tmp_path / "a.npy").touch()
+        assert "a.npy is empty: points are needed" in said("geomancer", "a.npy")
+
+    def test_folders_are_named(self, said, tmp_path):
+        (tmp_path / "folder").mkdir()
+        assert "folder is a folder, and a file is needed" in said("geomancer", "folder")
+        assert "folder is a folder, and a study is a TOML file" in said("study", "folder")
+
+    def test_a_cache_of_nobody_is_refused(self, said, monkeypatch):
+        monkeypatch.setenv("UNWEAVE_CACHE", "~nobody-of-this-name/x")
+        assert "there is no such user" in said("data", "prepare", "dsprites")
+
+    def test_a_cache_in_the_home_folder(self, monkeypatch, tmp_path):
+        from unweave.datasets.cache import cache_folder
+
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.setenv("USERPROFILE", str(tmp_path))
+        monkeypatch.setenv("UNWEAVE_CACHE", "~/x")
+        assert cache_folder() == tmp_path / "x"

@@ -1,15 +1,18 @@
 """What is printed: no number cut at any width, and what users named as it is."""
 
+import io
 import json
 import os
 import re
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
 
 from unweave.cli import console
+from unweave.cli.encoding import degrade_output
 from unweave.metrics import METRICS, evaluate
 from unweave.studies import load_study, shipped_studies
 from unweave.studies.catalogue import shipped_catalogue
@@ -85,7 +88,7 @@ def test_names_are_printed_as_they_are(cli, file, at_width):
     for name in [*NAMES, "pca:x [b].npz: 200 rows"]:
         assert name in out
     code, out, _ = cli("compare", file, file, "--metrics", "mig")
-    assert f"{file} less {file}: 200 rows" in out
+    assert f"{file} minus {file}: 200 rows" in out
 
 
 @pytest.mark.parametrize("name", ["cube:x:pos", "[red]a[/red]", "[bold"])
@@ -103,6 +106,92 @@ def test_errors_name_files_as_they_are(cli, name, tmp_path, monkeypatch):
     code, _, err = cli("score", "x.npz", "--rows", name)
     assert code == 2
     assert name in err
+
+
+class TestStderr:
+    """A program without stderr, and one whose stderr is full."""
+
+    def test_scores_need_no_stderr(self, file):
+        program = (
+            "import sys; sys.stderr = None; import numpy as np; from unweave.metrics import "
+            f"evaluate; data = np.load({str(file)!r}); "
+            "print(evaluate(data['codes'], data['factors'], metrics=['mig']).keys())"
+        )
+        printed = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        )
+        assert "mig" in printed.stdout
+
+    @pytest.mark.parametrize("end", ["sys.stderr = None", "sys.stderr.close()"])
+    def test_the_command_line_opens_what_is_missing(self, file, end):
+        for words, code in ((["score", str(file), "--metrics", "mig"], 0), (["score", "x.npz"], 2)):
+            program = (
+                f"import sys; {end}; sys.argv = {['unweave', *words]}; "
+                "from unweave.cli import main; main()"
+            )
+            ended = subprocess.run(
+                [sys.executable, "-c", program], capture_output=True, text=True, check=False
+            )
+            assert ended.returncode == code
+            assert ("mig" in ended.stdout) == (code == 0)
+
+    @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no /dev/full")
+    def test_a_full_stderr_leaves_the_exit_code(self):
+        with open("/dev/full", "w") as full:
+            ended = subprocess.run(
+                [sys.executable, "-m", "unweave.cli", "score", "nowhere.npz"],
+                stderr=full,
+                check=False,
+            )
+        assert ended.returncode == 2
+
+
+@pytest.mark.filterwarnings("always")
+def test_warnings_are_sentences_without_source_lines(cli, file, monkeypatch):
+    def warn(*_, **__):
+        warnings.warn("the codes are odd", UserWarning, stacklevel=1)
+        raise SystemExit(0)
+
+    monkeypatch.setattr("unweave.metrics.evaluate", warn)
+    shown = warnings.showwarning
+    code, _, err = cli("score", file)
+    assert (code, err) == (0, "warning: the codes are odd")
+    assert warnings.showwarning is shown
+
+
+class TestAscii:
+    def test_columns_stand_below_each_other(self, monkeypatch):
+        written = io.TextIOWrapper(io.BytesIO(), encoding="ascii", write_through=True)
+        names = ["größe", "grosse", "gr\u00f8\u00dfe"]
+        with monkeypatch.context() as patch:
+            patch.setattr("sys.stdout", written)
+            degrade_output()
+            cells = [[name, "0.5 ± 0.1", "1.0"] for name in names]
+            console.print_table("t", ["name", "chance", "p"], cells)
+        _, head, _, *rows = written.buffer.getvalue().decode("ascii").splitlines()
+        assert len({len(row) for row in (head, *rows)}) == 1
+        assert len({row.split()[0] for row in rows}) == 3
+        assert all("0.5 +/- 0.1" in row for row in rows)
+
+    def test_names_that_differ_stay_different(self):
+        names = ["größe", "grosse", "groe", "θ", "theta", "\u540d", "\u524d", "?", "\U0001f600"]
+        written = [n.encode("ascii", errors="unweave-degrade") for n in names]
+        assert len(set(written)) == len(names)
+
+    def test_own_words_are_spelled(self):
+        assert "beta-TCVAE" in run("objectives", PYTHONIOENCODING="ascii", PYTHONUTF8="0").stdout
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_notes_are_wrapped(cli, rng, tmp_path, at_width, width):
+    at_width(width)
+    factors = rng.integers(0, 4, (200, 2))
+    codes = np.c_[factors + 0.1 * rng.standard_normal((200, 2)), np.zeros(200)]
+    np.savez(tmp_path / "dead.npz", codes=codes, factors=np.c_[factors, np.ones(200)])
+    code, out, err = cli("score", tmp_path / "dead.npz", "--metrics", "mig", "--drop-constant")
+    assert code == 0, err
+    assert "note: " in out
+    assert max(map(len, out[out.index("interval: 95") :].splitlines())) <= width
 
 
 def test_progress_takes_names_as_they_are(monkeypatch, capsys):
@@ -255,13 +344,18 @@ class TestWritingFails:
     ("words", "message"),
     [
         (["--metrics"], "--metrics: at least one value is needed"),
-        (["--seed", " "], "--seed: some text is needed"),
+        (["--seed", " "], "--seed: a whole number is needed, not ' '"),
         (["--codes", "a" * 5000], "--codes: at most 4096 characters are needed, not 'aaa"),
         (["--codes", "a\0b"], "--codes: text without NUL and broken characters is needed"),
         (["--codes", "\udcff"], "--codes: text without NUL and broken characters is needed"),
         (["--rows", "1.5"], "--rows: a whole number is needed, not '1.5'"),
+        (["--rows", "ten"], "--rows: a whole number is needed, not 'ten'"),
+        (["--rows", "1e2"], "--rows: a whole number is needed, not '1e2'"),
+        (["--rows", ""], "--rows: a whole number is needed, not ''"),
+        (["--codes", ","], "--codes: at least one value is needed, not ','"),
         (["--rows", "0"], "--rows: a number of at least 1 is needed, not '0'"),
-        (["--seed", str(2**70)], "--seed: a number between -2^63 and 2^63 is needed, not"),
+        (["--seed", str(2**63)], f"--seed: a number from 0 to 2^63 - 1 is needed, not '{2**63}'"),
+        (["--seed", str(2**70)], "--seed: a number from 0 to 2^63 - 1 is needed, not"),
         (["more.npz", "words"], "too many words: 'words'"),
     ],
 )

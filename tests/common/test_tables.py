@@ -166,7 +166,7 @@ class TestMissing:
         column = np.array(["a", "b", None, "a"], dtype=object)
         column[2] = nothing
         for data in (column[:, None], pandas.DataFrame({"x": column})):
-            with pytest.raises(ValueError, match="1 missing values in 1 rows"):
+            with pytest.raises(ValueError, match="1 missing value in 1 row"):
                 read_factors(data)
 
     def test_of_other_kinds(self, pandas):
@@ -176,7 +176,7 @@ class TestMissing:
             pandas.array([True, pandas.NA, False], dtype="boolean"),
             np.array(["a", pandas.NaT, "b"], dtype=object),
         ):
-            with pytest.raises(ValueError, match=r"\(x\) hold .*1 missing values in 1 rows"):
+            with pytest.raises(ValueError, match=r"\(x\) hold .*1 missing value in 1 row"):
                 read_factors(pandas.DataFrame({"x": column}))
         masked = np.ma.array([["a"], ["b"], ["c"]], mask=[[0], [1], [1]])
         with pytest.raises(ValueError, match="2 missing values in 2 rows"):
@@ -201,11 +201,11 @@ class TestMissing:
             polars.DataFrame({"x": words}, schema={"x": polars.Categorical}),
             polars.DataFrame({"x": words}, schema={"x": polars.Enum(["a", "b", nothing])}),
         ):
-            with pytest.raises(ValueError, match="1 missing values in 1 rows"):
+            with pytest.raises(ValueError, match="1 missing value in 1 row"):
                 read_factors(data)
 
     def test_and_infinite_ones_are_counted_apart(self):
-        with pytest.raises(ValueError, match="1 missing values and 2 infinite values in 2 rows"):
+        with pytest.raises(ValueError, match="1 missing value and 2 infinite values in 2 rows"):
             check_codes([[np.nan, np.inf], [0, -np.inf], [1, 1]])
 
     def test_words_such_as_none_are_levels(self):
@@ -368,7 +368,7 @@ class TestPyarrow:
             assert found.values[:, 0].tolist() == LEVELS
             assert found.words == {0: SORTED}
         np.testing.assert_array_equal(check_codes(table.select(["n"])), NUMBERS[:, 1:])
-        with pytest.raises(ValueError, match=r"\(n\) hold .*1 missing values"):
+        with pytest.raises(ValueError, match=r"\(n\) hold .*1 missing value"):
             read_factors(pyarrow.table({"n": [1, None, 2]}))
 
 

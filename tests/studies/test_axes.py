@@ -107,7 +107,7 @@ def test_values_go_to_their_places_and_the_rest_stays():
         ({"axes": {"network.width": {"low": 0, "high": 1, "scale": "log"}},
           "sample": {"method": "sobol", "n": 2}}, "a logarithmic range is above 0, and low is 0"),
         ({"axes": {"network.width": {"low": 1}}}, "the key 'high' in .*range is missing$"),
-        ({"axes": {"network.width": []}}, "at least 1 item"),
+        ({"axes": {"network.width": []}}, "at least one value is needed"),
         ({"sample": {"method": "sobol"}}, "needs n"),
         ({"sample": {"method": "grid", "n": 3}}, "takes no n"),
         (

@@ -41,8 +41,12 @@ def test_a_runs_key_is_its_description(tiny_file):
         ('name = "tiny"', 'name = "a/b"', "made of letters, digits"),
         ('title = "A', 'dataset = "dsprite"\ntitle = "A', "did you mean 'dsprites'"),
         ("[network]", "[network", "is not valid TOML"),
-        ("[10, 20, 30]", "[0]", "'steps'.*greater than or equal to 1.*it is 0"),
-        ("seeds = [0, 1]", "seeds = [-1]", "'seed'.*greater than or equal to 0.*it is -1"),
+        ("[10, 20, 30]", "[0]", "'milestones' in cells.0.*greater than or equal to 1.*it is 0"),
+        (
+            "seeds = [0, 1]",
+            "seeds = [-1]",
+            "'seeds' in cells.0.*greater than or equal to 0",
+        ),
         ("batch_size = 8", "accelerator = 'gpu'", "'accelerator' in training: .*'cpu'"),
         ("rows = 400", "metrics = []", "metrics are empty: name at least one, as mig"),
     ],
@@ -64,8 +68,7 @@ def test_a_wrong_file_is_refused_by_name(tiny_file, old, new, message):
         ("beta = 4", "beat = 4", "unknown key 'beat' in cells.0.objectives.1.beta_vae (did "
          "you mean 'beta'?)"),
         ("[[cells]]", "[[cell]]", "unknown key 'cell' (did you mean 'cells'?)"),
-        ("[0, 1]", "[]", "'seeds' in cells.0: tuple should have at least 1 item after "
-         "validation, not 0 (it is [])"),
+        ("[0, 1]", "[]", "'seeds' in cells.0 is empty: at least one value is needed"),
     ],
 )  # fmt: skip
 def test_a_misspelt_key_is_told_alone(tiny_file, old, new, sentence):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import warnings
+from typing import TextIO
 
 from cyclopts import App, CycloptsError
 
@@ -12,10 +14,10 @@ import unweave
 from unweave._extras import how_to_install
 from unweave.cli.assess import assess
 from unweave.cli.compare import compare
-from unweave.cli.console import err
+from unweave.cli.console import drop, say
 from unweave.cli.data import data
 from unweave.cli.encode import encode, encoders
-from unweave.cli.encoding import degrade_output
+from unweave.cli.encoding import degrade_output, open_missing_streams
 from unweave.cli.geomancer import geomancer
 from unweave.cli.models import export, import_model, show
 from unweave.cli.options import ALL, sentence
@@ -48,17 +50,24 @@ def main() -> None:
     What a user can mend is said in a sentence, with exit code 2; so is a fault of the program, with
     code 1. UNWEAVE_DEBUG=1 shows where either was raised.
     """
+    open_missing_streams()
     degrade_output()
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        _run(sys.argv[1:])
+
+
+def _run(words: list[str]) -> None:
     try:
-        app(sys.argv[1:], exit_on_error=False, print_error=False)
+        app(words, exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except CycloptsError as error:
         _stop(sentence(error), error)
     except BrokenPipeError:
-        _drop_output()  # whoever read it has read enough
+        drop(sys.stdout)  # whoever read it has read enough
         sys.exit(1)
     except OSError as error:
-        _drop_output()
+        drop(sys.stdout)
         _stop(_system_sentence(error), error)
     except ImportError as error:
         _stop(how_to_install(error), error)
@@ -67,7 +76,7 @@ def main() -> None:
     except MemoryError as error:
         _stop(f"memory is short: {error}" if str(error) else "memory is short", error)
     except KeyboardInterrupt:
-        err.print("interrupted", style="red")
+        say("interrupted", style="red")
         sys.exit(130)
     except Exception as error:
         what = f"{type(error).__name__}: {error}".rstrip(": ")
@@ -85,13 +94,17 @@ def _system_sentence(error: OSError) -> str:
 def _stop(reason: str, error: Exception, *, code: int = 2) -> None:
     if os.environ.get("UNWEAVE_DEBUG"):
         raise error
-    err.print("error:", reason, style="red", soft_wrap=True)
+    say(f"error: {reason}", style="red")
     sys.exit(code)
 
 
-def _drop_output() -> None:
-    """Forget what waits to be written, as at its end Python would try once more."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print a warning as a sentence, without the line of the program that raised it."""
+    say(f"warning: {message}", style="yellow")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from unweave._check import check_codes, constant_columns
+from unweave._factors import read_factors
 from unweave.cli.files import Role, Source, is_index, open_source
 
 __all__ = ["Choice", "Table", "read_points", "read_table"]
@@ -39,19 +40,22 @@ class Table:
     dropped: list[str]
     """Names of the factors that were left out because they never vary."""
 
-    def has_factors_of(self, other: Table) -> bool:
-        """Whether the factors of both are equal, row by row."""
-        if np.shape(self.factors) != np.shape(other.factors):
-            return False
+    def n_rows_apart(self, other: Table) -> int:
+        """In how many rows the factors of both differ; their shapes must be equal."""
         pairs = zip(_columns(self.factors), _columns(other.factors), strict=True)
-        return all(one.equals(two) for one, two in pairs)
+        apart = np.zeros(len(self.factors), bool)
+        for one, two in pairs:
+            is_comparable = one.dtype.is_numeric() == two.dtype.is_numeric()
+            apart |= one.ne_missing(two).to_numpy() if is_comparable else True
+        return int(apart.sum())
 
 
 @dataclass(frozen=True)
 class Choice:
     """Which arrays or columns of a file are codes and which are factors, and which rows count.
 
-    Patterns are names, or words with * and ?; without them the names of the file decide.
+    Patterns are names, or words with * and ?; without them the names of the file decide. ``files``
+    says how codes and factors are given as arrays in files of their own.
     """
 
     codes: Sequence[str] | None = None
@@ -59,6 +63,7 @@ class Choice:
     drop_constant: bool = False
     rows: int | None = None
     seed: int = 0
+    files: str = "codes.npy factors.npy"
 
 
 def read_table(file: Path, factors_file: Path | None, choice: Choice) -> Table:
@@ -72,6 +77,11 @@ def read_table(file: Path, factors_file: Path | None, choice: Choice) -> Table:
     paired = factors_file is not None
     source = open_source(file)
     other = open_source(factors_file) if factors_file is not None else source
+    if source.file.suffix.lower() == ".npy" and not paired:
+        raise ValueError(
+            f"{file} holds a single array, {source.listing().removeprefix('it has ')}: give codes "
+            f"and factors as files of their own, {choice.files}, or both in an .npz"
+        )
     code_names = _chosen(source, "codes", choice.codes, paired=paired)
     taken = [] if paired else code_names
     factor_names = _chosen(other, "factors", choice.factors, paired=paired, taken=taken)
@@ -87,10 +97,26 @@ def read_table(file: Path, factors_file: Path | None, choice: Choice) -> Table:
         kinds = [kinds[k] for k in kept] if kinds else None
         if not kept:
             raise ValueError(f"no factor in {other.file} varies: there is nothing to score")
+    if len(codes) == len(factors) == 1:
+        raise ValueError(f"{file} has 1 row: at least 2 are needed")
     if choice.rows is not None and choice.rows < len(codes) == len(factors):
-        drawn = np.random.default_rng(choice.seed).permutation(len(codes))[: choice.rows]
-        codes, factors = codes[drawn], factors[drawn]
+        check_codes(codes)  # all rows: what is wrong with a file does not depend on the draw
+        read_factors(factors, names=names, kinds=kinds)
+        codes, factors = _drawn(codes, factors, names, choice)
     return Table(codes, factors, names, kinds, dropped)
+
+
+def _drawn(codes: Any, factors: Any, names: Sequence[str], choice: Choice) -> tuple[Any, Any]:
+    """``choice.rows`` of the rows, without repeats."""
+    drawn = np.random.default_rng(choice.seed).permutation(len(codes))[: choice.rows]
+    before, codes, factors = factors, codes[drawn], factors[drawn]
+    still = [names[k] for k in _constant(factors) if k not in _constant(before)]
+    if still:
+        raise ValueError(
+            f"--rows {choice.rows} is too few: among the rows drawn, a single value is left of "
+            f"{', '.join(still[:10])}; draw more rows"
+        )
+    return codes, factors
 
 
 def read_points(file: Path, patterns: Sequence[str] | None) -> np.ndarray:
@@ -101,7 +127,7 @@ def read_points(file: Path, patterns: Sequence[str] | None) -> np.ndarray:
     OSError, ValueError, ImportError
         If the file cannot be read, or does not hold what is needed.
     """
-    source = open_source(file)
+    source = open_source(file, needed="points")
     named = [name for name in ("points", "codes") if name in source.own("codes")]
     if patterns is not None:
         names = source.match(patterns, "codes")
@@ -144,11 +170,6 @@ def _by_default(source: Source, role: Role, *, paired: bool) -> list[str]:
             return named or list(own.values())
     elif len(own) == 1 and (paired or (source.prefixes and role == "codes")):
         return list(own.values())
-    if source.file.suffix.lower() == ".npy" and not paired:
-        raise ValueError(
-            f"{source.file} holds a single array, {source.listing().removeprefix('it has ')}: give "
-            "codes and factors as two files, codes.npy factors.npy, or both in an .npz"
-        )
     if source.prefixes:
         raise ValueError(f"choose the {role} in {source.file} with --{role}: {source.listing()}")
     like = f" and none named like {_EXAMPLES[role]}" if source.noun == "column" else ""

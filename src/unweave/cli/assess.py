@@ -26,29 +26,29 @@ def assess(
 ) -> None:
     """Are these pretrained ENCODERS disentangled, and more so when larger? A report that says so.
 
-    It is a study of the encoders, their own architectures with random weights, and the pixels: a
-    file of one's own can say more (`unweave study show encoders-offline`).
+    It is a study of the encoders, their own architectures with random weights, and the pixels. For
+    other settings, write a study file (`unweave study show encoders-offline`).
 
     Parameters
     ----------
     encoders
-        One or more, as clip:RN50 clip:RN50x4 (`unweave encoders list`).
+        Encoders, as clip:RN50 clip:RN50x4 (`unweave encoders list`).
     protocol
-        sound, the paper's, or both.
+        Choice of rows: sound, paper or both (see `unweave encode --help`).
     dataset
-        Which data.
+        Dataset to encode.
     rows
-        Rows in the sound protocol.
+        Number of rows in the sound protocol.
     random_seeds
-        How many random controls for each architecture.
+        Number of random controls for each architecture.
     metrics
-        By their short names; mig and sap without it.
+        Metrics to compute, by their short names; by default mig and sap.
     readouts
-        Axes to score on: raw, pca:10, ica:10, varimax:10, sparse:128; raw and pca:10 without it.
+        Axes to score on: raw, pca:10, ica:10, varimax:10, sparse:128; by default raw and pca:10.
     download
-        Fetch weights that are not on this machine.
+        Download weights that are not on this machine.
     workers
-        Processes; by default one for each core, with one thread each.
+        Number of processes, with one thread each; by default one for each core.
     out
         Folder of the results; by default one in ./studies.
     """

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import unweave
-from unweave.cli.console import out, patience, print_json, print_line, print_table
+from unweave.cli.console import counted, patience, print_json, print_note, print_table
 from unweave.cli.options import Count, Flag, Json, Names, Patterns, Seed, Wide, within
+
+if TYPE_CHECKING:
+    from unweave.cli.arrays import Table
 
 __all__ = ["compare"]
 
@@ -31,8 +34,10 @@ def compare(
 
     Parameters
     ----------
-    first, second
-        Files that `unweave score` reads, of the same rows: their factors must be equal.
+    first
+        A file that `unweave score` reads.
+    second
+        Another one, of the same rows: the factors of both must be equal.
     factors_file
         The factors of the rows of both, where FIRST and SECOND have the codes alone.
     codes
@@ -57,13 +62,16 @@ def compare(
     from unweave.cli.arrays import Choice, read_table
     from unweave.metrics import compare as compare_codes
 
-    choice = Choice(codes, factors, drop_constant=drop_constant, rows=rows, seed=seed)
+    choice = Choice(
+        codes,
+        factors,
+        drop_constant=drop_constant,
+        rows=rows,
+        seed=seed,
+        files="codes.npy codes2.npy factors.npy (the factors of both as the third file)",
+    )
     one, other = (read_table(file, factors_file, choice) for file in (first, second))
-    if not one.has_factors_of(other):
-        raise ValueError(
-            f"the factors in {first} and {second} differ (shapes {one.factors.shape} and "
-            f"{other.factors.shape}): both must hold codes of the same rows in the same order"
-        )
+    _check_same_rows(first, one, second, other)
     with patience("comparing"):
         found = compare_codes(
             one.codes,
@@ -86,12 +94,27 @@ def compare(
         )
         return
     names = (first.name, second.name) if first.name != second.name else (str(first), str(second))
-    title = f"{names[0]} less {names[1]}: {found.n_samples:,} rows"
+    title = f"{names[0]} minus {names[1]}: {counted(found.n_samples, 'row')}"
     print_table(title, *found.rows(*names), wide=wide)
-    out.print(
+    print_note(
         "p: how likely a difference as large comes from the sample of rows alone; other seeds of "
         "training are not in it.",
         style="dim",
     )
     for note in found.notes:
-        print_line(f"note: {note}")
+        print_note(f"note: {note}")
+
+
+def _check_same_rows(first: Path, one: Table, second: Path, other: Table) -> None:
+    """Refuse codes of other rows, which the factors betray."""
+    shape, other_shape = one.factors.shape, other.factors.shape
+    how = ""
+    if shape != other_shape:
+        how = f"have shapes {shape} and {other_shape}"
+    elif n_apart := one.n_rows_apart(other):
+        how = f"differ in {n_apart:,} of {shape[0]:,} rows"
+    if how:
+        raise ValueError(
+            f"the factors in {first} and {second} {how}: both files must hold codes of the same "
+            "rows in the same order"
+        )

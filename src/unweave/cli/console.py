@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any
 
 from rich import box
 from rich.cells import cell_len
@@ -17,15 +17,23 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from unweave.cli.encoding import as_written
+from unweave.cli.encoding import spelled as _spelled
+
 __all__ = [
+    "counted",
+    "drop",
     "err",
     "out",
     "patience",
     "print_json",
     "print_line",
+    "print_note",
     "print_table",
     "print_texts",
     "progress_bar",
+    "say",
+    "spelled",
 ]
 
 # Piped output has no width of its own. What users named is printed as it is, without markup.
@@ -33,6 +41,11 @@ _is_terminal = sys.stdout is not None and sys.stdout.isatty()
 _has_width = _is_terminal or "COLUMNS" in os.environ
 out = Console(width=None if _has_width else 140, markup=False, emoji=False, highlight=False)
 err = Console(stderr=True, markup=False, emoji=False, highlight=False)
+
+
+def counted(n: int, noun: str) -> str:
+    """As "1 row" and "2 rows"."""
+    return f"{n:,} {noun}" + ("" if n == 1 else "s")
 
 
 def print_json(content: dict[str, Any]) -> None:
@@ -54,6 +67,8 @@ def print_table(
     No cell is cut: a table that is wider than the terminal is printed in parts, one below the
     other, each with the first ``n_keys`` columns; in one part if it is to be ``wide``.
     """
+    columns = _as_written(columns)  # before widths are measured: ± may become +/-
+    rows = [_as_written(row) for row in rows]
     cells = [[column, *(row[i] for row in rows)] for i, column in enumerate(columns)]
     widths = [max(map(_width, texts)) for texts in cells]
     print_line(title, style="bold")
@@ -74,16 +89,47 @@ def print_texts(title: str | None, columns: Sequence[str], rows: Sequence[Sequen
     if title is not None:
         print_line(title, style="bold")
     table = _table()
-    for column in columns:
+    for column in _as_written(columns):
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*_as_written(row))
     out.print(table)
 
 
 def print_line(text: str, *, style: str | None = None) -> None:
     """A line on standard output as it is: neither broken nor cut."""
     out.print(text, style=style, soft_wrap=True)
+
+
+def print_note(text: str, *, style: str | None = None) -> None:
+    """A sentence on standard output, wrapped to the terminal."""
+    out.print(as_written(text, out.file), style=style)
+
+
+def spelled(text: str) -> str:
+    """Text of our own with Greek letters as words where standard output lacks them."""
+    return _spelled(text, out.file)
+
+
+def say(text: str, *, style: str) -> None:
+    """A line on stderr; nothing where stderr cannot be written, as on a full disk."""
+    try:
+        err.print(text, style=style, soft_wrap=True)
+        err.file.flush()
+    except OSError:
+        drop(sys.stderr)
+
+
+def drop(stream: IO[str]) -> None:
+    """Forget what waits to be written to a stream, as at its end Python would try once more."""
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _as_written(cells: Sequence[str]) -> list[str]:
+    return [as_written(cell, out.file) for cell in cells]
 
 
 def _table() -> Table:

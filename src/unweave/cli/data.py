@@ -120,7 +120,7 @@ def data_export(name: Literal["dsprites"], file: Path, /) -> None:
 
 @data.command(name="fetch")
 def data_fetch(name: Literal["dsprites"], /) -> None:
-    """Download a dataset's official file into the cache. Nothing else ever downloads it.
+    """Download a dataset's official file into the cache. No other command downloads it.
 
     Parameters
     ----------

@@ -10,14 +10,22 @@ from typing import Annotated, Literal
 
 from cyclopts import App
 
-from unweave.cli.console import err, patience, print_json, print_line, print_texts, progress_bar
+from unweave.cli.console import (
+    counted,
+    patience,
+    print_json,
+    print_line,
+    print_texts,
+    progress_bar,
+    say,
+)
 from unweave.cli.options import Count, Flag, Json, Numbers, NumpySeed, Rows, within
 
 __all__ = ["encode", "encoders"]
 
 _NOT_IN_NAMES = r'[<>:"/\\|?*\s]'  # characters that a file's name may not have somewhere
 
-encoders = App(name="encoders", help="Encoders by name.")
+encoders = App(name="encoders", help="List encoders, or show one.")
 
 
 def encode(
@@ -39,29 +47,30 @@ def encode(
     batch_size: Count = 64,
     out: Path | None = None,
 ) -> None:
-    """Write the codes of a data set by ENCODER, for `unweave score`. Nothing is encoded twice.
+    """Write the codes of a dataset by ENCODER, for `unweave score`. Images are encoded once.
 
     Parameters
     ----------
     encoder
         As clip:RN50, timm:resnet50.a1_in1k, run:FOLDER or pixels (`unweave encoders list`);
-        random: goes before an architecture, for random weights.
+        put random: before clip:, timm:, hf: or lite: for random weights.
     dataset
-        Which data.
+        Dataset to encode.
     protocol
-        sound: rows drawn over the whole grid. paper: the first 1,000 images, almost black.
+        Choice of rows. sound: drawn over the whole grid. paper: the first 1,000 images, almost
+        black.
     rows
-        How many; by default 10,000, or the paper's 1,000.
+        Number of rows; by default 10,000, or the paper's 1,000.
     seed
         Seed for drawing rows and random weights.
     layer
-        A layer by name, instead of the network's own output.
+        Layer whose output is the codes, instead of the network's own output.
     pool
-        How a layer's places become one vector.
+        Way to make one vector of a layer's places.
     weights
-        A file, instead of the published weights from this machine's caches.
+        File of weights, instead of the published weights from this machine's caches.
     download
-        Fetch weights that are not on this machine. Nothing else ever does.
+        Download weights that are not on this machine; without it, nothing is downloaded.
     precision
         Number format; auto is float32 but on a GPU, where a narrower one is taken if it is faster
         and the codes are the same to 1 %.
@@ -72,7 +81,7 @@ def encode(
     std
         Standard deviation of each channel, instead of the network's own.
     batch_size
-        Images that pass at once.
+        Number of images in a batch.
     out
         The .npz to write; by default named after the encoder.
     """
@@ -123,12 +132,12 @@ def encode(
         )
     file = out or Path(f"{re.sub(_NOT_IN_NAMES, '-', encoder)}.npz")
     save_codes(file, codes, images, indices)
-    shape = f"{codes.shape[0]:,} rows, {codes.shape[1]:,} latents"
+    shape = f"{counted(codes.shape[0], 'row')}, {counted(codes.shape[1], 'latent')}"
     print_line(f"{file}: {shape}")
     if protocol == "sound" and len(indices) < chosen.n_rows:
-        err.print(
-            f"note: {len(indices):,} rows are few for the sound protocol, which has "
-            f"{chosen.n_rows:,}: scores of fewer are biased upwards",
+        say(
+            f"note: the sound protocol has {chosen.n_rows:,} rows, and these are "
+            f"{len(indices):,}: scores of few rows are biased upwards",
             style="yellow",
         )
     if chosen.first:
@@ -170,9 +179,9 @@ def encoders_show(
     encoder
         As clip:RN50.
     dataset
-        Data for encoders that are fitted to images.
+        Dataset for encoders that are fitted to images.
     weights
-        A file, instead of the published weights from this machine's caches.
+        File of weights, instead of the published weights from this machine's caches.
     json
         Print JSON instead of text.
     """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +11,7 @@ from cyclopts import Parameter
 
 import unweave
 from unweave._memory import peak_memory
-from unweave.cli.console import err, patience, print_json, print_line
+from unweave.cli.console import counted, patience, print_json, print_line
 from unweave.cli.options import Flag, Json, NumpySeed, Patterns, within
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ def geomancer(
     points
         Number of points to draw.
     dims
-        Dimensions of the manifold of a file; without it they are estimated.
+        Dimension of the manifold of a file; by default it is estimated.
     noise
         Standard deviation of noise on the points drawn.
     rotate
@@ -66,13 +65,13 @@ def geomancer(
     condition
         Condition number of a random linear map of the space; above 1, factors are not orthogonal.
     factors
-        How many factors there are; without it they are counted.
+        Number of factors; by default it is estimated.
     neighbors
-        Neighbours in the graph; twice the dimensions without it.
+        Number of neighbours in the graph; by default twice the dimension.
     tangent_neighbors
-        Neighbours that tangents are fitted to; more of them bear more noise.
+        Number of neighbours that tangents are fitted to; more of them tolerate more noise.
     reference
-        The settings of the paper.
+        Use the settings of the paper.
     save
         Write eigenvalues, dims and a basis of each subspace into this .npz.
     figure
@@ -93,7 +92,7 @@ def geomancer(
 
         check_choice("kind of figure", figure.suffix, _FIGURES)
     sample: ManifoldSample | None = None
-    if Path(source).suffix.lower() in READERS or Path(source).is_file():
+    if Path(source).suffix.lower() in READERS or Path(source).exists():
         cloud = read_points(Path(source), codes)
     else:
         product = parse_manifold(source)
@@ -114,11 +113,8 @@ def geomancer(
         n_tangent_neighbors=tangent_neighbors,
     )
     start = time.perf_counter()
-    with patience("splitting"), warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with patience("splitting"):
         model.fit(cloud)
-    for warning in caught:
-        err.print(f"warning: {warning.message}", style="yellow", soft_wrap=True)
     seconds = time.perf_counter() - start
     error = None if sample is None else subspace_error(model.subspaces_, sample.tangents)
     content = _content(model, error, seconds)
@@ -176,11 +172,15 @@ def _print(source: str, content: dict[str, Any]) -> None:
 
 def _found(content: dict[str, Any]) -> str:
     dims, flat = " + ".join(map(str, content["dims"])), content["flat_dims"]
-    found = f"{content['n_factors']} factor(s), of {dims} dimensions"
     if content["n_factors"] == 1:
-        found = f"{found}: no factors found"
+        found = (
+            f"no separate factors found: one manifold of {counted(content['dims'][0], 'dimension')}"
+        )
+    else:
+        found = f"{counted(content['n_factors'], 'factor')} of {dims} dimensions"
     if flat:
-        return f"{found}; {flat} dimensions are flat, and flat factors cannot be separated"
+        which = f"{counted(flat, 'dimension')} {'is' if flat == 1 else 'are'} flat"
+        return f"{found}; {which}, and flat factors cannot be separated"
     return found
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from unweave._files import read_json
-from unweave.cli.console import patience, print_line
+from unweave.cli.console import counted, patience, print_line
 from unweave.cli.options import Flag, Seed, Step
 
 __all__ = ["export", "import_model", "show"]
@@ -28,9 +28,9 @@ def show(
     run
         A folder that `unweave train`, `import` or `export` wrote, or a run of a study.
     step
-        A milestone; by default the last one.
+        Milestone; by default the last one.
     dataset
-        Whose images to show; by default those that it was trained on.
+        Dataset whose images are shown; by default the one that the model was trained on.
     seed
         Seed for drawing images and samples.
     out
@@ -64,7 +64,7 @@ def export(
     onnx: Flag = False,
     force: Flag = False,
 ) -> None:
-    """Write a model for others: config.json, model.safetensors and a model card, for the hub.
+    """Export a model for the Hugging Face hub: config.json, model.safetensors and a model card.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def export(
     out
         Folder for the model.
     step
-        A milestone; by default the last one.
+        Milestone; by default the last one.
     onnx
         Write encoder.onnx too: images in, mean and log variance out.
     force
@@ -100,14 +100,14 @@ def export(
 
 
 def import_model(source: Literal["disentangling-vae"], folder: Path, /, *, out: Path) -> None:
-    """Take in a model that another library trained, to be encoded with, scored and shown here.
+    """Import a model that another library trained, to encode with, score and show it.
 
     Parameters
     ----------
     source
-        The library that wrote it.
+        Library that trained the model.
     folder
-        What it wrote: for disentangling-vae, model.pt and specs.json.
+        Folder that the library wrote: for disentangling-vae, with model.pt and specs.json.
     out
         Folder of the new run: `unweave encode run:OUT`, `unweave show OUT`.
     """
@@ -122,8 +122,9 @@ def import_model(source: Literal["disentangling-vae"], folder: Path, /, *, out: 
         description["dataset"] = specs["dataset"]
     write_run(model, out, description)
     height, width, channels = model.image_shape
+    latents = counted(model.n_latents, "latent")
     print_line(
-        f"{out}: {count_parameters(model):,} parameters, {model.n_latents} latents, images of "
+        f"{out}: {count_parameters(model):,} parameters, {latents}, images of "
         f"{height} x {width} x {channels}"
     )
 

@@ -14,8 +14,10 @@ from functools import partial
 from typing import Annotated, Any
 
 from cyclopts import (
+    Argument,
     CoercionError,
     CycloptsError,
+    MissingArgumentError,
     Parameter,
     Token,
     UnusedCliTokensError,
@@ -45,7 +47,7 @@ __all__ = [
 _LARGEST = 2**63 - 1
 _LONGEST = 4096  # characters of a path
 _SHOWN = 60  # characters of a wrong value
-_FRACTION = re.compile(r"[+-]?(\d[\d_]*)?\.\d*")
+_WHOLE = re.compile(r"[+-]?(\d+(_\d+)*|0[xX][0-9a-fA-F]+|0[oO][0-7]+|0[bB][01]+)", re.ASCII)
 
 
 def within(least: float, most: float = _LARGEST, *, above: bool = False) -> Parameter:
@@ -64,6 +66,9 @@ def sentence(error: CycloptsError) -> str:
     """What is wrong with a command line, and the option's name."""
     if isinstance(error, UnusedCliTokensError):
         return f"too many words: {' '.join(map(repr, error.unused_tokens or ()))}"
+    if isinstance(error, MissingArgumentError) and error.argument is not None:
+        if not error.argument.tokens and not error.keyword:
+            return f"{_shown_name(error.argument)} is missing (--help says what it is)"
     if isinstance(error, ValidationError):
         reason = error.exception_message
     elif isinstance(error, CoercionError) and error.msg is not None:
@@ -73,18 +78,25 @@ def sentence(error: CycloptsError) -> str:
     if error.argument is None:
         return reason
     tokens = error.argument.tokens
-    name = (tokens and tokens[0].keyword) or error.argument.name.lstrip("-").upper()
+    name = (tokens and tokens[0].keyword) or _shown_name(error.argument)
     given = " ".join(token.value for token in tokens)
     shown = repr(given if len(given) <= _SHOWN else given[: _SHOWN - 3] + "...")
-    return f"{name}: {reason}" + (f", not {shown}" if given else "")
+    return f"{name}: {reason}" + (f", not {shown}" if tokens else "")
+
+
+def _shown_name(argument: Argument) -> str:
+    """An option's name, or that of a positional argument in capitals, as --help shows it."""
+    return argument.name if argument.index is None else argument.name.lstrip("-").upper()
 
 
 def _read(type_: Any, tokens: Any) -> Any:
     for token in tokens:
-        _check_text(token.value)
-        # Rounding 1.5 rows to 2 would answer another question than the one asked.
-        if type_ in (int, list[int]) and _FRACTION.fullmatch(token.value):
-            raise ValueError("a whole number is needed")
+        if type_ in (int, list[int]):
+            # Rounding 1.5 rows to 2 would answer another question than the one asked.
+            if not _WHOLE.fullmatch(token.value.strip()):
+                raise ValueError("a whole number is needed")
+        else:
+            _check_text(token.value)
     return convert(type_, tokens)
 
 
@@ -103,10 +115,13 @@ def _check(_type: Any, value: Any) -> None:
         if isinstance(item, float) and not math.isfinite(item):
             raise ValueError("a finite number is needed")
         if isinstance(item, int) and abs(item) > _LARGEST:
-            raise ValueError("a number between -2^63 and 2^63 is needed")
+            raise ValueError("a number from 1 - 2^63 to 2^63 - 1 is needed")
 
 
 def _check_range(least: float, most: float, above: bool, type_: Any, value: Any) -> None:
+    for item in _items(value):
+        if most == _LARGEST and isinstance(item, int) and item > most:
+            raise ValueError(f"a number from {least} to 2^63 - 1 is needed")
     _check(type_, value)
     for item in _items(value):
         if isinstance(item, int | float) and not isinstance(item, bool):
@@ -121,6 +136,11 @@ def _check_range(least: float, most: float, above: bool, type_: Any, value: Any)
 def _check_some(_type: Any, value: Any) -> None:
     if value is not None and not value:
         raise ValueError("at least one value is needed")
+
+
+def _check_words(type_: Any, value: Any) -> None:
+    named = value and any(part.strip() for word in value for part in word.split(","))
+    _check_some(type_, value if named or value is None else [])
 
 
 def _check_text(text: str) -> None:
@@ -169,7 +189,7 @@ Workers = Annotated[int, within(1, 4096)]
 
 Patterns = Annotated[
     list[str],
-    Parameter(consume_multiple=True, negative="", converter=_read, validator=_check_some),
+    Parameter(consume_multiple=True, negative="", converter=_read, validator=_check_words),
 ]
 """Names or patterns as ``z*``; the reader splits them at commas, as a name may hold one."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import unweave
-from unweave.cli.console import out, print_json, print_line, print_table
+from unweave.cli.console import counted, out, print_json, print_note, print_table
 from unweave.cli.options import Count, Flag, Json, Names, Patterns, Seed, Wide
 
 if TYPE_CHECKING:
@@ -73,13 +73,13 @@ def score(
         print_json(_content(file, table, scores))
         return
     first = next(iter(scores.values()))
-    n_latents = table.codes.shape[1]
+    size = f"{counted(first.n_samples, 'row')}, {counted(table.codes.shape[1], 'latent')}"
     print_table(
-        f"{file.name}: {first.n_samples:,} rows, {n_latents} latents, seed {seed}",
+        f"{file.name}: {size}, seed {seed}",
         *scores.rows(),
         wide=wide,
     )
-    out.print(
+    print_note(
         "interval: 95 %. adjusted: 0 is chance, 1 the best. chance: factors permuted. mixture, "
         "smooth: random projections, random smooth features of the factors, as wide as the codes. "
         "perfect: one latent a factor.",
@@ -90,7 +90,7 @@ def score(
     if table.dropped:
         notes.append(f"factors left out because they never vary: {', '.join(table.dropped)}")
     for note in notes:
-        print_line(f"note: {note}")
+        print_note(f"note: {note}")
 
 
 def _content(file: Path, table: Table, scores: Scores) -> dict[str, Any]:

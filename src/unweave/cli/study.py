@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App
 
 from unweave.cli.console import (
-    err,
     patience,
     print_json,
     print_line,
     print_table,
     print_texts,
     progress_bar,
+    say,
 )
 from unweave.cli.loggers import LoggerNames, set_loggers
 from unweave.cli.options import Flag, Json, Workers, within
@@ -47,7 +47,7 @@ def study_run(
     gpus: Annotated[float, within(0, 4096)] = 0.0,
     log: LoggerNames = None,
 ) -> None:
-    """Run the study NAME, go on where it was cut off, and write its table and its report.
+    """Run or resume the study NAME, and write its table and its report.
 
     Parameters
     ----------
@@ -56,56 +56,67 @@ def study_run(
     out
         Folder of the results; by default one in ./studies named after the study.
     workers
-        Processes, with one thread each; by default one for each core, if memory and GPUs will do.
+        Number of processes, with one thread each; by default one for each core, or fewer if memory
+        or GPUs are short.
     dry_run
-        Only say what there is to do, and how long it will take by a short measured probe.
+        Print what there is to do and how long it takes, by a short measured probe, and stop.
     yes
-        Do not ask before a study of more than 10,000 runs.
+        Run a study of more than 10,000 runs, which is refused otherwise.
     shard
-        i/n: do every n-th run only, from the i-th on, counted from 0: for the jobs of an array.
+        Part of the runs, as i/n: every n-th run from the i-th on, counted from 0; for the jobs of
+        an array.
     engine
-        Processes of this machine, or tasks of a Ray cluster of which all nodes see the folder.
+        Where runs are computed: in processes of this machine, or as tasks of a Ray cluster of which
+        all nodes see the folder.
     address
         Address of the Ray cluster, host:port; by default that of RAY_ADDRESS, or a cluster on this
         machine.
     cpus
         Cores of the cluster for each run.
     gpus
-        GPUs of the cluster for each run; 0.25 for four runs on one.
+        GPUs of the cluster for each run, as 0.25 for four runs on one GPU.
     log
-        Who shows the learning curves and scores of all runs while they grow; by default
+        Services that show learning curves and scores of all runs during training; by default
         tensorboard.
     """
     from unweave.studies import load_study
 
     set_loggers(log)
+    part = _parsed_shard(shard)
+    if address and engine != "ray":
+        raise ValueError("--address is of a Ray cluster: add --engine ray")
     chosen = load_study(name, most_runs=None if yes else MOST_RUNS)
     if dry_run:
-        print_plan(chosen, workers)
+        print_plan(chosen, workers, shard=part)
         return
     place = None
     if engine == "ray":
         from unweave.studies.ray_engine import Placement
 
         place = Placement(address=address, cpus=cpus, gpus=gpus)
-    elif address:
-        raise ValueError("--address is of a Ray cluster: add --engine ray")
     folder = out or Path("studies") / chosen.name
-    run_and_report(chosen, folder, workers, shard=_parsed_shard(shard), ray=place)
+    run_and_report(chosen, folder, workers, shard=part, ray=place)
 
 
-def print_plan(chosen: AnyStudy, workers: int | None) -> None:
-    """What a study will take."""
+def print_plan(chosen: AnyStudy, workers: int | None, *, shard: tuple[int, int] = (0, 1)) -> None:
+    """What a study, or a shard of it, will take."""
     from unweave.studies.plan import plan
     from unweave.studies.resources import n_workers
     from unweave.studies.study import Study
 
-    if not isinstance(chosen, Study):
-        print_table(f"Plan of {chosen.name}", ["what", "how much"], [["size", chosen.size]])
+    first, n_shards = shard
+    part = "" if n_shards == 1 else f", shard {first}/{n_shards}"
+    runs = chosen.runs()[first::n_shards]
+    columns = ["what", "how much"]
+    if not isinstance(chosen, Study) or not runs:
+        sizes = [["size", chosen.size]]
+        if part:
+            sizes.append(["runs of the shard", f"{len(runs):,}"])
+        print_table(f"Plan of {chosen.name}{part}", columns, sizes)
         return
-    workers = workers or n_workers(chosen.runs())
+    workers = workers or n_workers(runs)
     with patience("timing a few steps of each kind of run"):
-        found = plan(chosen, workers=workers)
+        found = plan(chosen, workers=workers, shard=shard)
     fewest, most = found.parameters
     rows = [
         ["runs", f"{found.n_runs:,}"],
@@ -117,7 +128,7 @@ def print_plan(chosen: AnyStudy, workers: int | None) -> None:
         ["hours of scoring, one process", f"{found.scoring_hours:,.3g}"],
         [f"hours with {workers} processes", f"{found.hours:,.3g}"],
     ]
-    print_table(f"Plan of {chosen.name}, timed on this machine", ["what", "how much"], rows)
+    print_table(f"Plan of {chosen.name}{part}, timed on this machine", columns, rows)
 
 
 def run_and_report(
@@ -141,9 +152,7 @@ def run_and_report(
                 chosen, folder, workers=workers, progress=report, shard=shard, ray=ray
             )
     except KeyboardInterrupt:
-        err.print(
-            f"interrupted; nothing is lost: the same command goes on in {folder}", style="yellow"
-        )
+        say(f"interrupted: the same command resumes in {folder}", style="yellow")
         sys.exit(130)
     table = build_table(chosen, folder)
     if table.height:
@@ -151,7 +160,7 @@ def run_and_report(
         report_file = write_report(chosen, folder)
         print_line(f"report: {report_file}")
     for key, reason in failures.items():
-        err.print(f"run {key} failed: {reason}", style="red", soft_wrap=True)
+        say(f"run {key} failed: {reason}", style="red")
     if failures:
         sys.exit(1)
 
@@ -238,7 +247,7 @@ def study_slurm(
 
 @study.command(name="report")
 def study_report(folder: Path, /) -> None:
-    """Write a study's report anew from the runs that are finished.
+    """Write a study's report again from the runs that are finished.
 
     Parameters
     ----------

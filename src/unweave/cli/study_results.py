@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from unweave.cli.console import patience, print_json, print_line, print_table
+from unweave.cli.console import counted, patience, print_json, print_line, print_table
 from unweave.cli.options import Json, NumpySeed, Wide, within
 
 __all__ = ["study_merge", "study_table", "study_udr"]
@@ -32,7 +32,7 @@ def study_table(
     folder
         Folder of the study.
     sql
-        A question to the table, which is called scores, as DuckDB understands it:
+        SQL query of the table, which is called scores, in DuckDB's dialect:
         "select objective, avg(value) from scores group by all". It needs the extra sql.
     json
         Print JSON instead of a table.
@@ -56,7 +56,8 @@ def study_table(
         table = table.select(*_RUN, tflop, *_SHOWN)
         n_keys = len(_RUN)
     rows = [[_cell(value) for value in row] for row in table.rows()]
-    print_table(f"{folder}: {table.height:,} rows", table.columns, rows, n_keys=n_keys, wide=wide)
+    title = f"{folder}: {counted(table.height, 'row')}"
+    print_table(title, table.columns, rows, n_keys=n_keys, wide=wide)
 
 
 def study_udr(
@@ -75,7 +76,7 @@ def study_udr(
     folder
         Folder of the study.
     method
-        How latents of two models are compared.
+        Comparison of the latents of two models.
     rows
         Number of images that all models encode.
     seed
@@ -138,9 +139,9 @@ def study_merge(*folders: Path, out: Path) -> None:
     Parameters
     ----------
     folders
-        Folders of the study; its cells may differ.
+        Folders of the study; its cells may differ between them.
     out
-        Where the joined study goes.
+        Folder for the joined study.
     """
     if not folders:
         raise ValueError("FOLDERS: at least one folder of a study is needed")
@@ -149,7 +150,7 @@ def study_merge(*folders: Path, out: Path) -> None:
     from unweave.studies.merging import merge_studies
 
     for folder, copied in merge_studies(folders, out).items():
-        print_line(f"{folder}: {copied} runs copied")
+        print_line(f"{folder}: {counted(copied, 'run')} copied")
     chosen = open_study(out)
     write_table(build_table(chosen, out), out)
     print_line(f"report: {write_report(chosen, out)}")

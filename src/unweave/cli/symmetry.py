@@ -29,7 +29,7 @@ def symmetry(
     encoder
         As run:FOLDER, pixels or pca:10 (`unweave encoders list`).
     dataset
-        Data on which groups are known to act: torus or dsprites.
+        Dataset on which groups are known to act: torus or dsprites.
     rows
         Number of images that are moved.
     analogies
@@ -37,7 +37,7 @@ def symmetry(
     seed
         Seed for drawing rows, group elements and chance.
     weights
-        A file, instead of the published weights from this machine's caches.
+        File of weights, instead of the published weights from this machine's caches.
     json
         Print JSON instead of a table.
     """

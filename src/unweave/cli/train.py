@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from unweave.cli.console import out as console
-from unweave.cli.console import patience, print_texts, progress_bar
+from unweave.cli.console import (
+    patience,
+    print_line,
+    print_note,
+    print_table,
+    print_texts,
+    progress_bar,
+    say,
+    spelled,
+)
 from unweave.cli.loggers import LoggerNames, set_loggers
-from unweave.cli.options import comma_list
+from unweave.cli.options import Seed, comma_list
 
 __all__ = ["objectives", "train"]
+
+_OPTIONS = {"n_latents": "latents", "n_noise": "noise"}  # of fields that are named otherwise
 
 
 def train(
@@ -19,7 +30,7 @@ def train(
     *,
     preset: Literal["locatello"] | None = None,
     steps: int | None = None,
-    seed: int = 0,
+    seed: Seed = 0,
     network: Literal["burgess", "locatello", "resnet"] | None = None,
     decoder: Literal["mirrored", "spatial_broadcast"] = "mirrored",
     width: float = 1.0,
@@ -90,6 +101,7 @@ def train(
     from unweave.studies.training_run import TrainingRun
     from unweave.training import TrainingConfig, load_model
     from unweave.training.device import check_accelerator
+    from unweave.training.loggers import VARIABLE
     from unweave.training.presets import PRESETS
 
     keep_freed_memory()
@@ -144,25 +156,34 @@ def train(
         with patience("encoding"):
             codes = load_model(folder, step=n_steps).encode(images.images(rows))
         save_codes(folder / "codes.npz", codes, images, rows)
+    except KeyboardInterrupt:
+        say(f"interrupted: the same command resumes the run in {folder}", style="yellow")
+        sys.exit(130)
+    except ConnectionError as error:
+        raise ConnectionError(f"{'--log' if log else VARIABLE}: {error}") from error
     except OSError as error:
         raise OSError(f"--out {folder}: {error.strerror or error}") from error
-    _print_scores(run.result()["milestones"])
-    console.print(
-        f"model, curves and codes: {folder}", markup=False, highlight=False, soft_wrap=True
-    )
+    title = f"{objective}: {n_steps:,} steps, seed {description.training.seed}"
+    _print_scores(title, run.result()["milestones"])
+    print_line(f"model, curves and codes: {folder}")
 
 
-def _print_scores(milestones: dict[str, Any]) -> None:
-    for step, milestone in milestones.items():
-        for name, found in milestone["metrics"].items():
-            console.print(
-                f"{int(step):>8,} steps  {name}  {found['value']:.4f} "
-                f"[{found['interval'][0]:.4f}, {found['interval'][1]:.4f}]  chance "
-                f"{found['chance']['mean']:.4f} ± {found['chance']['sd']:.4f}  "
-                f"p = {found['p_value']:.2g}  n = {found['n']:,}",
-                markup=False,
-                highlight=False,
-            )
+def _print_scores(title: str, milestones: dict[str, Any]) -> None:
+    rows = [
+        [
+            f"{int(step):,}",
+            name,
+            f"{found['value']:.4f}",
+            f"[{found['interval'][0]:.4f}, {found['interval'][1]:.4f}]",
+            f"{found['chance']['mean']:.4f} ± {found['chance']['sd']:.4f}",
+            f"{found['p_value']:.2g}",
+            f"{found['n']:,}",
+        ]
+        for step, milestone in milestones.items()
+        for name, found in milestone["metrics"].items()
+    ]
+    columns = ["step", "metric", "value", "95 % interval", "chance", "p", "rows"]
+    print_table(title, columns, rows, n_left=2, n_keys=2)
 
 
 def objectives() -> None:
@@ -178,10 +199,11 @@ def objectives() -> None:
             for key, field in objective.model_fields.items()
             if key in own
         ]
-        rows.append((name, objective.title or name, "\n".join(options)))
+        title = spelled(objective.title or name)
+        rows.append((name, title, "\n".join(options)))
     columns = ("name", "method", "options and their defaults")
     print_texts("Objectives", columns, rows)
-    console.print("All of them take --likelihood bernoulli, gaussian or laplace.", markup=False)
+    print_note("All of them take --likelihood bernoulli, gaussian or laplace.")
 
 
 def _published_options(preset: Any, objective: str) -> dict[str, Any]:
@@ -201,13 +223,15 @@ def _published_options(preset: Any, objective: str) -> dict[str, Any]:
 def _options_sentence(error: Any, objective: str) -> str:
     sentences = []
     for problem in error.errors():
-        option = str(problem["loc"][-1]).replace("_", "-") if problem["loc"] else "options"
+        field = str(problem["loc"][-1]) if problem["loc"] else "options"
+        option = _OPTIONS.get(field, field).replace("_", "-")
         if problem["type"] == "extra_forbidden":
             sentences.append(
                 f"--{option} is not an option of {objective} (`unweave objectives` lists them)"
             )
         elif problem["type"] == "value_error":
-            sentences.append(str(problem["ctx"]["error"]))
+            reason = str(problem["ctx"]["error"])
+            sentences.append(f"--{reason}" if reason.startswith("milestones ") else reason)
         else:
             sentences.append(f"--{option}: {problem['msg']} (it is {problem['input']!r})")
     return "; ".join(sentences)

@@ -19,11 +19,18 @@ def cache_folder() -> Path:
     Raises
     ------
     FileNotFoundError
-        If the user has no home folder, as may be so in a container, and ``UNWEAVE_CACHE`` is unset.
+        If the user has no home folder, as may be so in a container, and ``UNWEAVE_CACHE`` is unset;
+        or if it begins with the ~ of a user that does not exist.
     """
     override = os.environ.get("UNWEAVE_CACHE")
     if override:
-        return Path(override)
+        try:
+            return Path(override).expanduser()
+        except RuntimeError as error:
+            raise FileNotFoundError(
+                f"UNWEAVE_CACHE is {override}, and there is no such user: set it to a folder that "
+                "can be written"
+            ) from error
     folder = Path(platformdirs.user_cache_dir("unweave"))
     if not folder.is_absolute():  # a ~ that stands for nothing
         raise FileNotFoundError(
@@ -80,10 +87,13 @@ def written_whole(path: str | Path) -> Iterator[Path]:
 
 
 def _cannot_write(folder: Path, error: OSError) -> OSError:
-    cache = os.environ.get("UNWEAVE_CACHE") or platformdirs.user_cache_dir("unweave")
+    try:
+        cache = cache_folder()
+    except FileNotFoundError:
+        cache = Path(platformdirs.user_cache_dir("unweave"))
     remedy = (
         "set UNWEAVE_CACHE to a folder that can be written"
-        if folder.absolute().is_relative_to(Path(cache).absolute())
+        if folder.absolute().is_relative_to(cache.absolute())
         else "choose another folder"
     )
     reason = "it is a file" if folder.is_file() else error.strerror

@@ -121,8 +121,8 @@ class Request:
         """
         if self.random:
             raise ValueError(
-                f"{self.name}: there is no architecture to draw weights for; random: goes before "
-                "clip:, timm:, hf: or lite:"
+                f"{self.name}: there is no architecture to draw weights for; random: needs "
+                "clip:, timm:, hf: or lite: after it"
             )
 
 

@@ -93,7 +93,7 @@ def load_encoder(
     if family not in FAMILIES:
         raise ValueError(
             f"unknown encoder {name!r}{suggestion(family, FAMILIES)}; they begin with "
-            f"{', '.join(FAMILIES)}, and random: goes before those that are architectures "
+            f"{', '.join(FAMILIES)}; put random: before clip, timm, hf or lite for random weights "
             "(`unweave encoders list`)"
         )
     request = Request(

@@ -83,8 +83,8 @@ _NOT_CONVERGED = Remark(
 def _no_gap(values: np.ndarray) -> Remark:
     return Remark(
         "no gap in the spectrum",
-        f"no gap in the spectrum (an eigenvalue of {values[0]:.3g} where a product has 0, and "
-        f"then {values[1]:.3g}): no factors found; this is one factor, or there are too few points",
+        f"no gap in the spectrum (eigenvalues {values[0]:.3g}, {values[1]:.3g}, ..., where "
+        f"a product begins with 0): no factors found; this is one factor, or there are too few points",
     )
 
 

@@ -21,7 +21,7 @@ def progress(what: str, total: int) -> Iterator[Callable[[], None]]:
     there, which cannot move up by a line.
     """
     in_notebook = _in_notebook()
-    if not (in_notebook or sys.stderr.isatty()) or (
+    if not (in_notebook or _in_terminal()) or (
         in_notebook and _live and find_spec("ipywidgets") is None
     ):
         yield lambda: None
@@ -40,6 +40,11 @@ def progress(what: str, total: int) -> Iterator[Callable[[], None]]:
             yield advance
         finally:
             _live.remove(bar)
+
+
+def _in_terminal() -> bool:
+    """Whether stderr is a terminal; programs without a console have no stderr, or a closed one."""
+    return sys.stderr is not None and not sys.stderr.closed and sys.stderr.isatty()
 
 
 def _in_notebook() -> bool:

@@ -18,7 +18,7 @@ class Difference:
     first: float
     second: float
     difference: float
-    """First less second."""
+    """First minus second."""
     interval: tuple[float, float]
     confidence: float
     p_value: float

@@ -195,7 +195,7 @@ def _with_noise(
     if len(good) < max(2, 0.9 * noise.n_halves):
         raise ValueError(
             f"{len(codes)} rows are too few for an interval: in many halves of them a factor never "
-            "varies; give more rows, or pass noise=None for the bare value"
+            "varies; give more rows (in Python, noise=None gives the bare value)"
         )
     n_draws = noise.n_permutations + 2 * noise.n_projections + len(good)
     with progress(", ".join(readings)[:60], n_draws) as advance:

@@ -8,14 +8,22 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from unweave._random import LARGEST_SEED
 
 if TYPE_CHECKING:
     from unweave.studies.run import Run
 
-__all__ = ["Description", "Frozen", "BaseStudy", "distinct"]
+__all__ = ["BaseStudy", "Description", "Frozen", "NumpySeed", "Seed", "distinct"]
+
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
+"""A seed of training: a whole number of at least 0 that 63 bits can hold."""
+
+NumpySeed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+"""A seed that goes to scikit-learn, which takes 32 bits."""
 
 
 class Frozen(BaseModel):

@@ -22,7 +22,7 @@ from unweave.metrics.evaluation import scores_of_halves
 from unweave.models import Network
 from unweave.models.objectives import AnyObjective
 from unweave.studies.columns import SCORE_COLUMNS, score_cells
-from unweave.studies.description import BaseStudy, Description, Frozen, distinct
+from unweave.studies.description import BaseStudy, Description, Frozen, Seed, distinct
 from unweave.studies.run import Run
 from unweave.studies.study import Evaluation, RunDescription
 from unweave.studies.training_run import TrainingRun
@@ -87,7 +87,7 @@ class Trained(Frozen):
 
     objectives: tuple[AnyObjective, ...] = Field(min_length=1)
     """What to minimise."""
-    seeds: tuple[int, ...] = Field(min_length=1)
+    seeds: tuple[Seed, ...] = Field(min_length=1)
     """A model for each."""
     steps: int = Field(ge=1)
     """Training steps."""
@@ -151,7 +151,7 @@ class EncoderStudy(BaseStudy):
     """Which data."""
     encoders: tuple[EncoderChoice, ...] = Field(min_length=1)
     """Names, or tables of a name and what is taken of it."""
-    random_seeds: tuple[int, ...] = ()
+    random_seeds: tuple[Seed, ...] = ()
     """For each, the same architecture of random weights is scored beside those that have one."""
     protocols: tuple[ProtocolName, ...] = Field(default=("sound",), min_length=1)
     """Which rows, and how they are shown."""

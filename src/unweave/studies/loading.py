@@ -106,14 +106,19 @@ def load_study(name_or_file: str | Path, *, most_runs: int | None = None) -> Any
     FileNotFoundError
         If there is neither a shipped study nor a file of that name.
     ValueError
-        If the file is not UTF-8 or not TOML, holds an unknown key or a value of the wrong kind, or
-        is too large.
+        If it is a folder, or the file is not UTF-8 or not TOML, holds an unknown key or a value of
+        the wrong kind, or is too large.
     """
     if str(name_or_file) in shipped_studies():
         source = f"{name_or_file}.toml"
         text = (resources.files("unweave.studies") / source).read_text(encoding="utf-8")
     else:
         path = Path(name_or_file)
+        if path.is_dir():
+            raise ValueError(
+                f"{path} is a folder, and a study is a TOML file or a shipped one "
+                "(`unweave study list`); `unweave study report` reads a folder of results"
+            )
         if not path.is_file():
             near = suggestion(str(name_or_file), shipped_studies())
             raise FileNotFoundError(
@@ -175,6 +180,8 @@ def _follows(problem: Any, problems: Sequence[Any]) -> bool:
 
 def _sentence(problem: Any, problems: Sequence[Any]) -> str:
     *where, last = [str(part) for part in problem["loc"]] or ["file"]
+    if where and last.isdecimal() and isinstance(problem["input"], int | float | str):
+        *where, last = where  # the value itself is shown
     place = ".".join(where)
     inside = f" in {place}" if place else ""
     if problem["type"] == "extra_forbidden":
@@ -195,6 +202,8 @@ def _sentence(problem: Any, problems: Sequence[Any]) -> str:
         )
     if problem["type"] == "value_error":
         return f"{last!r}{inside}: {problem['ctx']['error']}"
+    if problem["type"] == "too_short":
+        return f"{last!r}{inside} is empty: at least one value is needed"
     message = problem["msg"][0].lower() + problem["msg"][1:]
     return f"{last!r}{inside}: {message} (it is {problem['input']!r})"
 

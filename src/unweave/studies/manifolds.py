@@ -16,7 +16,7 @@ from pydantic import Field, field_validator
 from unweave.datasets.manifolds import parse_manifold
 from unweave.geometry import Geomancer
 from unweave.metrics.subspace_error import subspace_error
-from unweave.studies.description import BaseStudy, Description, distinct
+from unweave.studies.description import BaseStudy, Description, NumpySeed, distinct
 from unweave.studies.run import Run
 from unweave.training.checkpoint import write_json
 
@@ -51,7 +51,7 @@ class ManifoldStudy(BaseStudy):
     """As "S^2 x SO(3)"."""
     points: tuple[int, ...] = Field(min_length=1)
     """How many are drawn."""
-    seeds: tuple[int, ...] = Field(min_length=1)
+    seeds: tuple[NumpySeed, ...] = Field(min_length=1)
     """Of the points, the eigensolver and the clustering."""
     noise: tuple[float, ...] = (0.0,)
     """Standard deviations of noise on each ambient coordinate."""

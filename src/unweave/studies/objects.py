@@ -18,7 +18,7 @@ from pydantic import Field
 from unweave.datasets import Objects3D
 from unweave.geometry import Geomancer
 from unweave.metrics.subspace_error import unaligned_subspace_error
-from unweave.studies.description import BaseStudy, Description, distinct
+from unweave.studies.description import BaseStudy, Description, NumpySeed, distinct
 from unweave.studies.representations import AnyRepresentation
 from unweave.studies.run import Run
 from unweave.training import TRAINING_REVISION
@@ -68,7 +68,7 @@ class ObjectStudy(BaseStudy):
 
     representations: tuple[AnyRepresentation, ...] = Field(min_length=1)
     """What GEOMANCER sees."""
-    seeds: tuple[int, ...] = Field(min_length=1)
+    seeds: tuple[NumpySeed, ...] = Field(min_length=1)
     """Of random maps, of training, of the eigensolver and of the clustering."""
     mesh: str = "bunny"
     """What is rendered; a file of a mesh will do."""

@@ -55,12 +55,20 @@ class Plan:
         return (self.training_hours + self.scoring_hours) / min(self.workers, self.n_runs)
 
 
-def plan(study: Study, *, workers: int) -> Plan:
+def plan(study: Study, *, workers: int, shard: tuple[int, int] = (0, 1)) -> Plan:
     """Count a study's work, and time a few steps of each kind of run, and one scoring.
 
-    Where there are very many kinds, some are timed and the others go by their FLOPs.
+    Where there are very many kinds, some are timed and the others go by their FLOPs. With a
+    ``shard`` (i, n), only every n-th run counts, from the i-th on, as in ``run_study``.
+
+    Raises
+    ------
+    ValueError
+        If the shard has no runs.
     """
-    runs = study.runs()
+    runs = study.runs()[shard[0] :: shard[1]]
+    if not runs:
+        raise ValueError(f"shard {shard[0]}/{shard[1]} of {study.name} has no runs")
     kinds: dict[str, list[RunDescription]] = {}
     for run in runs:
         kinds.setdefault(_kind(run), []).append(run)

@@ -61,9 +61,9 @@ class Run(ABC):
         try:
             return read_json(file)
         except DamagedFileError as error:
-            reason = str(error).rpartition(": ")[0]
             raise DamagedFileError(
-                f"{reason}: remove it and start the run again, which resumes from its checkpoint"
+                error.damage,
+                "remove it and start the run again, which resumes from its checkpoint",
             ) from error
 
     @abstractmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -15,7 +15,7 @@ from unweave.metrics import METRICS
 from unweave.models import Network
 from unweave.models.objectives import AnyObjective
 from unweave.studies.axes import Axis, Sample, changed, check_axes, n_points, points
-from unweave.studies.description import BaseStudy, Description, Frozen, distinct
+from unweave.studies.description import BaseStudy, Description, Frozen, Seed, distinct
 from unweave.training import TRAINING_REVISION, TrainingConfig
 from unweave.training.loop import check_objective
 
@@ -73,9 +73,9 @@ class Cells(Frozen):
 
     objectives: tuple[AnyObjective, ...] = Field(min_length=1)
     """What to minimise, each with its hyper-parameters."""
-    seeds: tuple[int, ...] = Field(min_length=1)
+    seeds: tuple[Seed, ...] = Field(min_length=1)
     """A run for each."""
-    milestones: tuple[int, ...] = Field(min_length=1)
+    milestones: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=1)
     """Steps at which the models are scored; the last one ends the training."""
     axes: dict[str, Axis] = {}
     """What else varies, by its place in a run's description, as "network.width" or "dataset"."""

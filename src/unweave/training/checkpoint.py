@@ -329,7 +329,8 @@ def _parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:
 
 
 def _warn(error: Exception, what: str) -> None:
-    warnings.warn(f"{error}; {what}", RuntimeWarning, stacklevel=4)
+    damage = error.damage if isinstance(error, DamagedFileError) else error
+    warnings.warn(f"{damage}; {what}", RuntimeWarning, stacklevel=4)
 
 
 def _is_spare(path: Path) -> bool:

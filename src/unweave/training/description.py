@@ -113,6 +113,11 @@ def _differences(
         {k: v for key in _COMPARED if key in content for k, v in _flat(content[key], key).items()}
         for content in (before, now)
     )
+    if old.get("objective.name") != new.get("objective.name"):  # their options are of no interest
+        old, new = (
+            {k: v for k, v in content.items() if k == "objective.name" or k[:10] != "objective."}
+            for content in (old, new)
+        )
     shared_roots = {key for key in _COMPARED if key in before and key in now}
     return [
         f"{key} is {old.get(key)!r} there and {new.get(key)!r} here"

@@ -26,15 +26,15 @@ READERS: dict[str, Callable[[Path], Source]] = {
 """A reader for each kind of file."""
 
 
-def open_source(file: Path) -> Source:
-    """What a file holds, its arrays or columns not read yet.
+def open_source(file: Path, *, needed: str = "codes and factors") -> Source:
+    """What a file holds, its arrays or columns not read yet; ``needed`` says what it must hold.
 
     Raises
     ------
     OSError
         If there is no such file, or it cannot be opened.
     ValueError
-        If it is of a kind that is not read, is empty, or is damaged.
+        If it has another suffix, is empty, or is damaged.
     ImportError
         If its kind needs a package that is not installed.
     """
@@ -46,11 +46,9 @@ def open_source(file: Path) -> Source:
         raise FileNotFoundError(f"no file at {file}")
     suffix = file.suffix.lower()
     if suffix not in READERS:
-        raise ValueError(
-            f"{file} is not of a kind that is read here: {', '.join(READERS)} are needed"
-        )
+        raise ValueError(f"{file} cannot be read: its name must end in one of {', '.join(READERS)}")
     if file.stat().st_size == 0:
-        raise ValueError(f"{file} is empty: codes and factors are needed")
+        raise ValueError(f"{file} is empty: {needed} are needed")
     return _guarded(file, suffix)
 
 

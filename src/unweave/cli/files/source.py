@@ -40,6 +40,8 @@ class Source:
         Reads the parts of the names given: arrays, or columns as polars series.
     prefixes
         Where codes and factors lie, if they have places of their own.
+    remark
+        What a reader should know of the names.
     """
 
     file: Path
@@ -47,6 +49,7 @@ class Source:
     found: Mapping[str, str]
     load: Callable[[Sequence[str]], list[np.ndarray | pl.Series]]
     prefixes: Mapping[Role, str] = field(default_factory=dict)
+    remark: str = ""
 
     def own(self, role: Role) -> dict[str, str]:
         """Names, by the short names that are enough for ``role``."""
@@ -88,7 +91,8 @@ class Source:
         """What the file holds, in words."""
         shown = [f"{name} ({text})" for name, text in list(self.found.items())[:_MOST_SHOWN]]
         more = len(self.found) - len(shown)
-        return f"it has {', '.join(shown) or 'none'}" + (f" and {more} more" if more else "")
+        listed = f"it has {', '.join(shown) or 'none'}" + (f" and {more} more" if more else "")
+        return listed + (f"; {self.remark}" if self.remark else "")
 
 
 def is_index(name: str) -> bool:

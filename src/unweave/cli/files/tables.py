@@ -24,6 +24,7 @@ _WIDE_MARKS = {  # the longer mark first: one begins with the other
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _NOT_UTF_8 = "it is not UTF-8 text: save it as UTF-8, as with iconv -f LATIN1 -t UTF-8"
+_NO_HEADER = "its first line is numbers and no header, so its columns are named by their positions"
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
 
 
@@ -33,6 +34,8 @@ def parquet_source(file: Path) -> Source:
 
     schema = pl.read_parquet_schema(file)
     rows = pl.scan_parquet(file).select(pl.len()).collect().item()
+    if not rows:
+        raise ValueError("it has columns and no rows")
 
     def load(names: Sequence[str]) -> list[Any]:
         frame = pl.read_parquet(file, columns=list(names))
@@ -71,15 +74,22 @@ def csv_source(file: Path) -> Source:
         )
     except pl.exceptions.PolarsError as error:
         raise ValueError(_reason(error)) from error
+    if not frame.height:
+        raise ValueError("it has a header and no rows")
     if has_header:
         frame.columns = [name.strip() for name in rows[0]]
-    return frame_source(file, frame.with_columns(_numbers(column) for column in frame))
+    remark = "" if has_header else _NO_HEADER
+    return frame_source(file, frame.with_columns(_numbers(column) for column in frame), remark)
 
 
-def frame_source(file: Path, frame: Any) -> Source:
+def frame_source(file: Path, frame: Any, remark: str = "") -> Source:
     """The columns of a polars frame that is in memory."""
     found = {name: _type_text(t, frame.height) for name, t in frame.schema.items()}
-    return Source(file, "column", found, lambda names: [_column(frame[name]) for name in names])
+
+    def load(names: Sequence[str]) -> list[Any]:
+        return [_column(frame[name]) for name in names]
+
+    return Source(file, "column", found, load, remark=remark)
 
 
 def _text(file: Path) -> Path | io.BytesIO:
@@ -110,7 +120,7 @@ def _has_header(names: list[str]) -> bool:
     Raises
     ------
     ValueError
-        If it may be either, or names two columns alike.
+        If it may be either, names two columns alike, or holds fractions beside words.
     """
     names = [name.strip() for name in names]
     if all(_is_number(name) for name in names):
@@ -124,8 +134,17 @@ def _has_header(names: list[str]) -> bool:
             )
         return False
     twice = [name for name, count in Counter(names).items() if count > 1]
+    values = [name for name in names if _is_number(name) and not name.isdecimal()]
+    if values:
+        raise ValueError(
+            f"its first line holds values, as {values[0]}, and must be a header: add a first line "
+            "with the names of the columns, as z0,z1,hue"
+        )
     if twice:
-        raise ValueError(f"{len(twice)} names stand more than once in its header, as {twice[0]!r}")
+        raise ValueError(
+            f"names must not stand more than once in its header, as {twice[0]!r} does; if its "
+            "first line is data, add a header above it"
+        )
     return True
 
 
