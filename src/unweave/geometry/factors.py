@@ -84,7 +84,8 @@ def _no_gap(values: np.ndarray) -> Remark:
     return Remark(
         "no gap in the spectrum",
         f"no gap in the spectrum (eigenvalues {values[0]:.3g}, {values[1]:.3g}, ..., where "
-        f"a product begins with 0): no factors found; this is one factor, or there are too few points",
+        "a product begins with 0): no factors found; this is one factor, or there are too few "
+        "points",
     )
 
 
