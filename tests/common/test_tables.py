@@ -155,7 +155,11 @@ class TestMissing:
         for data, named in self.cases(pandas):
             count = 2 if named is None else 1
             columns = r"\[0, 1\]" if named is None else rf"\[1\]{named}"
-            found = f": {count} missing values in {count} rows"
+            found = (
+                ": 1 missing value in 1 row"
+                if count == 1
+                else f": {count} missing values in {count} rows"
+            )
             with pytest.raises(ValueError, match=f"in latents {columns}{found}; every code"):
                 check_codes(data)
             with pytest.raises(ValueError, match=f"factors {columns} hold .*{found}; drop these"):
