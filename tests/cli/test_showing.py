@@ -381,6 +381,13 @@ def test_options_of_geomancer_that_are_refused(cli, words, message):
     assert err.startswith(f"error: {message}")
 
 
+@pytest.mark.parametrize(("words", "name"), [(["encode", ""], "ENCODER"), (["score", " "], "FILE")])
+def test_empty_text_is_refused(cli, words, name):
+    code, _, err = cli(*words)
+    assert code == 2
+    assert err.startswith(f"error: {name}: some text is needed, not ")
+
+
 class TestNamesOfMetrics:
     def test_commas_and_spaces_mean_the_same(self, cli, file):
         found = [

@@ -281,7 +281,7 @@ def test_a_weight_that_is_not_finite_stops_training_though_the_loss_is(tmp_path)
 def test_a_folder_without_state_is_no_checkpoint(tmp_path):
     write_run(model(), tmp_path, {})
     (tmp_path / "checkpoints/step-00000000/state.json").unlink()
-    with pytest.raises(ValueError, match="is no checkpoint: it has no state.json"):
+    with pytest.raises(ValueError, match="is not a checkpoint: it has no state.json"):
         load_model(tmp_path)
 
 

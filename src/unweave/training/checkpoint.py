@@ -51,7 +51,7 @@ class Trained(NamedTuple):
 
 
 class Resumed(NamedTuple):
-    """Where a run goes on."""
+    """Where a run resumes."""
 
     step: int
     """Training steps done."""
@@ -196,7 +196,7 @@ def load_checkpoint(path: str | Path, trained: Mapping[str, Trained]) -> Resumed
 def load_model(run: str | Path, *, step: int | None = None) -> VAE:
     """The trained model of a run's folder, at its last checkpoint or at a milestone.
 
-    A folder that ``save_pretrained`` wrote will do too. If the last checkpoint is damaged, the one
+    It also reads a folder that ``save_pretrained`` wrote. If the last checkpoint is damaged, the one
     before it is loaded, with a warning.
 
     Raises
@@ -299,7 +299,7 @@ def _checked_state(path: Path) -> dict[str, Any]:
     """``state.json`` of a checkpoint of this version."""
     file = path / "state.json"
     if not file.exists():
-        raise DamagedFileError(f"{path} is no checkpoint: it has no state.json")
+        raise DamagedFileError(f"{path} is not a checkpoint: it has no state.json")
     state = read_json(file)
     if state.get("format") != FORMAT:
         raise ValueError(

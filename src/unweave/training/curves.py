@@ -26,7 +26,7 @@ class Curves:
     others
         Names of further terms.
     resumed_at
-        Step of the checkpoint that the run goes on from: later points are dropped, they come again.
+        Step of the checkpoint that the run resumes from. Later points are dropped: they come again.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Curves:
             logger.add(step, {f"scores/{name}": value for name, value in scores.items()})
 
     def close(self) -> None:
-        """Write out what is left; that a disk is full is no reason to lose what was trained."""
+        """Write out what is left. A full disk does not cost what was trained."""
         for close in (self._file.close, *(logger.close for logger in self._loggers)):
             try:
                 close()

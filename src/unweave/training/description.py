@@ -1,4 +1,4 @@
-"""What a run's folder says that it holds, so that no other run goes on in it."""
+"""What a run's folder says that it holds, so that another run does not resume in it."""
 
 from __future__ import annotations
 

@@ -241,7 +241,7 @@ def _resume(
 ) -> tuple[int, int]:
     """Set everything to the last checkpoint; its step, and that of the last point of the curve.
 
-    The end of a run is a point of its curve. Where the run goes on, and such a point would not have
+    The end of a run is a point of its curve. Where the run resumes, and such a point would not have
     been there, the means go on over it.
     """
     found = resume(folder, trained)
