@@ -196,8 +196,8 @@ def load_checkpoint(path: str | Path, trained: Mapping[str, Trained]) -> Resumed
 def load_model(run: str | Path, *, step: int | None = None) -> VAE:
     """The trained model of a run's folder, at its last checkpoint or at a milestone.
 
-    It also reads a folder that ``save_pretrained`` wrote. If the last checkpoint is damaged, the one
-    before it is loaded, with a warning.
+    It also reads a folder that ``save_pretrained`` wrote. If the last checkpoint is damaged, it
+    loads the one before with a warning.
 
     Raises
     ------
