@@ -226,7 +226,7 @@ def test_hours_of_a_plan_are_its_steps_and_scorings_by_the_clock(monkeypatch, ca
     assert found.hours == pytest.approx((72 * 2 + 36 * 30) / 3 / 3600)
 
     print_plan(study, 3)  # what --dry-run says
-    rows = dict(re.findall(r"│ (.+?) +│ +(\S+) │", capsys.readouterr().out))
+    rows = dict(re.findall(r"(?m)^(.+?)  +(\S+) *$", capsys.readouterr().out))
     assert rows["hours of training, one process"] == "0.04"
     assert rows["hours of scoring, one process"] == "0.3"
     assert rows["hours with 3 processes"] == "0.113"
