@@ -147,7 +147,7 @@ def test_a_study_outlives_a_worker_that_is_killed(tiny, start, tmp_path, shared_
     assert_frame_equal(table_of(out), table_of(tiny[1]))
 
 
-def test_an_interrupted_study_says_that_it_goes_on(tiny_file, start, tmp_path, shared_cache):
+def test_an_interrupted_study_says_that_it_resumes(tiny_file, start, tmp_path, shared_cache):
     tiny_file.write_text(tiny_file.read_text().replace("20, 30", "20, 100000"))
     out = tmp_path / "out"
     process = start()
@@ -155,7 +155,7 @@ def test_an_interrupted_study_says_that_it_goes_on(tiny_file, start, tmp_path, s
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
-    assert "nothing is lost: the same command goes on" in " ".join(errors.split())
+    assert "interrupted: the same command resumes" in " ".join(errors.split())
     assert "Traceback" not in errors
 
 
