@@ -92,7 +92,13 @@ def codes_by_open_clip(open_clip, path, images):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize("architecture", TOWERS)
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in ("RN50x16", "ViT-L-14") else [])
+        for name in TOWERS
+    ],
+)
 def test_openai_file_gives_the_codes_that_open_clip_gives(
     open_clip, architecture, images, tmp_path
 ):
@@ -208,6 +214,7 @@ def test_unknown_names(name, message):
         load_encoder(name)
 
 
+@pytest.mark.slow
 def test_random_weights_go_by_their_seed_and_see_something(images):
     pytest.importorskip("open_clip")
     dataset = DSprites()

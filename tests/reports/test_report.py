@@ -152,6 +152,7 @@ milestones = [5]
 
 
 @pytest.mark.usefixtures("shared_cache")
+@pytest.mark.slow
 def test_objectives_at_one_milestone_are_set_beside_each_other(tmp_path):
     (tmp_path / "study.toml").write_text(OBJECTIVES)
     study = load_study(tmp_path / "study.toml")

@@ -179,6 +179,7 @@ time.sleep(60)
     assert run.is_finished
 
 
+@pytest.mark.slow
 def test_two_studies_at_once_in_one_folder_end_as_one(tiny, start, tmp_path, shared_cache):
     out = tmp_path / "out"
     processes = [start() for _ in range(2)]
@@ -202,6 +203,7 @@ def test_a_failed_run_is_recorded_with_its_reason(tiny_file, tmp_path, shared_ca
         assert kept == {"reason": reason}
 
 
+@pytest.mark.slow
 def test_a_study_that_cannot_write_says_so_and_goes_on_when_it_can(
     tiny, tiny_file, tmp_path, shared_cache
 ):
@@ -235,6 +237,7 @@ def killed_while(condition, study, folder):
     return pool.finish(progress), n_kills
 
 
+@pytest.mark.slow
 def test_runs_whose_processes_are_killed_once_go_on(tiny, tmp_path, shared_cache):
     study, folder = tiny
     failures, n_kills = killed_while(
@@ -245,6 +248,7 @@ def test_runs_whose_processes_are_killed_once_go_on(tiny, tmp_path, shared_cache
     assert_frame_equal(build_table(study, tmp_path / "out"), build_table(study, folder))
 
 
+@pytest.mark.slow
 def test_only_the_run_that_kills_its_process_fails(tiny, tmp_path, shared_cache):
     study, _ = tiny
     failures, n_kills = killed_while(

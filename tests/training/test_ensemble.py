@@ -74,6 +74,7 @@ save_file({k: t.contiguous() for k, t in model.state_dict().items()}, sys.argv[1
 """
 
 
+@pytest.mark.slow
 def test_in_processes_they_end_with_the_same_bits(tmp_path):
     members = [Member(VAE(), 0), Member(BetaVAE(beta=4), 1)]
     found = train_ensemble(NETWORK, members, DSprites(), CONFIG)

@@ -60,7 +60,13 @@ def expected():
     return trained(Own(SQUARES))
 
 
-@pytest.mark.parametrize("kind", WRITTEN)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=[pytest.mark.slow] if kind in ("float16", "uint16") else [])
+        for kind in WRITTEN
+    ],
+)
 def test_a_white_square_is_learned_however_it_is_written(expected, kind):
     model = expected if kind == "uint8" else trained(Own(WRITTEN[kind]))
     codes = model.encode(WRITTEN[kind])

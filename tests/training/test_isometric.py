@@ -47,6 +47,7 @@ def test_films_are_pushed_apart_up_to_the_margin():
     assert spread_loss(codes, 1.0).item() == pytest.approx(0.25 / 3)
 
 
+@pytest.mark.slow
 def test_codes_of_a_circle_lie_on_a_curve_of_its_length(films):
     config = TrainingConfig(steps=600, batch_size=16, learning_rate=3e-3, seed=0)
     encoder = train_isometric(NETWORK, films, config, spacing=0.15)

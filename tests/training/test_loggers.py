@@ -145,6 +145,7 @@ def test_mlflow_has_the_curve_and_the_scores_of_a_run_that_went_on(tmp_path, tra
     assert (folder / "tensorboard").exists()
 
 
+@pytest.mark.slow
 def test_runs_of_a_study_are_described_and_scored_in_mlflow(tmp_path, tracked, cli):
     study = tmp_path / "study.toml"
     study.write_text(
