@@ -3,7 +3,6 @@
 Run: python benchmarks/large_study.py [RUNS]
 """
 
-import json
 import sys
 import tempfile
 import time
@@ -32,7 +31,8 @@ def study(n: int):
 def score(value: float) -> dict:
     low_to_high = [value - 0.01, value + 0.01]
     level = {"mean": 0.01, "sd": 0.002}
-    shared = {"chance": level, "projection": level, "p_value": 0.01, "n": 10_000}
+    levels = dict.fromkeys(("chance", "projection", "smooth"), level)
+    shared = {**levels, "ceiling": 1.0, "p_value": 0.01, "n": 10_000}
     return {"value": value, "adjusted": value - 0.01, "interval": low_to_high, **shared}
 
 
@@ -54,7 +54,7 @@ def main() -> None:
                 "flops_per_step": 1e9,
                 "milestones": {"1000": milestone},
             }
-            (own / "result.json").write_text(json.dumps(result))
+            run.run(own)._write_result(result)
         start = time.perf_counter()
         table = build_table(large, folder)
         write_table(table, folder)

@@ -10,8 +10,8 @@ import time
 
 import numpy as np
 
-from unweave.datasets.meshes import bunny
-from unweave.datasets.renderer import Renderer
+from unweave.datasets.drawn.meshes import bunny
+from unweave.datasets.drawn.renderer import Renderer
 
 FRAMES = 150
 SETTINGS = ((64, 1), (64, 4), (128, 2), (256, 4))

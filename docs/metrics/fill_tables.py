@@ -1,6 +1,7 @@
 """The tables of numbers in the pages of this folder, from running what they show.
 
-Every page has a place for its table, between two comments. Run, from the root of the repository:
+Every page has a place for each of its tables, between two comments.
+Run, from the root of the repository:
     python docs/metrics/fill_tables.py [PAGE ...]
 """
 
@@ -218,16 +219,110 @@ def table(variants: dict[str, Callable], codes: dict[str, np.ndarray], factors: 
     return "\n".join(lines)
 
 
+def quantised(codes: np.ndarray, n_values: int) -> np.ndarray:
+    """Indices of as many values in each latent, as far apart from each other."""
+    low, high = codes.min(axis=0), codes.max(axis=0)
+    return np.round((codes - low) / (high - low) * (n_values - 1))
+
+
+def kinds_of_codes(n_rows: int = 2_000, n_seeds: int = 5) -> str:
+    """InfoMEC of the same quantised codes as continuous and as discrete, over seeds of rows."""
+    codes, factors = codes_of_columns()
+    lines = [
+        "| codes | values | InfoM | discrete | InfoC | discrete | InfoE | discrete |",
+        "| --- |" + " --- |" * 7,
+    ]
+    for column in COLUMNS:
+        for n_values in (5, 10, 30):
+            found = []
+            for seed in range(n_seeds):
+                chosen = np.random.default_rng(seed).permutation(len(factors))[:n_rows]
+                indices = quantised(codes[column][chosen], n_values)
+                both = [
+                    m.infomec(indices, factors[chosen], code_kind=kind, noise=None)
+                    for kind in ("continuous", "discrete")
+                ]
+                found.append(
+                    [float(scores[n]) for n in ("infom", "infoc", "infoe") for scores in both]
+                )
+            means, spreads = np.mean(found, axis=0), np.std(found, axis=0, ddof=1)
+            cells = [f"{a:.3f} ± {b:.3f}" for a, b in zip(means, spreads, strict=True)]
+            lines.append(f"| {column} | {n_values} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def codes_of_models(n_rows: int = 2_000, n_seeds: int = 5) -> str:
+    """InfoMEC of quantised models of the package as continuous and as discrete, likewise."""
+    from unweave.datasets import load
+    from unweave.models import VAE, shipped_models
+    from unweave.models.pretrained import read_training
+
+    lines = [
+        "| codes | InfoM | discrete | InfoC | discrete | InfoE | discrete |",
+        "| --- |" + " --- |" * 6,
+    ]
+    for name, folder in shipped_models().items():
+        model, data = VAE.from_pretrained(folder), load(read_training(folder)["dataset"])
+        if model.values() is None:
+            continue
+        found = []
+        for seed in range(n_seeds):
+            chosen = data.sample_indices(n_rows, seed=seed)
+            codes, factors = model.encode(data.images(chosen)), data.factors(chosen)
+            both = [
+                m.infomec(codes, factors, noise=None),
+                m.infomec(model.indices_of(codes), factors, code_kind="discrete", noise=None),
+            ]
+            found.append([float(scores[n]) for n in ("infom", "infoc", "infoe") for scores in both])
+        means, spreads = np.mean(found, axis=0), np.std(found, axis=0, ddof=1)
+        cells = [f"{a:.3f} ± {b:.3f}" for a, b in zip(means, spreads, strict=True)]
+        lines.append(f"| `pretrained:{name}` | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def circle() -> str:
+    """Every metric of an angle in one latent and of its cosine and sine in two."""
+    sizes = (5, 6, 12)
+    grid = np.stack(np.unravel_index(np.arange(np.prod(sizes)), sizes), axis=1)
+    factors = np.random.default_rng(0).permutation(np.concatenate([grid] * 6))
+    angle = 2 * np.pi * factors[:, 2] / sizes[2]
+    in_one = np.column_stack([factors[:, :2], angle])
+    in_two = np.column_stack([factors[:, :2], np.cos(angle), np.sin(angle)])
+    lines = [
+        "| metric | angle | cosine and sine | the two in a group |",
+        "| --- | --- | --- | --- |",
+    ]
+    for name, metric in m.METRICS.items():
+        score = partial(metric, factor_kinds=["ordinal", "ordinal", "circular"], noise=None)
+        values = [float(score(codes, factors)) for codes in (in_one, in_two)]
+        if name in m.GROUPED:
+            values.append(float(score(in_two, factors, groups=[1, 1, 2])))
+        cells = [f"{value:.3f}" for value in np.round(values, 3) + 0.0]
+        lines.append(f"| `{name}` | {' | '.join(cells + [''] * (3 - len(cells)))} |")
+    return "\n".join(lines)
+
+
+MORE: dict[str, dict[str, Callable[[], str]]] = {
+    "infomec": {"kinds of codes": kinds_of_codes, "codes of models": codes_of_models},
+    "README": {"circle": circle},
+}
+
+
+def fill(file: Path, place: str, text: str) -> None:
+    parts = re.split(rf"(?<=<!-- {place} -->).*?(?=<!-- end -->)", file.read_text(), flags=re.S)
+    if len(parts) != 2:
+        raise SystemExit(f"{file} must have one place for its {place}")
+    file.write_text(f"{parts[0]}\n{text}\n{parts[1]}")
+
+
 def main() -> None:
     codes, factors = codes_of_columns()
-    for page in sys.argv[1:] or PAGES:
+    for page in sys.argv[1:] or dict.fromkeys([*PAGES, *MORE]):
         file = HERE / f"{page}.md"
-        text = file.read_text()
-        parts = re.split(r"(?<=<!-- numbers -->).*?(?=<!-- end -->)", text, flags=re.S)
-        if len(parts) != 2:
-            raise SystemExit(f"{file} must have one place for its numbers")
-        numbers = table(PAGES[page], codes, factors)
-        file.write_text(f"{parts[0]}\n{numbers}\n{parts[1]}")
+        if page in PAGES:
+            fill(file, "numbers", table(PAGES[page], codes, factors))
+        for place, make in MORE.get(page, {}).items():
+            fill(file, place, make())
         print(page, flush=True)
 
 

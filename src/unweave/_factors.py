@@ -31,9 +31,12 @@ from unweave._tables import (
 
 __all__ = [
     "LEVELS_OF_CIRCLE",
+    "MANY_LEVELS",
     "FactorTable",
+    "ReadColumn",
     "check_codes_factors",
     "read_codes_factors",
+    "read_column",
     "read_factors",
 ]
 
@@ -184,7 +187,7 @@ def read_factors(
     given = None if chosen is None else check_names("factor", chosen, n)
     declared = _declared(kinds, n)
     found = [
-        _read(column, kind, table.where(k))
+        read_column(column, kind, table.where(k))
         for k, (column, kind) in enumerate(zip(table.columns, declared, strict=True))
     ]
     values, whole = _joined([factor.values for factor in found], table)
@@ -202,7 +205,7 @@ def read_factors(
 
 
 @dataclass(frozen=True)
-class _Factor:
+class ReadColumn:
     """One column as a factor."""
 
     values: np.ndarray
@@ -211,18 +214,25 @@ class _Factor:
     notes: tuple[str, ...] = ()
 
 
-def _read(column: Column, declared: str | None, where: str) -> _Factor:
+def read_column(column: Column, declared: str | None, where: str) -> ReadColumn:
+    """A column as a factor of the kind that is declared, or that its type says.
+
+    Raises
+    ------
+    ValueError
+        If it is declared continuous and holds words that do not read as numbers.
+    """
     if column.words is None:
         if column.values.dtype.kind == "b":
-            return _Factor(column.values.astype(np.int64), declared or "categorical", _BOOLEANS)
+            return ReadColumn(column.values.astype(np.int64), declared or "categorical", _BOOLEANS)
         if column.values.dtype.kind == "u" and int(column.values.max()) < 2**63:
-            return _Factor(column.values.astype(np.int64), declared or "ordinal")
-        return _Factor(column.values, declared or "ordinal")
+            return ReadColumn(column.values.astype(np.int64), declared or "ordinal")
+        return ReadColumn(column.values, declared or "ordinal")
     kind = declared or ("ordinal" if column.is_ordered else "categorical")
     if kind == "categorical" or column.is_ordered and kind != "continuous":
-        return _Factor(column.values, kind, column.words)
+        return ReadColumn(column.values, kind, column.words)
     if column.numbers is not None:
-        return _Factor(column.numbers, kind)
+        return ReadColumn(column.numbers, kind)
     if kind == "continuous":
         raise ValueError(
             f"{where} is declared continuous and holds words, as {column.words[0]!r}: give its "
@@ -230,7 +240,7 @@ def _read(column: Column, declared: str | None, where: str) -> _Factor:
         )
     shown = ", ".join(column.words[:10]) + (", ..." if len(column.words) > 10 else "")
     note = f"{where} is {kind}, and its words were taken in sorted order: {shown}"
-    return _Factor(column.values, kind, column.words, (note,))
+    return ReadColumn(column.values, kind, column.words, (note,))
 
 
 def _joined(columns: list[np.ndarray], table: Table) -> tuple[np.ndarray, tuple[bool, ...]]:

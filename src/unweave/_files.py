@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import codecs
+import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["DamagedFileError", "read_json", "read_text"]
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+__all__ = [
+    "Content", "DamagedFileError", "Part", "file_sha256", "first_fault", "read_json", "read_text",
+    "sealed",
+]  # fmt: skip
+
+_CHANGED = "its contents are not those that were written"
 
 _MARKS = {
     codecs.BOM_UTF32_LE: "UTF-32",  # begins with the mark of UTF-16, and so comes first
@@ -56,29 +65,91 @@ def read_text(file: str | Path) -> str:
     return text
 
 
-def read_json(file: str | Path) -> dict[str, Any]:
-    """The object in a JSON file.
+class Part(BaseModel):
+    """What a part of a JSON file that unweave wrote holds at least; it may hold more."""
+
+    model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
+
+
+class Content(Part):
+    """What all of such a file holds."""
+
+    checksum: str | None = None
+    """Of all else in the file; files of earlier versions have none."""
+
+
+def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of a JSON file, with a checksum by which :func:`read_json` notices changes."""
+    return {**content, "checksum": _checksum(json.loads(json.dumps(content)))}
+
+
+def file_sha256(file: str | Path) -> str:
+    """SHA-256 of a file's bytes, as 64 hexadecimal digits."""
+    with open(file, "rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def read_json(file: str | Path, kind: type[Content] | None = None) -> dict[str, Any]:
+    """The object in a JSON file, as it stands there.
+
+    Parameters
+    ----------
+    file
+        Which one.
+    kind
+        What the file must hold, if unweave wrote it; a checksum in it must then be right, too.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     DamagedFileError
-        If it is empty, truncated, or holds something other than an object.
+        If it is empty, truncated or changed, or holds something other than an object of that kind.
     """
     file = Path(file)
     if not file.is_file():
         raise FileNotFoundError(f"there is no file {file}")
+    remedy = "restore it from a copy, or use another folder"
     try:
         content = json.loads(read_text(file))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         what = "empty" if not file.read_bytes().strip() else f"damaged ({error})"
-        raise DamagedFileError(
-            f"{file} is {what}", "restore it from a copy, or use another folder"
-        ) from error
+        raise DamagedFileError(f"{file} is {what}", remedy) from error
     if not isinstance(content, dict):
         raise DamagedFileError(
             f"{file} holds a JSON {type(content).__name__}, and an object was needed",
             "it was not written by unweave, or was changed since",
         )
+    if kind is not None:
+        fault = _fault(content, kind)
+        if fault is not None:
+            raise DamagedFileError(f"{file} is damaged ({fault})", remedy)
     return content
+
+
+def _fault(content: Mapping[str, Any], kind: type[Content]) -> str | None:
+    """What is wrong with the content of a file of this kind."""
+    try:
+        kind.model_validate(content)
+    except ValidationError as error:
+        return first_fault(error)
+    if "checksum" in content and content["checksum"] != _checksum(content):
+        return _CHANGED
+    return None
+
+
+def first_fault(error: ValidationError) -> str:
+    """Which key is wrong, and why."""
+    problem = error.errors()[0]
+    place = ".".join(map(str, problem["loc"]))
+    return f"{place}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+
+
+def _checksum(content: Mapping[str, Any]) -> str | None:
+    """SHA-256 of all but the checksum, whatever the layout; None if the content is not JSON."""
+    own = {key: value for key, value in content.items() if key != "checksum"}
+    try:
+        text = json.dumps(own, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except ValueError:
+        return None
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"

@@ -45,12 +45,20 @@ def in_threads(
     """The function of each item, in order, on all cores; linear algebra keeps to one each.
 
     Called from one of its own threads it takes the items one by one. A function without linear
-    algebra saves the milliseconds that it takes to limit it.
+    algebra saves the milliseconds that it takes to limit it. After an error or an interrupt, items
+    that are under way are not waited for.
     """
     if threading.current_thread() is not threading.main_thread():
         return [function(item) for item in items]
     from threadpoolctl import threadpool_limits
 
     limits = threadpool_limits(1) if linear_algebra else nullcontext()
-    with limits, ThreadPoolExecutor(n_cores()) as pool:
-        return list(pool.map(function, items))
+    pool = ThreadPoolExecutor(n_cores())
+    with limits:
+        try:
+            found = list(pool.map(function, items))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        pool.shutdown()
+    return found

@@ -32,6 +32,8 @@ class Stream(IntEnum):
     """Draws from the prior, by step."""
     SUBSET = 5
     """Images that training sees."""
+    IMAGES = 6
+    """What is random in the images of a dataset, by row."""
 
 
 def generator(seed: int, stream: Stream, *position: int) -> np.random.Generator:

@@ -362,8 +362,6 @@ class TestDamage:
 
     @pytest.fixture(params=sorted(READERS))
     def file(self, request, tmp_path):
-        if request.param == ".h5ad":
-            pytest.importorskip("h5py")
         return tmp_path / f"a{request.param}"
 
     def write(self, file, frame):
@@ -515,7 +513,8 @@ class TestAnnData:
     @pytest.fixture
     def file(self, data, tmp_path):
         """As AnnData 0.8 to 0.12 lay a file out."""
-        h5py = pytest.importorskip("h5py")
+        import h5py
+
         codes, factors = data
         file = tmp_path / "a.h5ad"
         with h5py.File(file, "w") as content:
@@ -568,7 +567,8 @@ class TestAnnData:
         )
 
     def test_a_file_of_another_program(self, said, tmp_path):
-        h5py = pytest.importorskip("h5py")
+        import h5py
+
         with h5py.File(tmp_path / "a.h5ad", "w") as content:
             content["images"] = np.zeros(3)
         assert "it has no group 'obs', which AnnData writes: it has images" in said(
@@ -586,13 +586,6 @@ class TestAnnData:
         with anndata.settings.override(allow_write_nullable_strings=True):
             anndata.AnnData(obs=obs, obsm={"X_pca": codes}).write_h5ad(tmp_path / "b.h5ad")
         assert mig("b.h5ad", "--factors", "hue,size")[0] == expected
-
-    def test_without_h5py_the_extra_is_named(self, said, monkeypatch, tmp_path):
-        monkeypatch.setitem(__import__("sys").modules, "h5py", None)
-        (tmp_path / "a.h5ad").write_bytes(b"x")
-        message = said("score", "a.h5ad")
-        assert message.startswith("a.h5ad needs h5py (")
-        assert message.endswith('pip install "unweave[h5ad]"')
 
 
 class TestRows:

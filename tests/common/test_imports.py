@@ -9,8 +9,19 @@ import unweave
 
 SOURCE = Path(unweave.__file__).parent
 LAYERS = [
-    {"_compiled", "_extras", "_figure", "_files", "_memory", "_parallel", "_random", "_tables"},
-    {"_check"},
+    {
+        "_compiled",
+        "_extras",
+        "_figure",
+        "_files",
+        "_memory",
+        "_parallel",
+        "_random",
+        "_signals",
+        "_tables",
+    },
+    {"_limits"},
+    {"_check", "_processes"},
     {"_factors"},
     {"datasets", "metrics", "geometry"},
     {"models", "integrations", "symmetry"},

@@ -24,6 +24,10 @@ NEEDS_TWO_FACTORS = (
     "subspace_angle"
 ).split()
 MOST = {"subspace_angle": np.pi / 2, **dict.fromkeys(("rmig", *DEPENDENCE), math.inf)}
+WITH_GROUPS = (
+    "mig mig_sup rmig dcimig modularity med_disentanglement med_completeness infom infoc infoe "
+    "dci_disentanglement dci_completeness dci_informativeness"
+).split()
 WITHOUT_LEVELS = ("mcc", "linear_r2", "sap", "subspace_angle", *DEPENDENCE)
 
 
@@ -315,6 +319,38 @@ class TestMetric:
             return
         with pytest.raises(ValueError, match="too few for an interval"):
             METRICS[name](rng.standard_normal((40, 3)), factors, noise=FEW)
+
+
+@pytest.mark.parametrize("name", WITH_GROUPS)
+class TestGroupsOfLatents:
+    """Codes of six latents, two a factor, that only together are one."""
+
+    @pytest.fixture
+    def blocks(self, rng):
+        turns = [np.linalg.qr(rng.standard_normal((2, 2)))[0] for _ in range(3)]
+        hidden = np.stack([PERFECT, rng.standard_normal(PERFECT.shape)], axis=2)
+        return np.concatenate([hidden[:, k] @ turn for k, turn in enumerate(turns)], axis=1)
+
+    def test_their_order_does_not_matter(self, name, blocks):
+        value = METRICS[name](blocks, FACTORS, groups=[2, 2, 2], noise=None)
+        moved = METRICS[name](
+            blocks[:, [5, 2, 0, 1, 3, 4]], FACTORS, groups=[[5, 0], [4, 1], [3, 2]], noise=None
+        )
+        assert float(moved) == pytest.approx(float(value), abs=0.02)
+
+    def test_the_same_seed_gives_the_same_bits(self, name, blocks):
+        few = Noise(n_permutations=3, n_projections=2, n_halves=3)
+        first, second = (
+            METRICS[name](blocks, FACTORS, groups=[2, 2, 2], noise=few, seed=5).to_dict()
+            for _ in "ab"
+        )
+        assert first == second
+
+    def test_noise_is_chance(self, name, rng):
+        codes = rng.standard_normal((120, 4))
+        noise = METRICS[name](codes, FACTORS, groups=[3, 1], noise=FEW)
+        assert float(noise) == pytest.approx(noise.chance.mean, abs=6 * noise.chance.sd)
+        assert noise.p_value > 0.01
 
 
 @pytest.mark.parametrize("name", ["mig", "jemmig", "modularity", "med_completeness", "latent_mi"])

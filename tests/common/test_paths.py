@@ -13,7 +13,7 @@ import unweave
 from unweave.datasets import DSprites, Torus, load
 from unweave.datasets.cache import written_whole
 from unweave.datasets.download import file_hash
-from unweave.datasets.meshes import load_mesh
+from unweave.datasets.drawn.meshes import load_mesh
 from unweave.datasets.pictures import save_png
 from unweave.encoders import encode_rows, load_encoder, save_codes
 from unweave.models import VAE, Network, build_vae
@@ -30,7 +30,7 @@ from unweave.studies import (
     run_study,
     write_table,
 )
-from unweave.studies.engine import study_runs
+from unweave.studies.finished import study_runs
 from unweave.studies.loading import write_study
 from unweave.studies.merging import merge_studies
 from unweave.training import TrainingConfig, load_model, train
@@ -39,6 +39,7 @@ from unweave.training.curves import read_curves
 from unweave.training.isometric import train_isometric
 
 INSIDE = {  # what other functions hand a path to, which they have made of what users gave
+    "unweave.datasets.members.Member",
     "unweave.encoders.encoder.Request",
     "unweave.encoders.weights.Source",
     "unweave.studies.representations",

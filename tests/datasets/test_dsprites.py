@@ -2,15 +2,22 @@ import hashlib
 import zipfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
-from unweave.datasets import DSprites
+from unweave.datasets import DSprites, Factor, FactorSpace
 
 DATA = Path(__file__).parents[1] / "data"
 # Of numpy.packbits(imgs, axis=2) and of all pixels, from the recipe that was fitted to real frames.
 PACKED_SHA256 = "3a228f4037ef3d42a42588e0e01f1078aa2df13cfa17584e88c95ed9fb5672da"
 WHITE_PIXELS = 128_328_864
+
+
+class Few(DSprites):
+    """Fewer levels than there are, so that files are small."""
+
+    space = FactorSpace([Factor(f.name, f.values[:3], f.kind) for f in DSprites.space.factors])
 
 
 @pytest.fixture
@@ -48,7 +55,7 @@ def test_the_cache_is_mapped_and_not_read(prepared):
     assert isinstance(prepared._packed, np.memmap)
 
 
-def test_a_damaged_cache_is_made_anew(tmp_path, monkeypatch):
+def test_a_damaged_cache_is_removed(tmp_path, monkeypatch):
     monkeypatch.setenv("UNWEAVE_CACHE", str(tmp_path))
     DSprites().cache_file.write_bytes(b"\x93NUMPY")
     with pytest.warns(UserWarning, match="is damaged"):
@@ -94,13 +101,13 @@ class TestOfficialFile:
         return full
 
     def test_it_must_be_there(self, tmp_path):
-        with pytest.raises(FileNotFoundError, match="leave the path out"):
+        with pytest.raises(FileNotFoundError, match=".npz or .hdf5, or leave the path out"):
             DSprites(tmp_path / "none.npz")
 
     def test_it_must_be_an_archive(self, tmp_path):
         path = tmp_path / "cut.npz"
         path.write_bytes(b"PK\x03\x04 cut off")
-        with pytest.raises(ValueError, match="no whole .npz file"):
+        with pytest.raises(ValueError, match="cut.npz is damaged or truncated"):
             DSprites(path)
 
     def test_images_must_be_in_it(self, tmp_path):
@@ -120,15 +127,21 @@ class TestOfficialFile:
             DSprites(tmp_path / "a.npz")
 
     def test_pixels_must_be_zeros_and_ones(self, tmp_path):
+        classes = np.pad(Few.space.all_levels(), ((0, 0), (1, 0)))
+        self.write(tmp_path / "a.npz", classes, np.full((243, 64, 64), 255, np.uint8))
+        with pytest.raises(ValueError, match="hold other pixels than 0 and 1"):
+            Few(tmp_path / "a.npz")
+
+    def test_what_is_cut_off_is_refused(self, tmp_path):
         path = tmp_path / "a.npz"
         self.write(path)
-        with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-            with archive.open("imgs.npy", "w") as file:
-                header = {"descr": "|u1", "fortran_order": False, "shape": (737_280, 64, 64)}
-                np.lib.format.write_array_header_1_0(file, header)
-                for _ in range(16):  # as many as are read at once
-                    file.write(np.full((1024, 64, 64), 255, dtype=np.uint8))
-        with pytest.raises(ValueError, match="hold other pixels than 0 and 1"):
+        with zipfile.ZipFile(path, "a") as archive, archive.open("imgs.npy", "w") as file:
+            header = {"descr": "|u1", "fortran_order": False, "shape": (737_280, 64, 64)}
+            np.lib.format.write_array_header_1_0(file, header)
+            file.write(bytes(4096))
+        with pytest.raises(
+            ValueError, match="imgs is truncated: its header declares 3,019,898,880 bytes"
+        ):
             DSprites(path)
 
     def test_its_pickle_is_never_loaded(self, tmp_path):
@@ -138,3 +151,21 @@ class TestOfficialFile:
             archive.writestr("metadata.npy", b"not even numpy: touching it would raise")
         with pytest.raises(ValueError, match="not uint8 of shape"):
             DSprites(path)
+
+
+def test_the_official_hdf5_is_read(tmp_path):
+
+    drawn = Few()
+    levels = drawn.space.all_levels()
+    with h5py.File(tmp_path / "dsprites.hdf5", "w") as file:
+        pixels = drawn.images(np.arange(len(drawn)))[..., 0] // 255
+        file.create_dataset("imgs", data=pixels, chunks=(100, 2, 4), compression="gzip")
+        file["latents/classes"] = np.pad(levels, ((0, 0), (1, 0)))
+        file["latents/values"] = np.zeros((len(levels), 6))
+    read = Few(tmp_path / "dsprites.hdf5")
+    np.testing.assert_array_equal(read.stored(np.arange(243)), drawn.stored(np.arange(243)))
+    assert read.identity.startswith("dsprites-")
+    with h5py.File(tmp_path / "none.hdf5", "w") as file:
+        file["latents/classes"] = levels
+    with pytest.raises(ValueError, match="none.hdf5 is not the dSprites file: it has no imgs"):
+        Few(tmp_path / "none.hdf5")

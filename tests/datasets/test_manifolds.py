@@ -76,8 +76,8 @@ def test_products_keep_factors_apart_until_they_are_rotated():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("S2", "'S2' in 'S2' is no manifold known here: write factors as"),
-        ("S^2 x T^2", "'T\\^2' in 'S\\^2 x T\\^2' is no manifold"),
+        ("S2", "'S2' in 'S2' is not a known manifold: write factors as"),
+        ("S^2 x T^2", "'T\\^2' in 'S\\^2 x T\\^2' is not a known manifold"),
         ("S^0", "the dimension of a sphere must be a whole number of at least 1"),
         ("V(2,2)", "must have fewer vectors than dimensions"),
         ("V(1,1)", "the size of a Stiefel manifold must be a whole number of at least 2"),

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from unweave.datasets import Objects3D
-from unweave.datasets.meshes import Mesh, bunny, load_mesh, pointer
-from unweave.datasets.renderer import Renderer
+from unweave.datasets import DATASETS, FactorDataset, Objects3D
+from unweave.datasets.dataset import need_factors
+from unweave.datasets.drawn.meshes import Mesh, bunny, load_mesh, pointer
+from unweave.datasets.drawn.renderer import Renderer
 
 SIZE = 48
 
@@ -125,6 +126,33 @@ def test_the_cache_holds_what_would_be_rendered():
     assert Objects3D(300, mesh="pointer", size=16, seed=1).cache_file != data.cache_file
 
 
+def test_it_is_loaded_by_name_and_identified_by_what_it_shows(tmp_path):
+    """Codes are kept by the identity: whatever changes an image changes it."""
+    options = {"n": 30, "mesh": "pointer", "size": 16, "supersampling": 2, "seed": 3}
+    data = DATASETS["objects3d"].load(**options)
+    assert (len(data), data.image_shape, data.seed) == (30, (16, 16, 1), 3)
+    assert Objects3D(**options).identity == data.identity
+    others = {"n": 31, "mesh": "bunny", "size": 17, "supersampling": 3, "seed": 4}
+    identities = {Objects3D(**{**options, key: value}).identity for key, value in others.items()}
+    assert len(identities | {data.identity}) == 6
+    trimesh = pytest.importorskip("trimesh")
+    mesh = pointer()
+    trimesh.Trimesh(
+        1.1 * mesh.vertices + [1, 0, 0] * mesh.vertices, mesh.faces, process=False
+    ).export(tmp_path / "pointer.ply")
+    assert Objects3D(**{**options, "mesh": tmp_path / "pointer.ply"}).identity != data.identity
+
+
+def test_it_has_no_columns_of_factors():
+    data = Objects3D(30, mesh="pointer", size=16)
+    assert not isinstance(data, FactorDataset)
+    with pytest.raises(
+        ValueError, match=r"points of SO\(3\) x S\^2, not columns of numbers: split"
+    ):
+        need_factors(data, "MIG compares codes with factors")
+    assert data.sample_indices(5, seed=0).max() < 30
+
+
 @pytest.mark.usefixtures("renderer")
 def test_tangent_images_tell_what_a_small_turn_does():
     data = Objects3D(20, mesh="pointer", size=16)
@@ -180,8 +208,8 @@ def test_meshes_need_trimesh(tmp_path, monkeypatch):
 def test_mujoco_that_was_imported_for_a_screen_is_told_of():
     code = (
         "import mujoco\n"
-        "from unweave.datasets.meshes import pointer\n"
-        "from unweave.datasets.renderer import Renderer\n"
+        "from unweave.datasets.drawn.meshes import pointer\n"
+        "from unweave.datasets.drawn.renderer import Renderer\n"
         "try: Renderer(pointer())\n"
         "except ImportError as error: print(error)"
     )
@@ -197,6 +225,8 @@ def test_directions_that_are_none_are_refused(renderer):
         renderer.render(np.zeros((1, 4)), np.ones((1, 3)))
     with pytest.raises(ValueError, match="n must be a whole number of at least 1"):
         Objects3D(0)
+    with pytest.raises(ValueError, match="seed must be a whole number of at least 0, not -1"):
+        Objects3D(3, seed=-1)
 
 
 def distances(first, second):

@@ -6,7 +6,7 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset, Subset, TensorDataset
 
 from unweave.datasets import ArrayDataset, ImageDataset, Torus, as_image_dataset
-from unweave.datasets.arrays import ItemDataset
+from unweave.datasets.own.arrays import ItemDataset
 from unweave.datasets.pixels import PixelScale, to_uint8
 
 
@@ -63,6 +63,7 @@ def test_bfloat16_is_read():
     [
         (lambda x: x / 127.5 - 1, r"run from -1 to 1.*\[0, 1\]: if -1 is black, give \(images"),
         (lambda x: x.astype(float), "run from 0 to 255.*divide them by 255"),
+        (lambda x: x / 255 * 16, "run from 0 to 16.*the value of white, for example 16"),
         (lambda x: (x - x.mean()) / x.std(), "rescale them so that 0 is black"),
         (lambda x: x / 127.5, r"run from 0 to 2, .*rescale them"),
         (lambda x: x * 1e3, "rescale them so that 0 is black"),

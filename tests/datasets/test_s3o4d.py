@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
-from unweave.datasets import S3O4D
+from unweave.datasets import DATASETS, S3O4D
+from unweave.datasets.dataset import need_factors
 
 N = 5
 
@@ -74,6 +75,34 @@ def test_training_takes_it(tmp_path):
         train(build_vae(network, data.image_shape, seed=0), OBJECTIVES["dc_ign"](), data, config)
 
 
+def test_it_is_loaded_by_name_and_kept(tmp_path):
+    folder = write(tmp_path / "bunny")
+    data = DATASETS["s3o4d"].load(str(folder), size=32)
+    before = data.images([3, 0])
+    told = []
+    assert data.prepare(lambda done, total: told.append((done, total))) is data
+    assert told == [(N, N)]
+    assert data.cache_file.exists()
+    np.testing.assert_array_equal(S3O4D(folder, size=32).images([3, 0]), before)
+    data.prepare(lambda done, total: pytest.fail("decoded again"))
+    with pytest.raises(ValueError, match=r"scores.* s3o4d has factors that are points of SO\(3\)"):
+        need_factors(data, "scores compare codes with factors")
+    with pytest.raises(FileNotFoundError, match="has no images.zip .*dm_s3o4d"):
+        DATASETS["s3o4d"].load()
+
+
+def test_identity_is_of_the_content_and_the_size(tmp_path):
+    data = S3O4D(write(tmp_path / "bunny"))
+    assert S3O4D(write(tmp_path / "copy")).identity == data.identity
+    assert S3O4D(tmp_path / "bunny", size=32).identity != data.identity
+    other = write(tmp_path / "other", arrays=latents(seed=1))
+    assert S3O4D(other).identity != data.identity
+    with zipfile.ZipFile(tmp_path / "copy" / "images.zip", "w") as archive:
+        for i in range(N):
+            archive.writestr(f"images/{i:05d}.jpg", b"others")
+    assert S3O4D(tmp_path / "copy").identity != data.identity
+
+
 def test_what_is_not_s3o4d_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"empty or not there\): give the folder of one"):
         S3O4D(tmp_path / "none")
@@ -95,7 +124,7 @@ def test_what_is_not_s3o4d_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"is of shape \(128, 128\), not 256 x 256"):
         small.images([0])
     (tmp_path / "few" / "images.zip").write_bytes(b"PK nothing")
-    with pytest.raises(ValueError, match="no whole zip file"):
+    with pytest.raises(ValueError, match="not a complete zip file"):
         S3O4D(few)
     damaged = write(tmp_path / "damaged")
     with zipfile.ZipFile(damaged / "images.zip", "w") as archive:

@@ -6,6 +6,7 @@ import threading
 import numpy as np
 import pytest
 import torch
+from huggingface_hub.errors import EntryNotFoundError
 from safetensors.torch import save_file
 from sklearn.datasets import load_sample_images
 from torch import nn
@@ -295,7 +296,7 @@ class TestDownload:
 
     def test_an_address_that_does_not_answer(self):
         source = Source(url="http://127.0.0.1:9/tower.pt", sha256="0" * 64)
-        with pytest.raises(ConnectionError, match="broke off"):
+        with pytest.raises(ConnectionError, match="was interrupted"):
             find_weights("x", source, download=True)
 
     def test_no_hash_no_download(self):
@@ -313,6 +314,16 @@ class TestDownload:
         (snapshot / "model.safetensors").write_bytes(b"weights")
         source = Source(repository="someone/tower", files=("first.bin", "model.safetensors"))
         assert find_weights("x", source) == snapshot / "model.safetensors"
+
+    def test_a_repository_without_the_files(self, tmp_path, monkeypatch):
+        def absent(repository, file):
+            raise EntryNotFoundError(file)
+
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+        monkeypatch.setattr("huggingface_hub.hf_hub_download", absent)
+        source = Source(repository="someone/tower", files=("a.bin", "b.bin"))
+        with pytest.raises(FileNotFoundError, match="someone/tower has none of a.bin, b.bin: get"):
+            find_weights("x", source, download=True)
 
     @pytest.mark.slow  # the hub's own client tries again for twenty seconds
     def test_a_hub_that_does_not_answer(self, tmp_path, monkeypatch):

@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from unweave.metrics import METRICS, Noise, compare, evaluate
-from unweave.metrics.evaluation import difference
+from unweave.metrics import LABEL_FREE, METRICS, Noise, compare, evaluate
+from unweave.metrics.evaluation import difference, scores_of_halves
 
 FACTORS = np.stack(np.meshgrid(range(4), range(5), range(6), indexing="ij"), -1).reshape(-1, 3)
 FEW = Noise(n_permutations=20, n_projections=3, n_halves=10)
@@ -181,3 +181,37 @@ class TestComparison:
     def test_other_rows_are_refused(self, codes):
         with pytest.raises(ValueError, match="codes have 119 rows and factors 120"):
             compare(codes, codes[:-1], FACTORS)
+
+
+class TestWithoutFactors:
+    def test_what_needs_none_is_computed_to_the_same_values(self, codes):
+        scores = evaluate(codes, noise=FEW, seed=1)
+        assert tuple(scores) == LABEL_FREE
+        labelled = evaluate(codes, FACTORS, metrics=LABEL_FREE, noise=FEW, seed=1)
+        for name in LABEL_FREE:
+            assert scores[name].to_dict() == labelled[name].to_dict()
+
+    def test_what_needs_them_is_refused_by_name(self, codes):
+        message = "mig, sap cannot be computed without factors: give the factors of the same rows"
+        with pytest.raises(ValueError, match=message):
+            evaluate(codes, metrics=["mig", "latent_mi", "sap"])
+
+    def test_halves_are_scored_too(self, codes):
+        options = {"metrics": ["latent_mi"], "n_halves": 3}
+        halves = scores_of_halves(codes, None, **options)
+        np.testing.assert_array_equal(
+            halves["latent_mi"], scores_of_halves(codes, FACTORS, **options)["latent_mi"]
+        )
+
+
+def test_angles_of_any_value_are_cut_into_bins(rng):
+    angle = rng.uniform(0, 2 * np.pi, 400)
+    factors = np.stack([angle, rng.integers(3, size=400)], axis=1)
+    codes = np.stack([angle + 0.01 * rng.normal(size=400), rng.normal(size=400)], axis=1)
+    options = {"metrics": ["mig", "dci_disentanglement"], "noise": None}
+    circular = evaluate(codes, factors, factor_kinds=["circular", "categorical"], **options)
+    continuous = evaluate(codes, factors, factor_kinds=["continuous", "categorical"], **options)
+    assert circular["mig"].per_factor["0"] == continuous["mig"].per_factor["0"] > 0.5
+    turned = factors + [2 * np.pi, 0]
+    again = evaluate(codes, turned, factor_kinds=["circular", "categorical"], **options)
+    assert float(again["mig"]) == pytest.approx(float(circular["mig"]))

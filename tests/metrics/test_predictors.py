@@ -127,6 +127,15 @@ def test_a_circular_factor_is_its_point_on_the_circle(rng):
     score = mean_correlation_coefficient(codes, factors, factor_kinds=kinds, noise=None)
     assert score.per_factor["0"] == pytest.approx(1.0, abs=1e-6)
     assert float(linear_r2(codes, factors, noise=None)) < 0.9
+    in_one = np.stack([(factors[:, 0] + 5) % 12, factors[:, 1]], axis=1).astype(float)
+    for correlation in ("pearson", "spearman"):
+        score = mean_correlation_coefficient(
+            in_one, factors, correlation=correlation, factor_kinds=kinds, noise=None
+        )
+        assert score.per_factor["0"] == pytest.approx(1.0, abs=1e-3)
+    # The point is no linear map of the angle, and what a line knows of it is known.
+    known = linear_r2(in_one, factors, factor_kinds=kinds, noise=None).per_factor["0"]
+    assert known == pytest.approx(3 / (143 * np.sin(np.pi / 12) ** 2), abs=0.05)
 
 
 def test_single_neurons_need_a_latent_each(rng):

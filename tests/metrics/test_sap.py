@@ -58,8 +58,37 @@ def test_a_circle_may_be_cut_anywhere(rng):
         return matrix[:, 0]
 
     np.testing.assert_allclose(score(0), score(5), atol=1e-12)
-    # Each of the two knows one of two coordinates, which is half of the variance.
-    np.testing.assert_allclose(score(0)[:2], 0.5, atol=0.05)
+    # A sine half a step from the middle of twelve levels, once around.
+    known = 6 / ((12**2 - 1) * np.tan(np.pi / 12) ** 2)
+    np.testing.assert_allclose(score(0)[:2], known, atol=0.05)
+
+
+def test_an_angle_in_one_latent_is_all_of_a_circular_factor(rng):
+    level = rng.integers(0, 12, 600)
+    other = rng.integers(0, 2, 600)
+    factors = np.stack([level, other], axis=1)
+    kinds = ["circular", "ordinal"]
+    for start in (0, 5):
+        codes = np.stack([-3.0 * ((level - start) % 12), other, rng.standard_normal(600)], axis=1)
+        score = separated_attribute_predictability(codes, factors, factor_kinds=kinds, noise=None)
+        assert score.per_factor["0"] == pytest.approx(1, abs=0.02)
+        assert score.matrix[0, 0] == pytest.approx(1, abs=1e-12)
+        in_radians = np.stack([level * np.pi / 6 + 0.1, other], axis=1)
+        again = separated_attribute_predictability(
+            codes, in_radians, factor_kinds=kinds, noise=None
+        )
+        np.testing.assert_allclose(again.matrix, score.matrix, atol=1e-12)
+
+
+def test_every_cut_of_a_circle_is_tried(rng):
+    angle = rng.uniform(-9, 9, 200)
+    codes = rng.standard_normal((200, 2))
+    factors = np.stack([angle, rng.integers(0, 2, 200)], axis=1)
+    kinds = ["circular", "ordinal"]
+    found = separated_attribute_predictability(codes, factors, factor_kinds=kinds, noise=None)
+    cuts = [(angle - cut) % (2 * np.pi) for cut in angle]
+    best = [max(np.corrcoef(z, cut)[0, 1] ** 2 for cut in cuts) for z in codes.T]
+    np.testing.assert_allclose(found.matrix[:, 0], best, atol=1e-12)
 
 
 def test_the_r_squared_option_belongs_to_its_convention(rng):

@@ -67,3 +67,18 @@ def test_wrong_options_are_refused(rng):
         subspace_angle(codes, factors, probe="lasso")
     with pytest.raises(ValueError, match="factors have 1 column"):
         subspace_angle(codes, factors[:, :1])
+
+
+def test_an_angle_in_one_latent_has_one_direction(rng):
+    factors = rng.integers(0, [5, 6, 12], (2000, 3))
+    angle = 2 * np.pi * factors[:, 2] / 12
+    circle = np.column_stack([factors[:, :2], np.cos(angle), np.sin(angle)])
+    kinds = ["ordinal", "ordinal", "circular"]
+    for codes in (factors.astype(float), circle):
+        score = subspace_angle(codes, factors, factor_kinds=kinds, noise=None)
+        assert float(score) == pytest.approx(np.pi / 2, abs=0.05)
+    # One dimension and one in four, and twice one and two.
+    assert score.extras["random_cos_squared"] == pytest.approx((1 / 4 + 2 * 2 / 4) / 3, abs=1e-9)
+    mixed = circle @ rng.standard_normal((4, 30))
+    score = subspace_angle(mixed, factors, factor_kinds=kinds, noise=None)
+    assert score.extras["own_r2"] > 0.9

@@ -10,6 +10,7 @@ from torch import nn
 
 from unweave.models import VAE, Network, build_vae
 from unweave.models.onnx import export_encoder
+from unweave.models.pretrained import card, training_record
 
 NETWORK = Network(width=0.25, n_latents=4)
 
@@ -50,23 +51,51 @@ def test_the_folder_is_that_of_the_hub(tmp_path):
 def test_the_card_tells_settings_and_scores_with_their_noise(tmp_path):
     score = {
         "value": 0.123, "interval": [0.1, 0.15], "chance": {"mean": 0.01, "sd": 0.002},
-        "projection": {"mean": 0.05}, "n": 10_000,
+        "projection": {"mean": 0.05, "sd": 0.01}, "smooth": {"mean": 0.04, "sd": 0.02},
+        "ceiling": 0.987, "n": 10_000,
     }  # fmt: skip
     result = {
+        "cpu_seconds": 930.0,
         "description": {
-            "dataset": "dsprites",
+            "dataset": "dsprites?size=32",
             "objective": {"name": "beta_vae", "beta": 4.0},
             "training": {"steps": 7000, "learning_rate": 1e-4},
         },
         "milestones": {"10": {"metrics": {}}, "7000": {"metrics": {"mig": score}}},
     }
     model = build_vae(NETWORK, (64, 64, 1), seed=0)
-    model.save_pretrained(tmp_path, model_card_kwargs={"result": result})
+    record = training_record(result, made_by="It was made by hand.")
+    model.save_pretrained(tmp_path, model_card_kwargs={"record": record})
     text = (tmp_path / "README.md").read_text()
     for word in ("beta_vae on dsprites", "| beta | 4.0 |", "| learning_rate | 0.0001 |",
-                 "after 7,000 steps", "0.1230 | [0.1000, 0.1500] | 0.0100 ± 0.0020 | 0.050 |",
-                 "4 latents"):  # fmt: skip
+                 "| dataset | dsprites?size=32 |", "| CPU minutes used | 15.50 |",
+                 "after 7,000 steps", "0.1230 | [0.1000, 0.1500] | 0.0100 ± 0.0020 | "
+                 "0.050 ± 0.010 | 0.040 ± 0.020 | 0.987 | 10,000 |", "4 latents",
+                 "\n- dsprites\n", "It was made by hand."):  # fmt: skip
         assert word in text
+
+
+@pytest.mark.parametrize(
+    ("dataset", "name", "images"),
+    [
+        ("rooms?size=32", "rooms?size=32", "rooms"),
+        ("background_dsprites?picture=%2Fhome%2Fme.png&seed=1", "background_dsprites?seed=1",
+         "background_dsprites"),
+        ("/home/me/shots?size=64", None, "shots"),
+        ("dsprites:/home/me/dsprites.npz", None, "dsprites"),
+        ("hf:owner/faces?size=32", "hf:owner/faces?size=32", "owner/faces"),
+        ("hf:/home/me/faces", None, "faces"),
+    ],
+)  # fmt: skip
+def test_the_record_of_training_names_no_folder_of_this_machine(dataset, name, images):
+    description = {"dataset": dataset, "objective": {"name": "vae"}, "training": {}}
+    record = training_record({"description": description})
+    assert (record["dataset"], record["images"]) == (name, images)
+
+
+def test_a_model_of_ones_own_layers_has_no_card():
+    with pytest.raises(ValueError, match="give it one, so that it can be built again"):
+        card(VAE(nn.Flatten(), nn.Identity(), (2, 2, 1)), None)
 
 
 def damaged(folder):

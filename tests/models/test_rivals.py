@@ -10,9 +10,10 @@ import torch.nn.functional as F
 from pydantic import ValidationError
 from torch import nn
 
-from unweave.datasets import DSprites, Factor, FactorDataset, FactorSpace
+from unweave.datasets import DSprites, Factor, FactorSpace, GridDataset
 from unweave.models import Network, Posterior, build_vae, decompose_kl
 from unweave.models import objectives as package
+from unweave.models._found import named_kinds
 from unweave.models.adversaries import build_critic, build_discriminator, frozen
 from unweave.models.objectives import (
     DCIGN,
@@ -337,7 +338,7 @@ class TestInfoGAN:
         InfoGAN().check_inputs(gan.n_latents, gan.n_inputs)
 
 
-class Toy(FactorDataset):
+class Toy(GridDataset):
     name = "toy"
     image_shape = (4, 4, 1)
 
@@ -418,13 +419,14 @@ def test_a_batch_of_one_is_refused_where_images_are_compared(name, model, batch)
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_every_objective_records_what_it_says_and_trains_the_model(name, batch):
     objective = OBJECTIVES[name](name=name)
-    model = build_vae(Network(width=0.125, n_latents=4), (64, 64, 1), seed=0)
+    network = objective.default_network(width=0.125, n_latents=4)
+    model = build_vae(network, (64, 64, 1), seed=0)
     adversary = objective.build_adversary(model, seed=0)
     own = slice(0, 1) if objective.is_supervised else None
     terms = objective(model, batch._replace(own=own), adversary)
     assert tuple(terms.others) == objective.records
     assert (terms.adversary_loss is None) == (adversary is None)
-    assert terms.kl.shape == (4,)
+    assert terms.rates.shape == (4,)
     assert objective.title
     terms.loss.backward()
     trained = sum(g is not None and g > 0 for g in gradients(model))
@@ -460,7 +462,7 @@ class Squared(Objective):
 def test_a_new_file_in_the_folder_is_a_new_objective(tmp_path, monkeypatch, model, batch):
     (tmp_path / "squared.py").write_text(NEW)
     monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path)])
-    found = package._found_here()
+    found = named_kinds(package.__name__, package.__path__, Objective)
     assert found.keys() - OBJECTIVES.keys() == {"squared"}
     objective: Objective = found["squared"](weight=3)
     plain = VAE()(model, batch)

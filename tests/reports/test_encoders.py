@@ -19,7 +19,7 @@ from unweave.reports import write_report
 from unweave.reports.encoder_findings import compare_pairs
 from unweave.studies import build_table, load_study, open_study, run_study
 from unweave.studies.encoders import EncoderStudy
-from unweave.studies.engine import study_runs
+from unweave.studies.finished import study_runs
 from unweave.studies.loading import checked_study
 from unweave.studies.trends import rank_order
 

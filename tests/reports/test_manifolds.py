@@ -51,7 +51,7 @@ def test_a_file_that_names_products_is_a_study_of_manifolds(file):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("S^2 x SO(3)", "S2", "'products': .*'S2' in 'S2' is no manifold known here"),
+        ("S^2 x SO(3)", "S2", "'products': .*'S2' in 'S2' is not a known manifold"),
         ("[400, 200]", "[20]", "'points': .*fewer than 100 points span no manifold"),
         ("[0.0]", "[-0.1]", "'noise': .*at least 0"),
         ("noise =", "nose =", "unknown key 'nose' .*did you mean 'noise'"),

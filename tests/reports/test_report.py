@@ -85,8 +85,8 @@ def scores(value_of):
     """A table with the given value for each objective, metric, seed and step."""
     rows = [
         {
-            "run": f"{objective}-{seed}", "objective": objective, "strength": strength,
-            "seed": seed, "step": step, "metric": metric, "flops": 1.0 * step,
+            "run": f"{objective}-{seed}", "dataset": "dsprites", "objective": objective,
+            "strength": strength, "seed": seed, "step": step, "metric": metric, "flops": 1.0 * step,
             "value": (v := value_of(objective, metric, seed, step)), "low": v - 0.001,
             "high": v + 0.001, "chance_mean": 0.0, "projection_mean": 0.1, "projection_sd": 0.02,
         }
@@ -171,8 +171,9 @@ def scored(scores):
     """A labelled table of three metrics that all have the scores (objectives, seeds)."""
     rows = [
         {
-            "run": f"{objective}{seed}", "objective": objective, "strength": None, "seed": seed,
-            "step": 9, "metric": metric, "value": value, "low": value, "high": value,
+            "run": f"{objective}{seed}", "dataset": "dsprites", "objective": objective,
+            "strength": None, "seed": seed, "step": 9, "metric": metric, "value": value,
+            "low": value, "high": value,
             "projection_mean": 1.0, "projection_sd": 0.1,
         }
         for metric in ("mig", "downstream_accuracy", "modularity")
@@ -206,7 +207,14 @@ def test_the_seed_is_set_against_all_that_was_chosen():
 
 def test_of_very_many_objectives_the_middle_strength_of_each_kind_is_shown():
     rows = [
-        {"run": f"{name}{s}{seed}", "step": 9, "objective": name, "strength": s, "seed": seed}
+        {
+            "run": f"{name}{s}{seed}",
+            "step": 9,
+            "objective": name,
+            "strength": s,
+            "seed": seed,
+            "metric": "mig",
+        }
         for name in ("beta_vae", "factor_vae", "dip_vae_i")
         for s in (1.0, 2.0, 4.0, 6.0, 8.0, 16.0)
         for seed in (0, 1)

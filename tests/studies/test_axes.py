@@ -7,10 +7,10 @@ import pytest
 
 from unweave.cli.study import print_plan
 from unweave.datasets import Torus
-from unweave.datasets.subset import Subset
+from unweave.datasets.selection import subset
 from unweave.models import build_vae, count_parameters
 from unweave.reports import write_report
-from unweave.studies import build_table, load_study, run_study
+from unweave.studies import build_table, run_study
 from unweave.studies.axes import Range, Sample, changed, n_points, points
 from unweave.studies.loading import checked_study
 from unweave.studies.plan import plan
@@ -36,6 +36,24 @@ STUDY = {
         }
     ],
 }  # fmt: skip
+
+
+FIRST_QUICK = {
+    "name": "quick", "title": "Compute", "question": "Does it grow?", "dataset": "dsprites",
+    "network": {"name": "burgess", "width": 0.5, "n_latents": 10},
+    "training": {
+        "batch_size": 64, "learning_rate": 1e-3, "precision": "32-true", "checkpoint_every": 500,
+    },
+    "evaluation": {"rows": 10_000},
+    "cells": [
+        {
+            "objectives": [{"name": "vae"}, {"name": "beta_vae", "beta": 4}],
+            "seeds": [0, 1, 2],
+            "milestones": [125, 250, 500, 1000, 1500],
+        }
+    ],
+}  # fmt: skip
+"""The study quick of the versions that had no parts."""
 
 
 def test_grids_lists_and_draws_visit_what_they_say():
@@ -135,14 +153,14 @@ def test_a_million_runs_are_counted_and_not_written_out():
 
 def test_a_smaller_subset_is_part_of_a_larger_one():
     data = Torus()
-    small, large = Subset(data, 30, seed=3), Subset(data, 300, seed=3)
+    small, large = subset(data, 30, seed=3), subset(data, 300, seed=3)
     assert len(set(large.rows)) == 300
     assert set(small.rows) < set(large.rows)
-    assert set(small.rows) != set(Subset(data, 30, seed=4).rows)
+    assert set(small.rows) != set(subset(data, 30, seed=4).rows)
     np.testing.assert_array_equal(small.images([2, 0]), data.images(small.rows[[2, 0]]))
     np.testing.assert_array_equal(small.stored([5]), data.stored(small.rows[[5]]))
     with pytest.raises(ValueError, match="n_images=100,000,000 is more than torus has"):
-        Subset(data, 100_000_000)
+        subset(data, 100_000_000)
     with pytest.raises(IndexError, match="must lie in"):
         small.images([30])
 
@@ -167,7 +185,7 @@ def test_a_study_with_axes_trains_each_point_and_explains_its_scores(tmp_path):
 
 def test_finished_runs_keep_their_keys_until_training_itself_changes(monkeypatch):
     """A hash that was printed before axes were there, and that of the present revision."""
-    run = load_study("quick").runs()[0]
+    run = checked_study(FIRST_QUICK, "here").runs()[0]
     assert run.key == "2094ebdf1c69e864"
     monkeypatch.setattr("unweave.studies.study.TRAINING_REVISION", 0)
     assert run.key == "8b48225e5c9de451"

@@ -16,7 +16,8 @@ from filelock import FileLock
 from polars.testing import assert_frame_equal
 
 from unweave.studies import build_table, load_study, open_study, read_table, run_study, write_table
-from unweave.studies.engine import _Pool, study_runs
+from unweave.studies.engine import _Pool
+from unweave.studies.finished import study_runs
 from unweave.studies.run import RunIsBusyError
 
 COMMAND = [sys.executable, "-m", "unweave.cli", "study"]
@@ -40,7 +41,7 @@ def start(tiny_file, tmp_path):
         process.communicate()
 
 
-def wait_for(condition, process, seconds=120):
+def wait_for(condition, process, seconds=300):
     end = time.monotonic() + seconds
     while not condition():
         assert process.poll() is None, process.stderr.read()

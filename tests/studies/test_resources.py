@@ -6,6 +6,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
+from unweave import _memory
 from unweave.studies import load_study, resources
 from unweave.studies.worker import start_worker
 
@@ -76,5 +77,5 @@ def test_memory_is_no_more_than_a_container_has_left(monkeypatch, tmp_path):
     (inner / "memory.current").write_text(f"{3 << 29}\n")
     (inner / "memory.stat").write_text(f"anon {1 << 30}\ninactive_file {1 << 29}\n")
     whole = resources.free_memory()
-    monkeypatch.setattr(resources, "_CGROUP", inner)
+    monkeypatch.setattr(_memory, "_CGROUP", inner)
     assert resources.free_memory() == min(whole, 2 << 30)

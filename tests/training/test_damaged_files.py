@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from unweave._files import DamagedFileError, read_json
+from unweave._files import Content, DamagedFileError, read_json, sealed
 from unweave.training.checkpoint import (
     MODEL,
     Trained,
@@ -23,6 +23,49 @@ def test_json_that_cannot_be_read_is_named(tmp_path, content, what):
     file.write_text(content)
     with pytest.raises(DamagedFileError, match=rf"config.json is {what}: restore it from a copy"):
         read_json(file)
+
+
+class Kind(Content):
+    number: int
+    parts: dict[str, float] = {}
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ({}, "number: field required"),
+        ({"number": "5"}, "number: input should be a valid integer"),
+        ({"number": 5, "parts": {"a": []}}, "parts.a: input should be a valid number"),
+        ({"number": 5, "checksum": "sha256:0"}, "its contents are not those that were written"),
+        ({**sealed({"number": 5}), "number": 6}, "its contents are not those that were written"),
+        ({**sealed({"number": 5}), "more": 6}, "its contents are not those that were written"),
+    ],
+)
+def test_json_of_another_kind_or_content_is_named(tmp_path, content, what):
+    file = tmp_path / "file.json"
+    file.write_text(json.dumps(content))
+    with pytest.raises(DamagedFileError, match=rf"file.json is damaged \({what}"):
+        read_json(file, Kind)
+
+
+@pytest.mark.parametrize("number", ["NaN", "1e999", "-Infinity"])
+def test_numbers_that_are_not_finite_are_damage(tmp_path, number):
+    file = tmp_path / "file.json"
+    file.write_text(f'{{"number": 5, "parts": {{"a": {number}}}}}')
+    with pytest.raises(DamagedFileError, match="file.json is damaged"):
+        read_json(file, Kind)
+
+
+def test_a_checksum_is_of_the_content_and_not_of_its_layout(tmp_path):
+    content = {"number": 5, "parts": {"b": 0.1, "a": 1e-300}, "more": [None, "é"]}
+    file = tmp_path / "file.json"
+    for indent, keys in ((None, reversed), (3, list)):
+        written = sealed(content)
+        laid_out = {key: written[key] for key in keys(list(written))}
+        file.write_text(json.dumps(laid_out, indent=indent, ensure_ascii=bool(indent)))
+        assert read_json(file, Kind) == written
+    file.write_text(json.dumps(content))  # of an earlier version
+    assert read_json(file, Kind) == content
 
 
 def test_json_that_cannot_be_written_is_named(tmp_path):
@@ -42,6 +85,9 @@ def test_an_optimizer_that_lacks_tensors_is_damaged(tmp_path):
     tensors = load_file(checkpoint / "optimizer.safetensors")
     del tensors["0.exp_avg"], tensors["1.step"]
     save_file(tensors, checkpoint / "optimizer.safetensors")
+    with pytest.raises(DamagedFileError, match="its SHA-256 is not that in state.json"):
+        load_checkpoint(checkpoint, trained)
+    write_json(checkpoint / "state.json", {"format": 1, "step": 1})  # of an earlier version
     with pytest.raises(DamagedFileError, match="lacks 2 tensors, as 0.exp_avg"):
         load_checkpoint(checkpoint, trained)
 

@@ -123,6 +123,60 @@ def test_a_folder_of_another_program_is_left_alone(tmp_path):
         run(tmp_path, 5)
 
 
+def test_what_differs_is_named_before_the_steps_are_counted(tmp_path):
+    run(tmp_path, 12)
+    with pytest.raises(
+        ValueError, match="seed is 0 there and 3 here; give the settings of that run"
+    ):
+        run(tmp_path, 5, seed=3)
+
+
+def test_checkpoints_without_a_description_are_not_used(tmp_path):
+    run(tmp_path, 12)
+    config = json.loads((tmp_path / "config.json").read_text())
+    del config["objective"]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="does not say which run the checkpoints beside it are"):
+        run(tmp_path, 20)
+    (tmp_path / "config.json").unlink()
+    with pytest.raises(ValueError, match="has checkpoints, and no config.json that says of which"):
+        run(tmp_path, 20)
+    assert steps_kept(tmp_path) == [10, 12]
+
+
+@pytest.mark.parametrize("options", [{"seed": 3}, {"objective": BetaVAE(beta=3)}])
+def test_checkpoints_of_another_run_are_not_used(tmp_path, options):
+    run(tmp_path / "own", 12)
+    run(tmp_path / "other", 12, **options)
+    (tmp_path / "other/config.json").write_bytes((tmp_path / "own/config.json").read_bytes())
+    with pytest.raises(ValueError, match="step-00000012 is of another run than .*config.json"):
+        run(tmp_path / "other", 20)
+    with pytest.raises(ValueError, match="restore the one that belongs there, or train in another"):
+        load_model(tmp_path / "other")
+
+
+def test_a_checkpoint_of_another_run_is_passed_over_for_one_of_this(tmp_path, longer):
+    run(tmp_path / "own", 12)
+    run(tmp_path / "other", 12, seed=3)
+    shutil.rmtree(checkpoint(tmp_path / "own", 12))
+    shutil.copytree(checkpoint(tmp_path / "other", 12), checkpoint(tmp_path / "own", 12))
+    with pytest.warns(RuntimeWarning, match="of another run .*resumed from .* step 10"):
+        model = run(tmp_path / "own", 20)
+    assert torch.equal(weights(model), longer[0])
+
+
+def test_checkpoints_of_earlier_versions_are_resumed_from(tmp_path, finished, longer):
+    """They have neither a checksum nor the name of their run."""
+    folder = tmp_path / "run"
+    shutil.copytree(finished, folder)
+    for file in folder.glob("checkpoints/*/state.json"):
+        state = json.loads(file.read_text())
+        del state["run"], state["files"], state["checksum"]
+        file.write_text(json.dumps(state))
+    assert torch.equal(weights(run(folder, 20)), longer[0])
+    assert "checksum" in (checkpoint(folder, 20) / "state.json").read_text()
+
+
 def cut(file):
     content = file.read_bytes()
     file.write_bytes(content[: len(content) // 2])
@@ -139,6 +193,9 @@ DAMAGE = {
     "empty": lambda file: file.write_bytes(b""),
     "zeros": lambda file: file.write_bytes(bytes(file.stat().st_size)),
     "flipped": flip,
+    "one bit": lambda file: file.write_bytes(
+        file.read_bytes()[:-1] + bytes([file.read_bytes()[-1] ^ 1])
+    ),
     "removed": lambda file: file.unlink(),
 }
 
@@ -232,7 +289,17 @@ def test_a_model_is_loaded_from_the_checkpoint_before_a_damaged_one(tmp_path, fi
             '{"network": {"nome": 1}, "image_shape": [16, 16, 1]}',
             "does not describe a model of this",
         ),
-        ('{"network": 3, "image_shape": [16, 16, 1]}', "does not describe a model of this"),
+        ('{"network": 3, "image_shape": [16, 16, 1]}', r"config.json is damaged \(network: input "),
+        ('{"network": {}, "image_shape": "abc"}', r"config.json is damaged \(image_shape: input "),
+        (
+            '{"network": {"n_latents": 1000000000}, "image_shape": [16, 16, 1]}',
+            r"of this version \(n_latents: input should be less than or equal to 65536\)",
+        ),
+        (
+            '{"network": {"n_latents": 65536}, "image_shape": [16, 16, 1]}',
+            "it has more latents than there are weights in",
+        ),
+        ("[" * 100_000, "config.json is damaged"),
     ],
 )
 def test_a_config_that_is_none_is_named(tmp_path, finished, content, message):

@@ -6,7 +6,7 @@ import torch
 
 from unweave._random import Stream, generator, torch_seeded
 from unweave.datasets import DSprites
-from unweave.datasets.subset import Subset
+from unweave.datasets.selection import subset
 from unweave.models import Network, build_vae
 from unweave.models.objectives import VAE
 from unweave.training import TrainingConfig, train
@@ -44,7 +44,7 @@ def test_the_rows_of_batches_and_subsets_differ_between_seeds_and_steps():
         return generator(seed, Stream.ROWS, step).integers(0, 737_280, 64)
 
     batches = [rows(seed, step) for seed in SEEDS for step in range(4)]
-    subsets = [Subset(DSprites(), 64, seed=seed).rows for seed in SEEDS]
+    subsets = [subset(DSprites(), 64, seed=seed).rows for seed in SEEDS]
     assert len({tuple(drawn) for drawn in batches + subsets}) == len(batches) + len(subsets)
 
 
@@ -71,7 +71,7 @@ def test_weights_follow_from_all_bits_of_the_seed_and_the_adversary_has_its_own(
 
 def test_models_of_other_seeds_differ_by_their_noise_too():
     """From the same weights and on the same images: only the draws from the posterior are left."""
-    one_image = Subset(DSprites(), 1)
+    one_image = subset(DSprites(), 1)
 
     def trained(seed):
         config = TrainingConfig(steps=1, batch_size=8, seed=seed, accelerator="cpu")

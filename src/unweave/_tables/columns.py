@@ -152,6 +152,9 @@ def _object_column(values: np.ndarray, where: str) -> Column:
                 f"{where} holds values of type {type(example).__name__}: every value must be one "
                 "real number, or one word in a factor"
             )
+    if set(kinds) == {"booleans"} and missing.any():
+        text = np.array([str(bool(value)) for value in np.where(missing, False, values)])
+        return _word_column(text, missing)
     if "words" not in kinds:
         return Column(_numbers(values, missing, where, all_boolean=set(kinds) == {"booleans"}))
     if len(kinds) > 1:

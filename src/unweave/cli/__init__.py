@@ -1,4 +1,8 @@
-"""The command line: one file a command."""
+"""The command line: one file a command, and commands.py, which has them all.
+
+Importing this takes a moment alone, so that a signal is heeded from the start, and so that workers
+of a study, which import the program that started them, end with it even while they start.
+"""
 
 from __future__ import annotations
 
@@ -6,60 +10,53 @@ import errno
 import os
 import sys
 import warnings
-from typing import TextIO
+from typing import Any, TextIO
 
-from cyclopts import App, CycloptsError
-
-import unweave
 from unweave._extras import how_to_install
-from unweave.cli.assess import assess
-from unweave.cli.compare import compare
-from unweave.cli.console import drop, say
-from unweave.cli.data import data
-from unweave.cli.encode import encode, encoders
 from unweave.cli.encoding import degrade_output, open_missing_streams
-from unweave.cli.geomancer import geomancer
-from unweave.cli.models import export, import_model, show
-from unweave.cli.options import ALL, sentence
-from unweave.cli.score import score
-from unweave.cli.study import study
-from unweave.cli.study_results import study_merge, study_table, study_udr
-from unweave.cli.symmetry import symmetry
-from unweave.cli.train import objectives, train
+from unweave.cli.stopping import stoppable
 
 __all__ = ["app", "main"]
 
-app = App(
-    name="unweave",
-    version=unweave.__version__,
-    help="Measure disentanglement, learn it, and study how it scales.",
-    default_parameter=ALL,
-)
-for command in (score, compare, geomancer, train, objectives, show, export, encode, encoders,
-                assess, symmetry, study, data):  # fmt: skip
-    app.command(command)
-app.command(import_model, name="import")
-study.command(study_table, name="table")
-study.command(study_udr, name="udr")
-study.command(study_merge, name="merge")
+
+def __getattr__(name: str) -> Any:
+    """``app``, the command line as cyclopts has it."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from unweave.cli.commands import app
+
+    return app
 
 
 def main() -> None:
     """Run the command line.
 
     What a user can mend is said in a sentence, with exit code 2; so is a fault of the program, with
-    code 1. UNWEAVE_DEBUG=1 shows where either was raised.
+    code 1. UNWEAVE_DEBUG=1 shows where either was raised. When it is told to stop, the code is 128
+    and the signal's number, as 130 after Ctrl-C.
     """
     open_missing_streams()
     degrade_output()
-    with warnings.catch_warnings():
+    with stoppable(), warnings.catch_warnings():
         warnings.showwarning = _show_warning
-        _run(sys.argv[1:])
+        try:
+            _run(sys.argv[1:])
+        except KeyboardInterrupt:
+            _say("interrupted", style="red")
+            sys.exit(130)
 
 
 def _run(words: list[str]) -> None:
+    from cyclopts import CycloptsError
+
+    from unweave.cli.console import drop
+    from unweave.cli.options import sentence
+
     try:
-        app(words, exit_on_error=False, print_error=False)
+        # By default cyclopts exits here, and what is buffered is written too late for a sentence.
+        sys.modules[__name__].app(
+            words, exit_on_error=False, print_error=False, result_action="return_value"
+        )
         sys.stdout.flush()
     except CycloptsError as error:
         _stop(sentence(error), error)
@@ -75,12 +72,20 @@ def _run(words: list[str]) -> None:
         _stop(str(error), error)
     except MemoryError as error:
         _stop(f"memory is short: {error}" if str(error) else "memory is short", error)
-    except KeyboardInterrupt:
-        say("interrupted", style="red")
-        sys.exit(130)
+    except RecursionError as error:
+        _stop("the input is nested too deeply: make it flatter", error)
     except Exception as error:
+        if _is_short_of_memory(error):
+            _stop(f"memory is short: {str(error).splitlines()[0]}", error)
         what = f"{type(error).__name__}: {error}".rstrip(": ")
         _stop(f"{what} (please report it, with what UNWEAVE_DEBUG=1 shows)", error, code=1)
+
+
+def _is_short_of_memory(error: Exception) -> bool:
+    """Whether it is PyTorch's error of memory, which on CPUs has no class of its own."""
+    return isinstance(error, RuntimeError) and (
+        type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
+    )
 
 
 def _system_sentence(error: OSError) -> str:
@@ -94,7 +99,7 @@ def _system_sentence(error: OSError) -> str:
 def _stop(reason: str, error: Exception, *, code: int = 2) -> None:
     if os.environ.get("UNWEAVE_DEBUG"):
         raise error
-    say(f"error: {reason}", style="red")
+    _say(f"error: {reason}", style="red")
     sys.exit(code)
 
 
@@ -107,4 +112,10 @@ def _show_warning(
     line: str | None = None,
 ) -> None:
     """Print a warning as a sentence, without the line of the program that raised it."""
-    say(f"warning: {message}", style="yellow")
+    _say(f"warning: {message}", style="yellow")
+
+
+def _say(text: str, *, style: str) -> None:
+    from unweave.cli.console import say
+
+    say(text, style=style)

@@ -21,7 +21,9 @@ _OWN_NAMES: dict[Role, re.Pattern[str]] = {
     "factors": re.compile(r"factors?([ _.:\-\[].+|\d+)", re.IGNORECASE),
 }
 
-
+_GROUPS = "latent_groups"
+_BESIDE = {"codes", "rows", "indices", _GROUPS}
+"""Arrays of a file of codes that has no factors, as `unweave encode` writes it."""
 _EXAMPLES: dict[Role, str] = {"codes": "z0, code_1", "factors": "factor_shape"}
 
 
@@ -30,7 +32,7 @@ class Table:
     """Codes and factors of the same rows, with what is known of the factors.
 
     ``codes`` (samples, latents) and ``factors`` (samples, factors) are arrays, or polars frames
-    where they came as columns.
+    where they came as columns. ``factors`` are None where there are none.
     """
 
     codes: Any
@@ -39,6 +41,8 @@ class Table:
     kinds: list[str] | None
     dropped: list[str]
     """Names of the factors that were left out because they never vary."""
+    groups: list[int] | None = None
+    """Sizes of the groups of latents that the file has, if it has some."""
 
     def n_rows_apart(self, other: Table) -> int:
         """In how many rows the factors of both differ; their shapes must be equal."""
@@ -55,7 +59,8 @@ class Choice:
     """Which arrays or columns of a file are codes and which are factors, and which rows count.
 
     Patterns are names, or words with * and ?; without them the names of the file decide. ``files``
-    says how codes and factors are given as arrays in files of their own.
+    says how codes and factors are given as arrays in files of their own. Factors may be missing if
+    ``factors_needed`` is False, or None and the file holds nothing but codes.
     """
 
     codes: Sequence[str] | None = None
@@ -64,6 +69,7 @@ class Choice:
     rows: int | None = None
     seed: int = 0
     files: str = "codes.npy factors.npy"
+    factors_needed: bool | None = True
 
 
 def read_table(file: Path, factors_file: Path | None, choice: Choice) -> Table:
@@ -77,6 +83,8 @@ def read_table(file: Path, factors_file: Path | None, choice: Choice) -> Table:
     paired = factors_file is not None
     source = open_source(file)
     other = open_source(factors_file) if factors_file is not None else source
+    if not paired and _lacks_factors(source, choice):
+        return _codes_alone(source, choice)
     if source.file.suffix.lower() == ".npy" and not paired:
         raise ValueError(
             f"{file} holds a single array, {source.listing().removeprefix('it has ')}: give codes "
@@ -99,11 +107,43 @@ def read_table(file: Path, factors_file: Path | None, choice: Choice) -> Table:
             raise ValueError(f"no factor in {other.file} varies: there is nothing to score")
     if len(codes) == len(factors) == 1:
         raise ValueError(f"{file} has 1 row: at least 2 are needed")
+    _check_n_rows(file, choice, len(codes))
     if choice.rows is not None and choice.rows < len(codes) == len(factors):
         check_codes(codes)  # all rows: what is wrong with a file does not depend on the draw
         read_factors(factors, names=names, kinds=kinds)
         codes, factors = _drawn(codes, factors, names, choice)
-    return Table(codes, factors, names, kinds, dropped)
+    return Table(codes, factors, names, kinds, dropped, _groups(source, code_names))
+
+
+def _lacks_factors(source: Source, choice: Choice) -> bool:
+    """Whether a single file is to be read without factors."""
+    if choice.factors is not None or choice.factors_needed:
+        return False
+    own = source.own("factors")
+    if "factors" in own or any(_OWN_NAMES["factors"].fullmatch(short) for short in own):
+        return False
+    if choice.factors_needed is False:
+        return True
+    return source.noun == "array" and "codes" in source.found and set(source.found) <= _BESIDE
+
+
+def _codes_alone(source: Source, choice: Choice) -> Table:
+    """The codes of a file as a table without factors."""
+    single = source.file.suffix.lower() == ".npy"
+    names = _chosen(source, "codes", choice.codes, paired=single)
+    codes, _ = _matrix(source, names, "codes")
+    _check_n_rows(source.file, choice, len(codes))
+    if choice.rows is not None and choice.rows < len(codes):
+        check_codes(codes)
+        codes = codes[np.random.default_rng(choice.seed).permutation(len(codes))[: choice.rows]]
+    return Table(codes, None, [], None, [])
+
+
+def _check_n_rows(file: Path, choice: Choice, n: int) -> None:
+    if choice.rows is not None and choice.rows > n:
+        raise ValueError(
+            f"--rows {choice.rows:,} is more than the {n:,} rows of {file}: ask for at most so many"
+        )
 
 
 def _drawn(codes: Any, factors: Any, names: Sequence[str], choice: Choice) -> tuple[Any, Any]:
@@ -184,6 +224,12 @@ def _matrix(source: Source, names: Sequence[str], role: Role) -> tuple[Any, list
     import polars as pl
 
     items = source.load(names)
+    for name, item in zip(names, items, strict=True):
+        if isinstance(item, np.ndarray) and item.ndim == 0:
+            raise ValueError(
+                f"{source.file}: {name!r} is a single value, and the {role} of each row are "
+                "needed: (samples,) or (samples, n)"
+            )
     if len(items) == 1 and isinstance(items[0], np.ndarray) and items[0].ndim != 1:
         return items[0], None
     prefix = source.prefixes.get(role, "")
@@ -231,6 +277,13 @@ def _check_numbers(source: Source, columns: Sequence[Any]) -> None:
                 f"{source.file}: codes must be numbers, and {column.name!r} holds words{example}: "
                 "choose other columns with --codes"
             )
+
+
+def _groups(source: Source, chosen: Sequence[str]) -> list[int] | None:
+    """The array that `unweave encode` writes beside the codes of latents in groups."""
+    if list(chosen) != ["codes"] or source.noun != "array" or _GROUPS not in source.found:
+        return None
+    return np.atleast_1d(source.load([_GROUPS])[0]).tolist()
 
 
 def _labels(

@@ -9,6 +9,8 @@ from unweave.cli.options import Flag, Names, Rows, Workers, within
 
 __all__ = ["assess"]
 
+_ROWS = 10_000
+
 
 def assess(
     encoders: Names,
@@ -16,7 +18,7 @@ def assess(
     *,
     protocol: Literal["sound", "paper", "both"] = "sound",
     dataset: str = "dsprites",
-    rows: Rows = 10_000,
+    rows: Rows | None = None,
     random_seeds: Annotated[int, within(0, 1000)] = 1,
     metrics: Names | None = None,
     readouts: Names | None = None,
@@ -36,9 +38,10 @@ def assess(
     protocol
         Choice of rows: sound, paper or both (see `unweave encode --help`).
     dataset
-        Dataset to encode.
+        Dataset to encode: a name (`unweave data list`), a file, a folder of images,
+        hf:OWNER/NAME or package.module:object.
     rows
-        Number of rows in the sound protocol.
+        Number of rows in the sound protocol; by default 10,000, or all if there are fewer.
     random_seeds
         Number of random controls for each architecture.
     metrics
@@ -53,8 +56,12 @@ def assess(
         Folder of the results; by default one in ./studies.
     """
     from unweave.cli.study import run_and_report
+    from unweave.datasets import load
+    from unweave.datasets.selection import check_n_rows
     from unweave.studies.loading import checked_study
 
+    if rows is not None:
+        check_n_rows(load(dataset), rows)
     chosen = checked_study(
         {
             "name": "assess",
@@ -66,7 +73,7 @@ def assess(
             "random_seeds": list(range(random_seeds)),
             "protocols": ["paper", "sound"] if protocol == "both" else [protocol],
             "reading": {
-                "rows": rows,
+                "rows": _ROWS if rows is None else rows,
                 "metrics": metrics or ["mig", "sap"],
                 "readouts": readouts or ["raw", "pca:10"],
             },

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from unweave.cli.encoding import as_written
+from unweave.cli.encoding import as_written, visible
 from unweave.cli.encoding import spelled as _spelled
 
 __all__ = [
@@ -98,7 +98,7 @@ def print_texts(title: str | None, columns: Sequence[str], rows: Sequence[Sequen
 
 def print_line(text: str, *, style: str | None = None) -> None:
     """A line on standard output as it is: neither broken nor cut."""
-    out.print(text, style=style, soft_wrap=True)
+    out.print(visible(text), style=style, soft_wrap=True)
 
 
 def print_note(text: str, *, style: str | None = None) -> None:
@@ -114,7 +114,7 @@ def spelled(text: str) -> str:
 def say(text: str, *, style: str) -> None:
     """A line on stderr; nothing where stderr cannot be written, as on a full disk."""
     try:
-        err.print(text, style=style, soft_wrap=True)
+        err.print(visible(text), style=style, soft_wrap=True)
         err.file.flush()
     except OSError:
         drop(sys.stderr)
@@ -170,7 +170,7 @@ def progress_bar() -> Iterator[Any]:
         task = progress.add_task("starting", total=None)
 
         def report(what: str, done: int, total: int) -> None:
-            progress.update(task, description=what, completed=done, total=total)
+            progress.update(task, description=visible(what), completed=done, total=total)
 
         yield report
 
@@ -179,7 +179,7 @@ def progress_bar() -> Iterator[Any]:
 def patience(what: str) -> Iterator[None]:
     """A spinner on stderr; silent where stderr is no terminal."""
     if err.is_terminal:
-        with err.status(Text(what)):
+        with err.status(Text(visible(what))):
             yield
     else:
         yield

@@ -1,4 +1,4 @@
-"""`unweave data`."""
+"""`unweave data`, but for `unweave data check`."""
 
 from __future__ import annotations
 
@@ -8,96 +8,172 @@ from typing import TYPE_CHECKING, Any, Literal
 from cyclopts import App
 
 from unweave.cli.console import print_json, print_line, print_texts, progress_bar
-from unweave.cli.options import Json, Seed
+from unweave.cli.options import ImageSize, Json, ResizeFilter, Seed
 
 if TYPE_CHECKING:
-    from unweave.datasets import FactorDataset
+    from unweave.datasets import DatasetEntry, ImageDataset
 
 __all__ = ["data"]
 
-data = App(name="data", help="Datasets whose factors of variation are known.")
+data = App(name="data", help="Images: your own, and the datasets that have a name.")
 
 
 @data.command(name="list")
 def data_list(*, json: Json = False) -> None:  # noqa: A002
-    """The datasets, their factors, and whether they lie in the cache.
+    """List the datasets that have a name: size, factors, licence, and where their files are.
+
+    No file is opened. Images of your own need no name: see `unweave data check --help`.
 
     Parameters
     ----------
     json
-        Print JSON instead of a table.
+        Print JSON instead of a table, with how to get the files that are not here.
     """
-    from unweave.datasets import DATASETS, DSprites, load
+    from unweave.datasets import DATASETS
 
-    found = [load(name) for name in DATASETS]
+    found = [_described(entry) for entry in DATASETS.values()]
     if json:
-        print_json({"datasets": [_described(images) for images in found]})
+        print_json({"datasets": found})
         return
-    rows = []
-    for images in found:
-        factors = ", ".join(f"{f.name} ({f.size} {f.kind})" for f in images.space.factors)
-        is_cached = isinstance(images, DSprites) and images.is_prepared
-        cached = "yes" if is_cached else "drawn on demand"
-        shape = " x ".join(map(str, images.image_shape))
-        rows.append((images.name, f"{len(images):,}", shape, factors, cached))
-    factors = "rotation SO(3), light S^2"
-    rows.append(("objects3d", "as asked", "64 x 64 x 1", factors, "rendered on demand"))
-    print_texts(None, ("dataset", "images", "shape", "factors", "cached"), rows)
+    rows = [
+        (
+            one["dataset"],
+            "-" if one["images"] is None else f"{one['images']:,}",
+            "-" if one["shape"] is None else " x ".join(map(str, one["shape"])),
+            one["factors"],
+            one["licence"],
+            "drawn here" if one["drawn"] else one["folder"] if one["present"] else "not here",
+        )
+        for one in found
+    ]
+    print_texts(None, ("dataset", "images", "shape", "factors", "licence", "files"), rows)
+    missing = [one for one in found if one["how_to_get"]]
+    if missing:
+        print_line("")
+        print_texts(
+            "Files that are not here", ("dataset", "how to get them"),
+            [(one["dataset"], one["how_to_get"]) for one in missing],
+        )  # fmt: skip
 
 
-def _described(images: FactorDataset) -> dict[str, Any]:
+def _described(entry: DatasetEntry) -> dict[str, Any]:
+    from unweave.datasets.official.location import how_to_get, official_folder
+
+    folder = official_folder(entry)
+    is_present = folder.is_dir() and any(not p.name.startswith(".") for p in folder.iterdir())
+    is_missing = bool(entry.files) and not is_present
     return {
-        "dataset": images.name,
-        "images": len(images),
-        "shape": list(images.image_shape),
-        "factors": [{"name": f.name, "size": f.size, "kind": f.kind} for f in images.space.factors],
-        "cached": bool(getattr(images, "is_prepared", False)),
+        "dataset": entry.name,
+        "text": entry.text,
+        "images": entry.n_images,
+        "shape": None if entry.image_shape is None else list(entry.image_shape),
+        "factors": entry.factors,
+        "licence": entry.licence,
+        "source": entry.source,
+        "drawn": not entry.files,
+        "files": list(entry.files),
+        "folder": str(folder) if entry.files else None,
+        "present": bool(entry.files) and is_present,
+        "how_to_get": how_to_get(entry) if is_missing else None,
     }
 
 
 @data.command(name="show")
-def data_show(name: str, /, *, out: Path = Path("grid.png"), seed: Seed = 0) -> None:
+def data_show(
+    name: str,
+    /,
+    *,
+    image_size: ImageSize | None = None,
+    resize_filter: ResizeFilter | None = None,
+    out: Path = Path("grid.png"),
+    seed: Seed = 0,
+) -> None:
     """Draw a picture of what each factor does: a row for each, its levels from left to right.
+
+    If the images are not a full grid, each row shows images in the order of one factor, while the
+    other factors vary at random. Without factors, it shows some of the images.
 
     Parameters
     ----------
     name
-        A dataset; of objects3d the first row is rotated, the second lit from elsewhere.
+        A dataset: a name, a file, a folder of images, hf:OWNER/NAME or package.module:object; of
+        objects3d the first row is rotated, the second lit from elsewhere.
+    image_size
+        Height and width that images are resized to.
+    resize_filter
+        Filter for resizing; by default lanczos.
     out
         File for the picture, .png.
     seed
-        Seed for drawing the image that the rows start from.
+        Seed for drawing the images that the rows start from.
     """
-    from unweave.datasets import Objects3D, load
-    from unweave.datasets.pictures import factor_traversals, object_traversals, save_png
+    from unweave.datasets import Objects3D, load, with_options
+    from unweave.datasets.names import parse
+    from unweave.datasets.pictures import dataset_picture, object_traversals, save_png
 
+    chosen = with_options(name, size=image_size, resample=resize_filter)
+    options: dict[str, Any] = {"seed": seed} if parse(chosen).name == Objects3D.name else {}
+    images = load(chosen, **options)
     picture = (
-        object_traversals(Objects3D(1, seed=seed))
-        if name == Objects3D.name
-        else factor_traversals(load(name), seed=seed)
+        object_traversals(images)
+        if isinstance(images, Objects3D)
+        else dataset_picture(images, seed=seed)
     )
     save_png(picture, out)
     print_line(f"picture: {out}")
+    if rows := _rows_of(images):
+        print_line(f"rows, from the top: {', '.join(rows)}")
+
+
+def _rows_of(images: ImageDataset) -> tuple[str, ...]:
+    """What each row of the picture of a dataset varies."""
+    from unweave.datasets import FactorDataset, GridDataset, Objects3D
+
+    if isinstance(images, Objects3D):
+        return ("rotation", "light")
+    if isinstance(images, GridDataset):
+        return images.space.names
+    return tuple(images.factor_names) if isinstance(images, FactorDataset) else ()
 
 
 @data.command(name="prepare")
-def data_prepare(name: str, /) -> None:
-    """Draw all images of a dataset into the cache.
+def data_prepare(
+    name: str,
+    /,
+    *,
+    image_size: ImageSize | None = None,
+    resize_filter: ResizeFilter | None = None,
+) -> None:
+    """Draw, decode or resize all images of a dataset into the cache, once.
 
     Parameters
     ----------
     name
-        A dataset; of objects3d the 10,000 images of its study.
+        A dataset: a name, a file, a folder of images, hf:OWNER/NAME or package.module:object; of
+        objects3d the 10,000 images of its study.
+    image_size
+        Height and width that images are resized to.
+    resize_filter
+        Filter for resizing; by default lanczos.
     """
-    from unweave.datasets import DSprites, Objects3D, load
+    from unweave.datasets import load, with_options
 
-    found = Objects3D() if name == Objects3D.name else load(name)
+    chosen = with_options(name, size=image_size, resample=resize_filter)
     with progress_bar() as report:
-        found.prepare(lambda done, total: report("drawing", done, total))
-    if isinstance(found, DSprites | Objects3D):
-        print_line(f"cached: {found.cache_file}")
+        found = load(chosen, progress=lambda done, total: report("reading", done, total))
+        prepared = found.prepare(lambda done, total: report("preparing", done, total))
+    file = _cache_file(prepared)
+    if file is not None and file.exists():
+        print_line(f"cached: {file}")
     else:
-        print_line(f"{name} is drawn when it is asked for: there is nothing to cache")
+        print_line(f"{chosen} is drawn or read when it is asked for: there is nothing to cache")
+
+
+def _cache_file(dataset: Any) -> Path | None:
+    """Where the images of a dataset are kept, or those that it selects from."""
+    inner = getattr(dataset, "dataset", None) or getattr(dataset, "_images", None)
+    found = getattr(dataset, "cache_file", None)
+    return found if found is not None or inner is None else _cache_file(inner)
 
 
 @data.command(name="export")
@@ -119,16 +195,20 @@ def data_export(name: Literal["dsprites"], file: Path, /) -> None:
 
 
 @data.command(name="fetch")
-def data_fetch(name: Literal["dsprites"], /) -> None:
-    """Download a dataset's official file into the cache. No other command downloads it.
+def data_fetch(name: str, /) -> None:
+    """Download a dataset's official files into the cache. No other command downloads them.
+
+    An interrupted download resumes. Every file is compared with its known hash.
 
     Parameters
     ----------
     name
-        A dataset.
+        A dataset, as dsprites or shapes3d. If its files have no stable address, the command says
+        where to get them.
     """
-    from unweave.datasets import DSprites
+    from unweave.datasets.official.fetching import fetch
 
     with progress_bar() as report:
-        path = DSprites.fetch(lambda done, total: report("downloading", done, total or done))
-    print_line(f"fetched: {path}")
+        files = fetch(name, progress=lambda file, here, total: report(file, here, total or here))
+    for file in files:
+        print_line(f"fetched: {file}")

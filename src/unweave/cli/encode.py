@@ -32,7 +32,7 @@ def encode(
     encoder: str,
     /,
     *,
-    dataset: str = "dsprites",
+    dataset: str | None = None,
     protocol: Literal["sound", "paper"] = "sound",
     rows: Rows | None = None,
     seed: NumpySeed = 0,
@@ -52,15 +52,17 @@ def encode(
     Parameters
     ----------
     encoder
-        As clip:RN50, timm:resnet50.a1_in1k, run:FOLDER or pixels (`unweave encoders list`);
-        put random: before clip:, timm:, hf: or lite: for random weights.
+        As clip:RN50, timm:resnet50.a1_in1k, run:FOLDER, pretrained:NAME or pixels (`unweave
+        encoders list`); put random: before clip:, timm:, hf: or lite: for random weights.
     dataset
-        Dataset to encode.
+        Dataset to encode: a name (`unweave data list`), a file, a folder of images,
+        hf:OWNER/NAME or package.module:object; by default the one that the model of run: or
+        pretrained: was trained on, else dsprites.
     protocol
-        Choice of rows. sound: drawn over the whole grid. paper: the first 1,000 images, almost
+        Choice of rows. sound: drawn over the whole dataset. paper: the first 1,000 images, almost
         black.
     rows
-        Number of rows; by default 10,000, or the paper's 1,000.
+        Number of rows; by default 10,000, or the paper's 1,000; all if there are fewer.
     seed
         Seed for drawing rows and random weights.
     layer
@@ -75,7 +77,8 @@ def encode(
         Number format; auto is float32 but on a GPU, where a narrower one is taken if it is faster
         and the codes are the same to 1 %.
     image_size
-        Height and width that images are resized to, instead of the network's own.
+        Height and width of the network's input, instead of its own; to resize the images of the
+        dataset, put ?size=64 after its name.
     mean
         Mean of each channel, for images in [0, 1], instead of the network's own.
     std
@@ -86,12 +89,16 @@ def encode(
         The .npz to write; by default named after the encoder.
     """
     from unweave._memory import keep_freed_memory
-    from unweave.datasets import load
+    from unweave.datasets import FactorDataset, load
+    from unweave.datasets.selection import check_n_rows
     from unweave.encoders import chosen_protocol, encode_rows, load_encoder, save_codes
     from unweave.encoders.network import NetworkEncoder
+    from unweave.encoders.run import trained_on
 
     keep_freed_memory()
-    images = load(dataset)
+    images = load(dataset or trained_on(encoder) or "dsprites")
+    if rows is not None:
+        check_n_rows(images, rows)
     chosen = chosen_protocol(protocol)
     indices = chosen.rows(images, rows, seed=seed)
     with patience("loading"):
@@ -109,7 +116,10 @@ def encode(
             image_size=image_size, mean=mean, std=std, precision=precision, batch_size=batch_size
         )
     elif image_size or mean or std:
-        raise ValueError(f"{encoder} takes images as they are: it has no preprocessing to set")
+        raise ValueError(
+            f"{encoder} takes images as they are: it has no preprocessing to set; resize the "
+            "images of the dataset with ?size=64 after its name"
+        )
     begun = time.perf_counter()
     before: int | None = None  # images that an earlier call encoded, and the first batch
 
@@ -131,16 +141,20 @@ def encode(
             progress=at_images,
         )
     file = out or Path(f"{re.sub(_NOT_IN_NAMES, '-', encoder)}.npz")
-    save_codes(file, codes, images, indices)
+    values = found.indices(codes)
+    save_codes(file, codes, images, indices, indices=values, groups=found.groups)
     shape = f"{counted(codes.shape[0], 'row')}, {counted(codes.shape[1], 'latent')}"
     print_line(f"{file}: {shape}")
     if protocol == "sound" and len(indices) < chosen.n_rows:
+        all_of_them = ", all there are" if rows is None else ""
         say(
             f"note: the sound protocol has {chosen.n_rows:,} rows, and these are "
-            f"{len(indices):,}: scores of few rows are biased upwards",
+            f"{len(indices):,}{all_of_them}: scores of few rows are biased upwards",
             style="yellow",
         )
-    if chosen.first:
+    if not isinstance(images, FactorDataset):
+        print_line(f"{images.name} has no factors: `unweave score` computes what needs none")
+    elif chosen.first:
         print_line(f"score it with: unweave score {file} --drop-constant")
 
 
@@ -168,7 +182,7 @@ def encoders_show(
     encoder: str,
     /,
     *,
-    dataset: str = "dsprites",
+    dataset: str | None = None,
     weights: Path | None = None,
     json: Json = False,  # noqa: A002
 ) -> None:
@@ -179,7 +193,7 @@ def encoders_show(
     encoder
         As clip:RN50.
     dataset
-        Dataset for encoders that are fitted to images.
+        Dataset for encoders that are fitted to images; by default as for `unweave encode`.
     weights
         File of weights, instead of the published weights from this machine's caches.
     json
@@ -187,9 +201,11 @@ def encoders_show(
     """
     from unweave.datasets import load
     from unweave.encoders import load_encoder
+    from unweave.encoders.run import trained_on
 
+    images = load(dataset or trained_on(encoder) or "dsprites")
     with patience("loading"):
-        found = load_encoder(encoder, dataset=load(dataset), weights=weights)
+        found = load_encoder(encoder, dataset=images, weights=weights)
     if json:
         print_json({**found.card.to_dict(), "layers": found.layers})
         return

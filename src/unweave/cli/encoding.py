@@ -9,9 +9,10 @@ import sys
 import unicodedata
 from typing import IO
 
-__all__ = ["as_written", "degrade_output", "open_missing_streams", "spelled"]
+__all__ = ["as_written", "degrade_output", "open_missing_streams", "spelled", "visible"]
 
 _HANDLER = "unweave-degrade"
+_DIRECTIONS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 _SYMBOLS = {  # of our own sentences and numbers
     "²": "^2",
     "±": "+/-",
@@ -56,8 +57,25 @@ def degrade_output() -> None:
             stream.reconfigure(errors=_HANDLER)
 
 
+def visible(text: str) -> str:
+    r"""Text with its control characters spelled, as \x1b, but for line breaks and tabs.
+
+    Names come from files of others, and a terminal obeys the sequences that ESC and some other
+    characters begin, and turns the order of letters round where others stand.
+    """
+    return "".join(map(_visible, text))
+
+
+def _visible(character: str) -> str:
+    is_control = unicodedata.category(character) == "Cc" and character not in "\n\t"
+    if is_control or unicodedata.bidirectional(character) in _DIRECTIONS:
+        return character.encode("unicode_escape").decode()
+    return character
+
+
 def as_written(text: str, stream: IO[str]) -> str:
     """Text as the stream will write it, so that its width can be measured."""
+    text = visible(text)
     if getattr(stream, "errors", None) != _HANDLER:
         return text
     encoding = str(getattr(stream, "encoding", "utf-8"))

@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import (
     Argument,
@@ -32,11 +32,14 @@ __all__ = [
     "ALL",
     "Count",
     "Flag",
+    "ImageSize",
     "Json",
     "Names",
     "Patterns",
+    "ResizeFilter",
     "Rows",
     "Seed",
+    "Sizes",
     "Step",
     "Wide",
     "comma_list",
@@ -91,7 +94,7 @@ def _shown_name(argument: Argument) -> str:
 
 def _read(type_: Any, tokens: Any) -> Any:
     for token in tokens:
-        if type_ in (int, list[int]):
+        if type_ in (int, int | None, list[int], list[int] | None):
             # Rounding 1.5 rows to 2 would answer another question than the one asked.
             if not _WHOLE.fullmatch(token.value.strip()):
                 raise ValueError("a whole number is needed")
@@ -181,6 +184,17 @@ Names = Annotated[list[str], comma_list()]
 Numbers = Annotated[list[float], comma_list()]
 """Numbers, separated by spaces or commas."""
 
+Sizes = Annotated[
+    list[int],
+    Parameter(
+        consume_multiple=True,
+        negative="",
+        converter=_split,
+        validator=(_check_some, partial(_check_range, 1, _LARGEST, False)),
+    ),
+]
+"""Whole numbers of at least 1, separated by spaces or commas."""
+
 Step = Annotated[int, within(0)]
 """A step of training."""
 
@@ -192,6 +206,12 @@ Patterns = Annotated[
     Parameter(consume_multiple=True, negative="", converter=_read, validator=_check_words),
 ]
 """Names or patterns as ``z*``; the reader splits them at commas, as a name may hold one."""
+
+ImageSize = Annotated[int, within(1, 16_384)]
+"""Pixels on a side, to which the images of any dataset are resized."""
+
+ResizeFilter = Literal["lanczos", "bicubic", "bilinear", "box", "nearest"]
+"""Filter by which images are resized."""
 
 Flag = Annotated[bool, Parameter(negative="")]
 Json = Annotated[bool, Parameter(name="--json", negative="")]

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import unweave
 from unweave.cli.console import counted, out, print_json, print_note, print_table
-from unweave.cli.options import Count, Flag, Json, Names, Patterns, Seed, Wide
+from unweave.cli.options import Count, Flag, Json, Names, Patterns, Seed, Sizes, Wide
 
 if TYPE_CHECKING:
     from unweave.cli.arrays import Table
     from unweave.metrics import Scores
 
 __all__ = ["score"]
+
+_OF_FACTORS = ("adjusted", "mixture", "smooth", "perfect")
+"""Columns that say nothing of codes without factors."""
 
 
 def score(
@@ -25,6 +29,7 @@ def score(
     metrics: Names | None = None,
     json: Json = False,  # noqa: A002
     wide: Wide = False,
+    groups: Sizes | None = None,
     drop_constant: Flag = False,
     rows: Count | None = None,
     seed: Seed = 0,
@@ -35,6 +40,7 @@ def score(
     ----------
     file
         An .npz, .csv, .tsv, .parquet or .h5ad with codes and factors; or the codes alone, as .npy.
+        Without factors, the metrics that need none are computed.
     factors_file
         The factors of the same rows, where FILE has the codes alone.
     codes
@@ -49,6 +55,9 @@ def score(
         Print JSON instead of a table.
     wide
         Print all columns in one table, however wide it is.
+    groups
+        Sizes of consecutive groups of latents that are one unit each, as 2,2,1, in the metrics that
+        have units; by default those of FILE, else each latent.
     drop_constant
         Leave out factors that never vary, instead of refusing them.
     rows
@@ -57,16 +66,25 @@ def score(
         Seed for drawing rows and for the metrics.
     """
     from unweave.cli.arrays import Choice, read_table
-    from unweave.metrics import evaluate
+    from unweave.metrics import GROUPED, LABEL_FREE, evaluate
 
-    choice = Choice(codes, factors, drop_constant=drop_constant, rows=rows, seed=seed)
+    choice = Choice(
+        codes,
+        factors,
+        drop_constant=drop_constant,
+        rows=rows,
+        seed=seed,
+        factors_needed=False if metrics and set(metrics) <= set(LABEL_FREE) else None,
+    )
     table = read_table(file, factors_file, choice)
+    sizes = (groups or table.groups) if table.factors is not None else None
     scores = evaluate(
         table.codes,
         table.factors,
         metrics=metrics,
-        factor_names=table.names,
+        factor_names=table.names or None,
         factor_kinds=table.kinds,
+        groups=sizes,
         seed=seed,
     )
     if json:
@@ -74,19 +92,27 @@ def score(
         return
     first = next(iter(scores.values()))
     size = f"{counted(first.n_samples, 'row')}, {counted(table.codes.shape[1], 'latent')}"
-    print_table(
-        f"{file.name}: {size}, seed {seed}",
-        *scores.rows(),
-        wide=wide,
-    )
-    print_note(
-        "interval: 95 %. adjusted: 0 is chance, 1 the best. chance: factors permuted. mixture, "
-        "smooth: random projections, random smooth features of the factors, as wide as the codes. "
-        "perfect: one latent a factor.",
-        style="dim",
-    )
-    _print_factors(scores, table.names, wide=wide)
+    title = f"{file.name}: {size}, seed {seed}"
+    if table.factors is None:
+        print_table(title, *_without(_OF_FACTORS, *scores.rows()), wide=wide)
+        print_note(
+            "interval: 95 %. chance: each latent permuted by itself. 0 is the best.", style="dim"
+        )
+    else:
+        print_table(title, *scores.rows(), wide=wide)
+        print_note(
+            "interval: 95 %. adjusted: 0 is chance, 1 the best. chance: factors permuted. mixture, "
+            "smooth: random projections, random smooth features of the factors, as wide as the "
+            "codes. perfect: one latent a factor.",
+            style="dim",
+        )
+        _print_factors(scores, table.names, wide=wide)
     notes = list(scores.notes)
+    if sizes:
+        listed = ", ".join(name for name in scores if name in GROUPED)
+        notes.append(f"groups of {', '.join(map(str, sizes))} latents are the units of: {listed}")
+    if table.factors is None:
+        notes.append(f"{file} has no factors: metrics that need them are left out")
     if table.dropped:
         notes.append(f"factors left out because they never vary: {', '.join(table.dropped)}")
     for note in notes:
@@ -105,6 +131,14 @@ def _content(file: Path, table: Table, scores: Scores) -> dict[str, Any]:
         "skipped": scores.skipped,
         "metrics": scores.to_dict(),
     }
+
+
+def _without(
+    left_out: Sequence[str], columns: list[str], rows: list[list[str]]
+) -> tuple[list[str], list[list[str]]]:
+    """A table without some of its columns."""
+    kept = [k for k, column in enumerate(columns) if column not in left_out]
+    return [columns[k] for k in kept], [[row[k] for k in kept] for row in rows]
 
 
 def _print_factors(scores: Scores, names: list[str], *, wide: bool) -> None:

@@ -100,6 +100,7 @@ def study_run(
 
 def print_plan(chosen: AnyStudy, workers: int | None, *, shard: tuple[int, int] = (0, 1)) -> None:
     """What a study, or a shard of it, will take."""
+    from unweave.studies.combined import CombinedStudy
     from unweave.studies.plan import plan
     from unweave.studies.resources import n_workers
     from unweave.studies.study import Study
@@ -108,7 +109,7 @@ def print_plan(chosen: AnyStudy, workers: int | None, *, shard: tuple[int, int] 
     part = "" if n_shards == 1 else f", shard {first}/{n_shards}"
     runs = chosen.runs()[first::n_shards]
     columns = ["what", "how much"]
-    if not isinstance(chosen, Study) or not runs:
+    if not isinstance(chosen, Study | CombinedStudy) or not runs:
         sizes = [["size", chosen.size]]
         if part:
             sizes.append(["runs of the shard", f"{len(runs):,}"])

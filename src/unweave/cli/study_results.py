@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from unweave.cli.console import counted, patience, print_json, print_line, print_table
 from unweave.cli.options import Json, NumpySeed, Wide, within
@@ -33,7 +36,8 @@ def study_table(
         Folder of the study.
     sql
         SQL query of the table, which is called scores, in DuckDB's dialect:
-        "select objective, avg(value) from scores group by all". It needs the extra sql.
+        "select objective, avg(value) from scores group by all". It reads no file and writes none.
+        It needs the extra sql.
     json
         Print JSON instead of a table.
     wide
@@ -48,7 +52,7 @@ def study_table(
     if sql is not None:
         table = query(table, sql)
     if json:
-        print_json({"rows": table.to_dicts()})
+        print_json({"rows": [_json_value(row) for row in table.to_dicts()]})
         return
     n_keys = 1
     if sql is None and "flops" in table.columns:
@@ -65,7 +69,7 @@ def study_udr(
     /,
     *,
     method: Literal["lasso", "spearman"] = "lasso",
-    rows: Annotated[int, within(2, 10_000_000)] = 2_000,
+    rows: Annotated[int, within(2, 10_000_000)] | None = None,
     seed: NumpySeed = 0,
     json: Json = False,  # noqa: A002
 ) -> None:
@@ -78,7 +82,7 @@ def study_udr(
     method
         Comparison of the latents of two models.
     rows
-        Number of images that all models encode.
+        Number of images that all models encode; by default 2,000.
     seed
         Seed for drawing rows and permutations.
     json
@@ -125,6 +129,21 @@ def study_udr(
                 for gain in gains
             ],
         )
+
+
+def _json_value(value: Any) -> Any:
+    """As JSON has it: dates and other things without a type of their own there as text."""
+    if isinstance(value, Mapping):
+        return {str(key): _json_value(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json_value(item) for item in value]
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Decimal) and Decimal(str(float(value))) == value:
+        return float(value)
+    return value.hex() if isinstance(value, bytes) else str(value)
 
 
 def _cell(value: object) -> str:

@@ -10,13 +10,15 @@ from unweave.cli.options import Json, NumpySeed, within
 
 __all__ = ["symmetry"]
 
+_ROWS = 2_000  # drawn again and again from a dataset that has fewer
+
 
 def symmetry(
     encoder: str,
     /,
     *,
     dataset: str = "torus",
-    rows: Annotated[int, within(2, 10_000_000)] = 2_000,
+    rows: Annotated[int, within(2, 10_000_000)] | None = None,
     analogies: Annotated[int, within(1, 10_000_000)] = 500,
     seed: NumpySeed = 0,
     weights: Path | None = None,
@@ -24,14 +26,16 @@ def symmetry(
 ) -> None:
     """Check the symmetry-based definition of disentanglement on the codes of ENCODER.
 
+    The generators that lie_group_vae learnt are compared with the groups of the dataset.
+
     Parameters
     ----------
     encoder
         As run:FOLDER, pixels or pca:10 (`unweave encoders list`).
     dataset
-        Dataset on which groups are known to act: torus or dsprites.
+        Dataset that is a full grid and on which groups are known to act, as torus or dsprites.
     rows
-        Number of images that are moved.
+        Number of images that are moved; by default 2,000.
     analogies
         Number of analogies for each group.
     seed
@@ -44,10 +48,18 @@ def symmetry(
     import numpy as np
 
     from unweave.datasets import CyclicShift, load
+    from unweave.datasets.dataset import need_grid
+    from unweave.datasets.selection import check_n_rows
     from unweave.encoders import load_encoder
     from unweave.symmetry import analogy_accuracy, check_definition, linear_symmetry_distance
 
-    images = load(dataset)
+    images = need_grid(load(dataset), "groups move one factor at a time")
+    if not images.symmetries:
+        raise ValueError(
+            f"no group is known to act on the images of {images.name}: use torus or dsprites, or "
+            "declare its symmetries in Python (docs/symmetry.md)"
+        )
+    rows = _ROWS if rows is None else check_n_rows(images, rows)
     loaded = load_encoder(encoder, dataset=images, seed=seed, weights=weights)
 
     def encode(indices: np.ndarray) -> np.ndarray:
@@ -68,8 +80,10 @@ def symmetry(
             distance = linear_symmetry_distance(
                 encode(np.arange(len(images))), sizes, names=images.space.names, seed=seed
             )
+    with patience("comparing generators"):
+        matches = _matches(loaded, encode, images, rows=max(100, rows), seed=seed)
     if json:
-        print_json(_content(verdict, answers, distance))
+        print_json(_content(verdict, answers, distance, matches))
         return
     print_line(str(verdict))
     table = [
@@ -95,9 +109,32 @@ def symmetry(
             f"{distance.chance.mean:.4f} ± {distance.chance.sd:.4f}, p = {distance.p_value:.2g}; "
             f"0 is best (n = {distance.n_samples:,}, seed {seed})",
         )
+    for match in matches:
+        print_line(str(match))
 
 
-def _content(verdict: Any, answers: Any, distance: Any) -> dict[str, Any]:
+def _matches(loaded: Any, encode: Any, images: Any, *, rows: int, seed: int) -> Any:
+    """How learnt generators match the groups; empty where an encoder has none."""
+    from unweave.encoders.run import RunEncoder
+    from unweave.models.lie_group import decode_matrices, learnt_generators
+    from unweave.symmetry import compare_generators
+
+    if not isinstance(loaded, RunEncoder):
+        return ()
+    network = loaded.model.network
+    if network is None or network.matrix_size is None:
+        return ()
+    return compare_generators(
+        encode,
+        learnt_generators(loaded.model),
+        images,
+        decode=lambda matrices: decode_matrices(loaded.model, matrices),
+        n_rows=rows,
+        seed=seed,
+    )
+
+
+def _content(verdict: Any, answers: Any, distance: Any, matches: Any) -> dict[str, Any]:
     conditions = {
         condition.name: {
             "holds": condition.holds,
@@ -116,6 +153,7 @@ def _content(verdict: Any, answers: Any, distance: Any) -> dict[str, Any]:
         "independence": verdict.independence,
         "analogies": {name: vars(found) for name, found in answers.items()},
         "d_lsbd": distance.to_dict() if distance is not None else None,
+        **({"generators": [match.to_dict() for match in matches]} if matches else {}),
         "n": verdict.n,
         "seed": verdict.seed,
     }

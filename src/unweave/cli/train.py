@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from unweave.cli.console import (
     patience,
@@ -17,11 +18,17 @@ from unweave.cli.console import (
     spelled,
 )
 from unweave.cli.loggers import LoggerNames, set_loggers
-from unweave.cli.options import Seed, comma_list
+from unweave.cli.options import ImageSize, ResizeFilter
+from unweave.cli.train_options import (
+    NetworkOptions,
+    TrainingOptions,
+    option,
+    spelled_settings,
+)
 
 __all__ = ["objectives", "train"]
 
-_OPTIONS = {"n_latents": "latents", "n_noise": "noise"}  # of fields that are named otherwise
+_NO_NETWORK, _NO_TRAINING = NetworkOptions(), TrainingOptions()  # nothing is given
 
 
 def train(
@@ -29,26 +36,19 @@ def train(
     /,
     *,
     preset: Literal["locatello"] | None = None,
-    steps: int | None = None,
-    seed: Seed = 0,
-    network: Literal["burgess", "locatello", "resnet"] | None = None,
-    decoder: Literal["mirrored", "spatial_broadcast"] = "mirrored",
-    width: float = 1.0,
-    depth: int = 1,
-    latents: int = 10,
-    noise: int = 0,
-    batch_size: int | None = None,
-    learning_rate: float | None = None,
-    milestones: Annotated[list[int] | None, comma_list()] = None,
+    network: NetworkOptions = _NO_NETWORK,
+    training: TrainingOptions = _NO_TRAINING,
     dataset: str = "dsprites",
-    accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+    image_size: ImageSize | None = None,
+    resize_filter: ResizeFilter | None = None,
     log: LoggerNames = None,
     out: Path | None = None,
     **options: str,
 ) -> None:
     """Train one model, score it at its milestones, and write its codes.
 
-    A run that was interrupted resumes. A finished run continues if more steps are asked for.
+    Scores that need factors are left out where the images have none. A run that was interrupted
+    resumes. A finished run continues if more steps, or more minutes, are asked for.
 
     Parameters
     ----------
@@ -56,32 +56,17 @@ def train(
         What to minimise: a name that `unweave objectives` lists.
     preset
         Network, steps, batch and learning rate of a published study, where they are not given.
-    steps
-        Training steps in all; by default 20,000.
-    seed
-        Seed of weights, batches and noise.
     network
-        Encoder and decoder; by default burgess.
-    decoder
-        The mirrored encoder, or a spatial broadcast decoder.
-    width
-        Factor on the network's channel counts.
-    depth
-        Residual blocks at each resolution (resnet).
-    latents
-        Number of latents.
-    noise
-        Further inputs of the decoder (info_gan).
-    batch_size
-        Images in a step; by default 64.
-    learning_rate
-        Learning rate of Adam; by default 0.0005.
-    milestones
-        Steps at which to keep and score the model, besides the last.
+        Which network.
+    training
+        How it is trained.
     dataset
-        Dataset to train on.
-    accelerator
-        Device to train on.
+        Dataset to train on: a name (`unweave data list`), a file, a folder of images,
+        hf:OWNER/NAME or package.module:object.
+    image_size
+        Height and width that images are resized to.
+    resize_filter
+        Filter for resizing; by default lanczos.
     log
         Services that show learning curves and scores during training; by default tensorboard.
     out
@@ -89,73 +74,41 @@ def train(
     options
         Hyper-parameters of the objective, as --beta 4 (`unweave objectives`).
     """
-    from pydantic import TypeAdapter, ValidationError
-
-    from unweave._check import check_choice
     from unweave._memory import keep_freed_memory
-    from unweave.datasets import load
+    from unweave.datasets import load, with_options
+    from unweave.datasets.names import parse
+    from unweave.datasets.selection import scoring_rows
     from unweave.encoders import save_codes
-    from unweave.models import Network
-    from unweave.models.objectives import OBJECTIVES, AnyObjective
-    from unweave.studies.study import Evaluation, RunDescription
     from unweave.studies.training_run import TrainingRun
-    from unweave.training import TrainingConfig, load_model
+    from unweave.training import load_model
+    from unweave.training.checkpoint import steps_done
     from unweave.training.device import check_accelerator
     from unweave.training.loggers import VARIABLE
-    from unweave.training.presets import PRESETS
 
     keep_freed_memory()
     set_loggers(log)
     try:
-        check_accelerator(accelerator)
+        check_accelerator(training.accelerator)
     except ValueError as error:
         raise ValueError(f"--{error}") from error
-    check_choice("objective", objective, OBJECTIVES)
-    published = PRESETS[preset] if preset else None
-    asked = {"steps": steps, "batch_size": batch_size, "learning_rate": learning_rate}
-    training = {
-        **({"steps": 20_000} if published is None else published.training),
-        **{key: value for key, value in asked.items() if value is not None},
-    }
-    default_network = "burgess" if published is None else published.network.name
-    fields = {key.replace("-", "_"): value for key, value in options.items()}
-    try:
-        chosen: Any = TypeAdapter(AnyObjective).validate_python(
-            {**_published_options(published, objective), "name": objective, **fields}
-        )
-        description = RunDescription(
-            dataset=dataset,
-            network=Network(
-                name=network or default_network,
-                decoder=decoder,
-                width=width,
-                depth=depth,
-                n_latents=latents,
-                n_noise=noise,
-            ),
-            objective=chosen,
-            training=TrainingConfig(
-                **training,
-                milestones=tuple(milestones or ()),
-                seed=seed,
-                accelerator=accelerator,
-            ),
-            evaluation=Evaluation(),
-        )
-    except ValidationError as error:
-        raise ValueError(_options_sentence(error, objective)) from error
-    images = load(dataset)
+    source = with_options(dataset, size=image_size, resample=resize_filter)
+    description = _description(objective, preset, source, network, training, options)
+    images = load(description.dataset)
     folder = out or Path("runs") / f"{objective}-{description.key}"
     run = TrainingRun(description, folder)
-    n_steps = description.training.steps
     try:
         run.check()
         with progress_bar() as report:
-            run.execute(lambda step: report("training", step, n_steps))
-        rows = images.sample_indices(description.evaluation.rows, seed=description.evaluation.seed)
+            if parse(description.dataset).kind != "catalogue":  # those are drawn as they are needed
+                images.prepare(lambda done, total: report("reading images", done, total))
+            run.execute(lambda done: report("training", done, description.work))
+        evaluation = description.evaluation
+        rows = scoring_rows(images, evaluation.rows, seed=evaluation.seed)
         with patience("encoding"):
-            codes = load_model(folder, step=n_steps).encode(images.images(rows))
-        save_codes(folder / "codes.npz", codes, images, rows)
+            model = load_model(folder, step=steps_done(folder))
+            codes = model.encode(images.images(rows))
+        values, file = model.indices_of(codes), folder / "codes.npz"
+        save_codes(file, codes, images, rows, indices=values, groups=model.groups)
     except KeyboardInterrupt:
         say(f"interrupted: the same command resumes the run in {folder}", style="yellow")
         sys.exit(130)
@@ -163,9 +116,61 @@ def train(
         raise ConnectionError(f"{'--log' if log else VARIABLE}: {error}") from error
     except OSError as error:
         raise OSError(f"--out {folder}: {error.strerror or error}") from error
-    title = f"{objective}: {n_steps:,} steps, seed {description.training.seed}"
-    _print_scores(title, run.result()["milestones"])
+    result = run.result()
+    _print_scores(_title(objective, result, training.seed), result["milestones"])
+    _print_collapse(result["milestones"])
     print_line(f"model, curves and codes: {folder}")
+
+
+def _description(
+    objective: str,
+    preset: str | None,
+    dataset: str,
+    network: NetworkOptions,
+    training: TrainingOptions,
+    options: Mapping[str, str],
+) -> Any:
+    """What is run: what is given, else what the preset has, else the objective's settings."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from unweave._check import check_choice
+    from unweave.models.defaults import filled
+    from unweave.models.objectives import OBJECTIVES, AnyObjective
+    from unweave.studies.study import Evaluation, RunDescription
+    from unweave.training import TrainingConfig
+    from unweave.training.config import over_defaults
+    from unweave.training.presets import PRESETS
+
+    check_choice("objective", objective, OBJECTIVES)
+    settings, fields = training.given(), network.given()
+    published = PRESETS[preset] if preset else None
+    if published is not None:
+        settings = over_defaults(settings, published.training)
+        fields = filled(fields, {"name": published.network.name})
+    own = {key.replace("-", "_"): value for key, value in options.items()}
+    try:
+        chosen: Any = TypeAdapter(AnyObjective).validate_python(
+            {**_published_options(published, objective), "name": objective, **own}
+        )
+        return RunDescription(
+            dataset=dataset,
+            network=chosen.default_network(**fields),
+            objective=chosen,
+            training=TrainingConfig.for_objective(chosen, **settings),
+            evaluation=Evaluation(),
+        )
+    except ValidationError as error:
+        raise ValueError(_options_sentence(error, objective)) from error
+
+
+def _title(objective: str, result: dict[str, Any], seed: int) -> str:
+    steps = max(int(step) for step in result["milestones"])
+    parts = [f"{objective}: {steps:,} steps"]
+    if "cpu_seconds" in result:
+        parts.append(f"{result['cpu_seconds'] / 60:.3g} CPU minutes")
+    if result.get("precision") not in (None, "32-true"):
+        parts.append(result["precision"])
+    return ", ".join([*parts, f"seed {seed}"])
 
 
 def _print_scores(title: str, milestones: dict[str, Any]) -> None:
@@ -183,25 +188,46 @@ def _print_scores(title: str, milestones: dict[str, Any]) -> None:
         for name, found in milestone["metrics"].items()
     ]
     columns = ["step", "metric", "value", "95 % interval", "chance", "p", "rows"]
-    print_table(title, columns, rows, n_left=2, n_keys=2)
+    if rows:
+        print_table(title, columns, rows, n_left=2, n_keys=2)
+    sentences = (s for found in milestones.values() for s in found.get("scores_left_out", ()))
+    for sentence in dict.fromkeys(sentences):
+        print_note(f"note: {sentence}")
+
+
+def _print_collapse(milestones: dict[str, Any]) -> None:
+    """Which latents of the finished model hold nothing; a warning if none of them does."""
+    from unweave.models.collapse import collapse_sentence, collapsed_latents
+
+    last = milestones[max(milestones, key=int)]
+    rate = "kl" if "kl_per_latent" in last else "entropy"
+    rates = last[f"{rate}_per_latent"]
+    sentence = collapse_sentence(rates, rate)
+    if len(collapsed_latents(rates, rate)) == len(rates):
+        say(f"warning: {sentence}", style="yellow")
+    elif sentence:
+        print_note(f"note: {sentence}")
 
 
 def objectives() -> None:
-    """What models can be trained to minimise, and the options of each."""
+    """What models can be trained to minimise, with options and the settings of the papers."""
     from unweave.models.objectives import OBJECTIVES
     from unweave.models.objectives.terms import Objective
 
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name, objective in OBJECTIVES.items():
         own = objective.model_fields.keys() - Objective.model_fields.keys()
         options = [
-            f"--{key.replace('_', '-')} {field.default}"
+            f"--{key.replace('_', '-')} {'none' if field.default == () else field.default}"
             for key, field in objective.model_fields.items()
             if key in own
         ]
         title = spelled(objective.title or name)
-        rows.append((name, title, "\n".join(options)))
-    columns = ("name", "method", "options and their defaults")
+        settings = spelled_settings(objective.defaults)
+        rows.append((name, title, "\n".join(options), "\n".join(settings)))
+    columns = ["name", "method", "options and their defaults", "network and training"]
+    if not any(row[-1] for row in rows):
+        columns, rows = columns[:-1], [row[:-1] for row in rows]
     print_texts("Objectives", columns, rows)
     print_note("All of them take --likelihood bernoulli, gaussian or laplace.")
 
@@ -221,17 +247,21 @@ def _published_options(preset: Any, objective: str) -> dict[str, Any]:
 
 
 def _options_sentence(error: Any, objective: str) -> str:
+    from unweave.models import Network
+    from unweave.training import TrainingConfig
+
     sentences = []
     for problem in error.errors():
-        field = str(problem["loc"][-1]) if problem["loc"] else "options"
-        option = _OPTIONS.get(field, field).replace("_", "-")
+        names = [part for part in problem["loc"] if isinstance(part, str)]
+        name = option(names[-1] if names else "options")
         if problem["type"] == "extra_forbidden":
             sentences.append(
-                f"--{option} is not an option of {objective} (`unweave objectives` lists them)"
+                f"{name} is not an option of {objective} (`unweave objectives` lists them)"
             )
         elif problem["type"] == "value_error":
-            reason = str(problem["ctx"]["error"])
-            sentences.append(f"--{reason}" if reason.startswith("milestones ") else reason)
+            first, *rest = str(problem["ctx"]["error"]).split(" ")
+            is_field = first in {**TrainingConfig.model_fields, **Network.model_fields}
+            sentences.append(" ".join([option(first) if is_field else first, *rest]))
         else:
-            sentences.append(f"--{option}: {problem['msg']} (it is {problem['input']!r})")
+            sentences.append(f"{name}: {problem['msg']} (it is {problem['input']!r})")
     return "; ".join(sentences)

@@ -1,45 +1,73 @@
-"""Datasets whose factors of variation are known."""
+"""Images: those with known factors of variation, and your own."""
 
-from unweave._check import check_choice
-from unweave.datasets.arrays import ArrayDataset, as_image_dataset
-from unweave.datasets.dataset import FactorDataset, ImageDataset
-from unweave.datasets.dsprites import DSprites
+from unweave.datasets.catalogue import DATASETS, DatasetEntry
+from unweave.datasets.dataset import FactorDataset, GridDataset, ImageDataset
+from unweave.datasets.drawn.dsprites import DSprites
+from unweave.datasets.drawn.dsprites_variants import (
+    AbstractDSprites,
+    BackgroundDSprites,
+    ColorDSprites,
+    NoisyDSprites,
+)
+from unweave.datasets.drawn.objects3d import Objects3D
+from unweave.datasets.drawn.posed import PosedObjects
+from unweave.datasets.drawn.rooms import Rooms
+from unweave.datasets.drawn.torus import Torus
+from unweave.datasets.drawn.xy import XColumns, XYSingleSquare, XYSquares, XYSquaresMinimal
+from unweave.datasets.drawn.xyobject import XYObject, XYObjectShaded
 from unweave.datasets.factors import Factor, FactorSpace
-from unweave.datasets.objects3d import Objects3D
-from unweave.datasets.posed import PosedObjects
-from unweave.datasets.s3o4d import S3O4D
+from unweave.datasets.loading import load
+from unweave.datasets.names import canonical, check_name, with_options
+from unweave.datasets.official.s3o4d import S3O4D
+from unweave.datasets.own.array_files import from_file
+from unweave.datasets.own.arrays import ArrayDataset, as_image_dataset
+from unweave.datasets.own.constructors import from_arrays, from_folder, from_torch
+from unweave.datasets.own.files import ImageFiles
+from unweave.datasets.own.hugging_face import from_huggingface
+from unweave.datasets.pairs import Pairs
 from unweave.datasets.symmetries import CyclicShift, Rotations, Symmetry, Translation
-from unweave.datasets.torus import Torus
+from unweave.datasets.table import ImageTable
 
 __all__ = [
-    "DATASETS",
+    "AbstractDSprites",
     "ArrayDataset",
+    "BackgroundDSprites",
+    "ColorDSprites",
     "CyclicShift",
+    "DATASETS",
     "DSprites",
+    "DatasetEntry",
     "Factor",
     "FactorDataset",
     "FactorSpace",
+    "GridDataset",
     "ImageDataset",
+    "ImageFiles",
+    "ImageTable",
+    "NoisyDSprites",
     "Objects3D",
+    "Pairs",
     "PosedObjects",
-    "S3O4D",
+    "Rooms",
     "Rotations",
+    "S3O4D",
     "Symmetry",
     "Torus",
     "Translation",
+    "XColumns",
+    "XYObject",
+    "XYObjectShaded",
+    "XYSingleSquare",
+    "XYSquares",
+    "XYSquaresMinimal",
     "as_image_dataset",
+    "canonical",
+    "check_name",
+    "from_arrays",
+    "from_file",
+    "from_folder",
+    "from_huggingface",
+    "from_torch",
     "load",
+    "with_options",
 ]
-
-DATASETS: dict[str, type[FactorDataset]] = {"dsprites": DSprites, "torus": Torus}
-
-
-def load(name: str) -> FactorDataset:
-    """The dataset called ``name``, with its default settings.
-
-    Raises
-    ------
-    ValueError
-        If there is none of this name.
-    """
-    return DATASETS[check_choice("dataset", name, DATASETS)]()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import tempfile
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import platformdirs
 
-__all__ = ["cache_folder", "writable_folder", "written_whole"]
+__all__ = ["cache_folder", "remove_partial", "writable_folder", "written_whole"]
 
 
 def cache_folder() -> Path:
@@ -84,6 +85,13 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         raise OSError(error.errno, f"cannot write {path} ({error.strerror})") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_partial(path: str | Path) -> None:
+    """Remove what processes left that were killed while they wrote ``path``; no other writes it."""
+    path = Path(path)
+    for partial in path.parent.glob(f".{glob.escape(path.name)}-*.part"):
+        partial.unlink(missing_ok=True)
 
 
 def _cannot_write(folder: Path, error: OSError) -> OSError:

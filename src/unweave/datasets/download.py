@@ -1,20 +1,27 @@
-"""Downloads that are checked by hash and go on where they were cut off."""
+"""Downloads that are checked by hash and resume after an interruption."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import http.client
 import os
+import re
+import threading
+import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from unweave.datasets.cache import writable_folder
 
 __all__ = ["download", "file_hash"]
 
 _CHUNK = 1 << 20
+_SLOWEST = 10_000  # bytes a second, on the average
 
 
 def file_hash(path: str | Path, algorithm: str = "sha256") -> str:
@@ -30,6 +37,7 @@ def download(
     known_hash: str,
     progress: Callable[[int, int | None], None] | None = None,
     timeout: float = 30.0,
+    most: int = 64 * 10**9,
 ) -> Path:
     """Fetch ``url`` into ``path``; a file that is there already with the right hash is kept.
 
@@ -46,28 +54,51 @@ def download(
     progress
         Called with the bytes that are here and the bytes in all (None if not known).
     timeout
-        Seconds without an answer after which the server counts as gone.
+        Seconds without an answer after which the server counts as gone; all of it may take so long
+        and another second for each 10 kB.
+    most
+        Bytes that are taken at most.
 
     Raises
     ------
     ConnectionError
-        If the server does not answer, or the transfer breaks off; call again to go on.
+        If the server does not answer, or the transfer breaks off; call again to resume it.
+    OSError
+        If the file cannot be written, as on a full disk.
     ValueError
-        If the whole file has another hash; the file is removed.
+        If the address is not one of HTTP or HTTPS, or the file is larger than it should be or has
+        another hash; what came of it is removed.
     """
     path = Path(path)
     algorithm, _, expected = known_hash.partition(":")
     if path.exists() and file_hash(path, algorithm) == expected:
         return path
+    if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
+        raise ValueError(
+            f"{url} is not an HTTP or HTTPS address: files are fetched from these alone"
+        )
     part = path.with_name(path.name + ".part")
     writable_folder(part.parent)
     try:
-        _fetch(url, part, progress, timeout)
+        _fetch(url, part, progress, timeout, most)
+    except _TooLargeError as error:
+        part.unlink(missing_ok=True)
+        raise ValueError(
+            f"{url} is not the file that was to be fetched ({error}): it was removed; get the file "
+            "elsewhere"
+        ) from error
     except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
         if isinstance(error, urllib.error.HTTPError):
+            error.close()
             raise ConnectionError(f"{url} answered {error.code} {error.reason}") from error
+        if getattr(error, "errno", None) == errno.ENOSPC:
+            raise OSError(
+                errno.ENOSPC,
+                f"the disk is full, and {part} holds only a part of the file: free some space and "
+                "call again to resume the download",
+            ) from error
         raise ConnectionError(
-            f"the download of {url} broke off ({error}): call again, it goes on where it was"
+            f"the download of {url} was interrupted ({error}): call again to resume it"
         ) from error
     found = file_hash(part, algorithm)
     if found != expected:
@@ -81,24 +112,107 @@ def download(
 
 
 def _fetch(
-    url: str, part: Path, progress: Callable[[int, int | None], None] | None, timeout: float
+    url: str,
+    part: Path,
+    progress: Callable[[int, int | None], None] | None,
+    timeout: float,
+    most: int,
 ) -> None:
+    begun = time.monotonic()
     have = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     try:
-        answer = urllib.request.urlopen(request, timeout=timeout)
+        answer = _answer(request, timeout)
     except urllib.error.HTTPError as error:
-        if error.code == 416:  # nothing is left to send: the part is whole, or not of this file
+        if error.code == 416 and have:  # nothing is left to send, or the part is of another file
+            error.close()
             return
         raise
-    with answer, open(part, "ab" if answer.status == 206 else "wb") as file:
-        here = have if answer.status == 206 else 0
-        left = answer.headers.get("Content-Length")
-        total = here + int(left) if left is not None else None
-        while chunk := answer.read(_CHUNK):
-            file.write(chunk)
-            here += len(chunk)
-            if progress:
-                progress(here, total)
+    with answer:
+        goes_on = answer.status == 206
+        if goes_on and _first_byte(answer) not in (have, None):
+            raise ConnectionError(f"other bytes came than those from byte {have:,} on")
+        here = have if goes_on else 0
+        left = _length(answer)
+        total = here + left if left is not None else None
+        if total is not None and total > most:
+            raise _TooLargeError(f"it has {total:,} bytes, and at most {most:,} were expected")
+        with open(part, "ab" if goes_on else "wb") as file:
+            # Not read, which waits for a whole piece however slowly its bytes come.
+            while chunk := answer.read1(_CHUNK):
+                file.write(chunk)
+                here += len(chunk)
+                if here > most:
+                    raise _TooLargeError(f"more than the {most:,} bytes came that were expected")
+                came = here - have if goes_on else here
+                if time.monotonic() - begun > timeout + came / _SLOWEST:
+                    raise ConnectionError(
+                        f"{came:,} bytes came in {time.monotonic() - begun:,.0f} s, which is "
+                        f"slower than {_SLOWEST // 1000} kB/s"
+                    )
+                if progress:
+                    progress(here, total)
     if total is not None and here < total:
         raise ConnectionError(f"{here} of {total} bytes came")
+
+
+class _TooLargeError(ValueError):
+    """More bytes than the file has."""
+
+
+class _HttpOnly(urllib.request.HTTPRedirectHandler):
+    """Follows redirects to HTTP and HTTPS, and from HTTPS to HTTPS alone."""
+
+    def redirect_request(self, req, fp, code, msg, headers, newurl):
+        allowed = ("https",) if req.type == "https" else ("http", "https")
+        if urllib.parse.urlsplit(newurl).scheme not in allowed:
+            fp.close()
+            raise ConnectionError(f"it redirects to {newurl}, which is not {' or '.join(allowed)}")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _answer(request: urllib.request.Request, timeout: float) -> http.client.HTTPResponse:
+    """The beginning of the answer, within ``timeout`` in all.
+
+    The timeout of a socket is that of each read, and there may be one read for each byte.
+    """
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler,
+        urllib.request.HTTPHandler,
+        urllib.request.HTTPSHandler,
+        urllib.request.HTTPDefaultErrorHandler,
+        urllib.request.HTTPErrorProcessor,
+        urllib.request.UnknownHandler,
+        _HttpOnly,
+    ):
+        opener.add_handler(handler())
+    found: list[Any] = []
+
+    def open_it() -> None:
+        try:
+            found.append(opener.open(request, timeout=timeout))
+        except Exception as error:
+            found.append(error)
+
+    thread = threading.Thread(target=open_it, daemon=True)
+    thread.start()
+    thread.join(timeout)
+    if not found:
+        raise ConnectionError(f"no answer began within {timeout:g} s")
+    if isinstance(found[0], Exception):
+        raise found[0]
+    return found[0]
+
+
+def _first_byte(answer: http.client.HTTPResponse) -> int | None:
+    """Number of the first byte of a partial answer, if it is told."""
+    found = re.match(r"bytes (\d{1,18})-", answer.headers.get("Content-Range", ""))
+    return int(found[1]) if found else None
+
+
+def _length(answer: http.client.HTTPResponse) -> int | None:
+    text = answer.headers.get("Content-Length")
+    if text is not None and not re.fullmatch(r"\d{1,18}", text.strip(), re.ASCII):
+        raise ConnectionError(f"its server gives {text!r} as the number of its bytes")
+    return None if text is None else int(text)

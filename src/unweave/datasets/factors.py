@@ -22,23 +22,49 @@ __all__ = ["Factor", "FactorSpace"]
 class Factor:
     """One factor of variation: its name, its kind, and the value of each of its levels.
 
-    ``kind`` says what its levels mean: ``categorical`` (no order), ``ordinal`` (an order),
-    ``circular`` (the values are angles in radians) or ``continuous`` (a grid over an interval).
+    Parameters
+    ----------
+    name
+        Name of the factor.
+    values
+        Value of each level. Empty for a ``continuous`` or ``circular`` factor that takes any value.
+    kind
+        What the levels mean: ``categorical`` (no order), ``ordinal`` (an order), ``circular`` (the
+        values are angles in radians) or ``continuous`` (numbers of an interval).
+    labels
+        Word for each level, as cube and sphere; empty where levels have no words.
+
+    Raises
+    ------
+    ValueError
+        If the kind is unknown, a factor with levels has none, or labels are not as many as levels.
     """
 
     name: str
-    values: tuple[float, ...]
+    values: tuple[float, ...] = ()
     kind: str = "ordinal"
+    labels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", tuple(float(v) for v in self.values))
+        object.__setattr__(self, "labels", tuple(str(label) for label in self.labels))
         check_factor_kinds([self.kind], 1)
-        if not self.values:
+        if not self.values and self.kind in ("categorical", "ordinal"):
             raise ValueError(f"factor {self.name!r} has no values: it needs at least one level")
+        if self.labels and len(self.labels) != len(self.values):
+            raise ValueError(
+                f"factor {self.name!r} has {len(self.values)} levels and {len(self.labels)} "
+                "labels: give one label for each level"
+            )
+
+    @property
+    def has_levels(self) -> bool:
+        """Whether it takes one of finitely many values, so that it is given by levels."""
+        return bool(self.values)
 
     @property
     def size(self) -> int:
-        """Number of levels."""
+        """Number of levels; 0 if it takes any value."""
         return len(self.values)
 
 
@@ -58,6 +84,12 @@ class FactorSpace:
         self.factors = tuple(factors)
         if not self.factors:
             raise ValueError("a factor space needs at least one factor")
+        free = [factor.name for factor in self.factors if not factor.has_levels]
+        if free:
+            raise ValueError(
+                f"factor {free[0]!r} has no levels, and a factor space is a grid of levels: give "
+                "its values, or use unweave.datasets.ImageTable for factors of any value"
+            )
         self.names = check_names("factor", (f.name for f in self.factors), len(self.factors))
         self.sizes = tuple(factor.size for factor in self.factors)
         self.kinds = tuple(factor.kind for factor in self.factors)

@@ -251,7 +251,7 @@ def parse_manifold(text: str) -> ProductManifold:
         found = _FACTOR.fullmatch(word.strip())
         if found is None:
             raise ValueError(
-                f"{word.strip()!r} in {text!r} is no manifold known here: write factors as S^2, "
+                f"{word.strip()!r} in {text!r} is not a known manifold: write factors as S^2, "
                 "SO(3), RP^2, V(4,2) or H^2, with ' x ' between them"
             )
         number = {key: int(value) for key, value in found.groupdict().items() if value}

@@ -7,13 +7,45 @@ from pathlib import Path
 import numpy as np
 
 from unweave.datasets.cache import written_whole
-from unweave.datasets.dataset import FactorDataset
-from unweave.datasets.objects3d import Objects3D
+from unweave.datasets.dataset import FactorDataset, GridDataset, ImageDataset
+from unweave.datasets.drawn.objects3d import Objects3D
 
-__all__ = ["factor_traversals", "object_traversals", "save_png"]
+__all__ = ["dataset_picture", "factor_traversals", "object_traversals", "save_png"]
+
+_N_SORTED = 2_000  # images that are looked through for a picture
 
 
-def factor_traversals(dataset: FactorDataset, *, seed: int = 0, n_steps: int = 10) -> np.ndarray:
+def dataset_picture(dataset: ImageDataset, *, seed: int = 0, n_steps: int = 10) -> np.ndarray:
+    """One picture (height, width, channels) uint8 that shows what varies in the images.
+
+    Of a full grid, :func:`factor_traversals`. Of other images with factors, a row for each scored
+    factor: images in the order of its values, while the other factors vary at random.
+    Of images without factors, images drawn by ``seed``.
+    """
+    if isinstance(dataset, GridDataset):
+        return factor_traversals(dataset, seed=seed, n_steps=n_steps)
+    rows = dataset.sample_indices(min(len(dataset), _N_SORTED), seed=seed)
+    shown = [rows[: n_steps**2]]
+    if isinstance(dataset, FactorDataset):
+        shown = []
+        for column in dataset.factors(rows).T:
+            known = np.flatnonzero(np.isfinite(column))
+            order = known[np.argsort(column[known], kind="stable")]
+            steps = np.linspace(0, max(len(order) - 1, 0), min(n_steps, len(order))).round()
+            shown.append(rows[order[steps.astype(int)]])
+    height, width, channels = dataset.image_shape
+    n_rows = sum(-(-len(own) // n_steps) for own in shown)
+    grid = np.full((n_rows * n_steps, height, width, channels), 128, dtype=np.uint8)
+    start = 0
+    for own in shown:
+        grid[start : start + len(own)] = dataset.images(own)
+        start += -(-len(own) // n_steps) * n_steps
+    framed = np.pad(grid, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=128)
+    tiles = framed.reshape(n_rows, n_steps, height + 2, width + 2, channels)
+    return tiles.transpose(0, 2, 1, 3, 4).reshape(-1, n_steps * (width + 2), channels)
+
+
+def factor_traversals(dataset: GridDataset, *, seed: int = 0, n_steps: int = 10) -> np.ndarray:
     """One picture (height, width, channels) uint8: a row a factor, ``n_steps`` levels across.
 
     All other factors stay at those of one image drawn by ``seed``.

@@ -254,8 +254,10 @@ def _checked_range(images: np.ndarray, what: str) -> tuple[float, float]:
         )
     if low >= -_ROUNDING and high <= 1 + _ROUNDING:
         return low, high
-    if 0 <= low and 2 < high <= 255:
+    if 0 <= low and 127 < high <= 255:
         mend = "divide them by 255, or convert them to uint8"
+    elif 0 <= low and 2 < high <= 255:
+        mend = f"divide them by the value of white, for example {high:g}"
     elif low >= -1 and high <= 1:
         mend = "if -1 is black, give (images + 1) / 2"
     else:

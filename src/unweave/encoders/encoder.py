@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unweave.datasets import FactorDataset
+from unweave.datasets import ImageDataset
 from unweave.encoders.preprocessing import Preprocessing
 
 __all__ = ["Card", "Encoder", "Request", "hash_tensors"]
@@ -84,6 +84,18 @@ class Encoder(ABC):
             If the images are none of these, or not what the encoder takes.
         """
 
+    def indices(self, codes: np.ndarray) -> np.ndarray | None:
+        """Which of its values each latent of ``codes`` (n, latents) takes, from 0 on.
+
+        None where latents take any value.
+        """
+        return None
+
+    @property
+    def groups(self) -> tuple[int, ...]:
+        """Sizes of the groups of latents that are one unit each; empty where latents are."""
+        return ()
+
     @property
     def layers(self) -> list[str]:
         """Names of the layers whose outputs can be codes."""
@@ -109,7 +121,7 @@ class Request:
     download: bool = False
     seed: int = 0
     preprocessing: Preprocessing | None = None
-    dataset: FactorDataset | None = None
+    dataset: ImageDataset | None = None
 
     def refuse_random(self) -> None:
         """For families that have no architecture to draw weights for.

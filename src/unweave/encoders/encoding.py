@@ -17,7 +17,7 @@ from filelock import FileLock
 from numpy.lib import format as npy
 
 from unweave._check import check_indices, check_positive
-from unweave.datasets import FactorDataset
+from unweave.datasets import FactorDataset, ImageDataset
 from unweave.datasets.cache import cache_folder, writable_folder, written_whole
 from unweave.encoders.encoder import Encoder
 from unweave.encoders.network import NetworkEncoder
@@ -36,7 +36,7 @@ class ConstantCodesError(ValueError):
 
 def encode_rows(
     encoder: Encoder,
-    dataset: FactorDataset,
+    dataset: ImageDataset,
     rows: object,
     *,
     unscaled: bool = False,
@@ -91,21 +91,30 @@ def encode_rows(
 
 
 def save_codes(
-    file: str | Path, codes: np.ndarray, dataset: FactorDataset, rows: np.ndarray
+    file: str | Path,
+    codes: np.ndarray,
+    dataset: ImageDataset,
+    rows: np.ndarray,
+    *,
+    indices: np.ndarray | None = None,
+    groups: tuple[int, ...] = (),
 ) -> None:
-    """Write an .npz that `unweave score` reads, whole or not at all.
+    """Write an .npz that `unweave score` and `unweave geomancer` read, whole or not at all.
+
+    It holds ``codes`` and ``rows``; and ``factors``, ``factor_names`` and ``factor_kinds``, of the
+    scored factors whose values are known of all rows, if there are such; ``indices``, the numbers
+    of the values of quantised latents; and ``latent_groups``, the sizes of groups of latents.
 
     Raises
     ------
     OSError
         If it cannot be written.
     """
-    others = {
-        "factors": dataset.factors(rows),
-        "factor_names": np.array(dataset.space.names),
-        "factor_kinds": np.array(dataset.space.kinds),
-        "rows": rows,
-    }
+    others = {**_factor_arrays(dataset, rows), "rows": rows}
+    if indices is not None:
+        others["indices"] = indices
+    if groups:
+        others["latent_groups"] = np.array(groups)
     with written_whole(file) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         with archive.open("codes.npy", "w", force_zip64=True) as member:
             if _is_whole_file(codes):
@@ -118,6 +127,21 @@ def save_codes(
                 npy.write_array(member, array)
 
 
+def _factor_arrays(dataset: ImageDataset, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """The factors that are known of all rows, by the names that an .npz has them under."""
+    if not isinstance(dataset, FactorDataset):
+        return {}
+    factors = dataset.factors(rows)
+    known = np.isfinite(factors).all(axis=0)
+    if not known.any():
+        return {}
+    return {
+        "factors": factors if known.all() else factors[:, known],
+        "factor_names": np.array(dataset.factor_names)[known],
+        "factor_kinds": np.array(dataset.factor_kinds)[known],
+    }
+
+
 def _is_whole_file(codes: np.ndarray) -> bool:
     """Whether it is all of a file, so that it need not be read into memory to be copied."""
     return (
@@ -128,7 +152,7 @@ def _is_whole_file(codes: np.ndarray) -> bool:
 
 
 def _description(
-    encoder: Encoder, dataset: FactorDataset, rows: np.ndarray, unscaled: bool
+    encoder: Encoder, dataset: ImageDataset, rows: np.ndarray, unscaled: bool
 ) -> dict[str, Any]:
     """All that codes depend on."""
     precision = encoder.precision if isinstance(encoder, NetworkEncoder) else ""
@@ -136,7 +160,7 @@ def _description(
         "format": _FORMAT,
         "encoder": encoder.card.identity,
         "precision": precision,
-        "dataset": dataset.name,
+        "dataset": dataset.identity,
         "rows": hashlib.sha256(np.ascontiguousarray(rows).data).hexdigest(),
         "n_rows": len(rows),
         "unscaled": unscaled,
@@ -146,7 +170,7 @@ def _description(
 def _encode_into(
     part: Path,
     encoder: Encoder,
-    dataset: FactorDataset,
+    dataset: ImageDataset,
     rows: np.ndarray,
     unscaled: bool,
     batch_size: int,
@@ -177,7 +201,7 @@ def _encode_into(
 
 
 def _batches(
-    dataset: FactorDataset, rows: np.ndarray, unscaled: bool, batch_size: int
+    dataset: ImageDataset, rows: np.ndarray, unscaled: bool, batch_size: int
 ) -> Iterator[np.ndarray]:
     """Images, the next ones drawn while these are encoded."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from unweave._extras import imported
+from unweave._files import read_json
 from unweave.datasets.download import file_hash
 from unweave.encoders.encoder import Card, Encoder, Request
 from unweave.encoders.network import drawn, network_encoder
@@ -38,25 +38,28 @@ def load(request: Request) -> Encoder:
     transformers = imported("transformers", "utils", needed_by=request.name, extra="hf")
     place = str(request.weights or request.rest)
     local = {"local_files_only": not request.download}
+    # Where it is not said, transformers asks on the terminal whether to run the code of a folder.
+    no_code = {"trust_remote_code": False}
     try:
-        config = transformers.AutoConfig.from_pretrained(place, **local)
-    except (OSError, ValueError) as error:
-        raise FileNotFoundError(_absent(request, error)) from error
+        config = transformers.AutoConfig.from_pretrained(place, **local, **no_code)
+    except Exception as error:  # of a damaged configuration any
+        raise _failure(request, error) from error
     config = getattr(config, "vision_config", config)
     if getattr(config, "num_channels", None) is None:
         raise ValueError(f"{place} is no model of images: its configuration names no channels")
     sha256, file = "", None
     if request.random:
-        module = drawn(request, lambda: transformers.AutoModel.from_config(config))
+        module = drawn(request, lambda: _from_config(transformers, request, config, no_code))
     else:
         try:
             module = transformers.AutoModel.from_pretrained(
-                place, config=config, use_safetensors=True, dtype=torch.float32, **local
-            )
+                place, config=config, use_safetensors=True, dtype=torch.float32,
+                **local, **no_code,
+            )  # fmt: skip
             file = Path(transformers.utils.cached_file(place, "model.safetensors", **local))
             sha256 = file_hash(file)
-        except (OSError, ValueError, TypeError) as error:
-            raise FileNotFoundError(_absent(request, error)) from error
+        except Exception as error:
+            raise _failure(request, error) from error
     card = Card(
         name=request.name,
         weights="",
@@ -96,9 +99,20 @@ def _preprocessing(
     """As ``preprocessor_config.json`` says, without the central crop."""
     try:
         file = transformers.utils.cached_file(place, "preprocessor_config.json", **local)
-        settings = json.loads(Path(file).read_text(encoding="utf-8"))
     except (OSError, TypeError):
-        settings = {}
+        file = None
+    settings = {} if file is None else read_json(file)
+    try:
+        return _preprocessing_of(settings, config)
+    except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
+        where = file or f"the configuration of {place}"
+        raise ValueError(
+            f"{where} does not say how images are prepared ({error}): size, image_mean and "
+            "image_std must be those that transformers writes"
+        ) from error
+
+
+def _preprocessing_of(settings: dict[str, Any], config: Any) -> Preprocessing:
     size = settings.get("crop_size") or settings.get("size") or config.image_size
     if isinstance(size, dict):
         edge = size.get("shortest_edge")
@@ -113,9 +127,21 @@ def _preprocessing(
     )
 
 
-def _absent(request: Request, error: Exception) -> str:
-    reason = str(error).splitlines()[0]
-    return (
+def _from_config(transformers: Any, request: Request, config: Any, no_code: dict[str, Any]) -> Any:
+    try:
+        return transformers.AutoModel.from_config(config, **no_code)
+    except Exception as error:
+        raise _failure(request, error) from error
+
+
+def _failure(request: Request, error: Exception) -> Exception:
+    if "trust_remote_code" in str(error):
+        return ValueError(
+            f"{request.name} carries code of its own, which is never run: take a model whose "
+            "architecture transformers itself has, or export yours as ONNX and give onnx:FILE"
+        )
+    reason = (str(error) or type(error).__name__).splitlines()[0]
+    return FileNotFoundError(
         f"{request.name} cannot be loaded ({reason}): it must be a folder with config.json and "
         "model.safetensors, or a repository on https://huggingface.co that is in this machine's "
         "cache; nothing is downloaded unasked: give --download, or get its folder where there is "

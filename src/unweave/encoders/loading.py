@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unweave._check import suggestion
-from unweave.datasets import FactorDataset
+from unweave.datasets import ImageDataset
 from unweave.encoders.encoder import Encoder, Request
 from unweave.encoders.preprocessing import Preprocessing
 
@@ -33,6 +33,9 @@ FAMILIES = {
     "torchscript": Family("torchscript", "torchscript:FILE", "a network saved with its code"),
     "onnx": Family("onnx", "onnx:FILE", "a network in the open exchange format"),
     "run": Family("run", "run:FOLDER, run:FOLDER@STEP", "a model trained here"),
+    "pretrained": Family(
+        "run", "pretrained:NAME", "a model of this package (`unweave pretrained`)", "load_shipped"
+    ),
     "pixels": Family("plain", "pixels", "the pixels themselves", "load_pixels"),
     "pca": Family("plain", "pca:K", "principal components of the data's images", "load_linear"),
     "ica": Family("plain", "ica:K", "independent components of the data's images", "load_linear"),
@@ -46,7 +49,7 @@ _RANDOM = "random"
 def load_encoder(
     name: str,
     *,
-    dataset: FactorDataset | None = None,
+    dataset: ImageDataset | None = None,
     layer: str | None = None,
     pool: str = "mean",
     weights: str | Path | None = None,

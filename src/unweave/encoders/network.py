@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from unweave._check import check_choice, check_positive, suggestion
 from unweave._random import Stream, torch_seeded
-from unweave.datasets import FactorDataset
+from unweave.datasets import ImageDataset
 from unweave.encoders.encoder import Card, Encoder, Request, hash_tensors
 from unweave.encoders.preprocessing import Preprocessing, checked_images
 
@@ -144,7 +144,26 @@ class NetworkEncoder(Encoder):
             auto = self.precision == "auto"
             self._used_precision = self._chosen_precision(batch) if auto else self.precision
         with _autocast(self.device, self._used_precision):
-            return self._pooled(self._output(batch))
+            return self._pooled(self._run(batch))
+
+    def _run(self, batch: Tensor) -> Tensor:
+        """The output, or a sentence where the network cannot take such images."""
+        try:
+            return self._output(batch)
+        except ValueError:
+            raise
+        except Exception as error:  # those of TorchScript share no base class with others
+            if isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(
+                error
+            ):
+                raise
+            # The code of a TorchScript network stands in its messages, and their end is the reason.
+            reason = (str(error).strip() or type(error).__name__).splitlines()[-1].strip()
+            shape = " x ".join(map(str, batch.shape[1:]))
+            raise ValueError(
+                f"{self.card.name} cannot take images of {shape} (channels, height, width): "
+                f"{reason}; set another size with --image-size"
+            ) from error
 
     def _chosen_precision(self, batch: Tensor) -> str:
         if self.device.type != "cuda":
@@ -202,8 +221,8 @@ class NetworkEncoder(Encoder):
         return patches.mean(dim=1) if pool == "mean" else patches.amax(dim=1)
 
     def _find(self, layer: str, name: str) -> nn.Module:
-        modules = dict(self.module.named_modules())
-        if layer not in modules or not layer:
+        modules = {name: module for name, module in self.module.named_modules() if name}
+        if layer not in modules:
             near = suggestion(layer, modules)
             some = ", ".join(list(self.module._modules)[:12])
             raise ValueError(
@@ -239,7 +258,7 @@ def drawn(request: Request, build: Callable[[], Any]) -> Any:
 
 
 @torch.no_grad()
-def calibrate(module: nn.Module, preprocessing: Preprocessing, dataset: FactorDataset) -> None:
+def calibrate(module: nn.Module, preprocessing: Preprocessing, dataset: ImageDataset) -> None:
     """Give batch normalisations the statistics of images, as they have in training from the start.
 
     Without them a network of random weights is not what any training begins with. 64 images are

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 
@@ -12,6 +14,7 @@ from unweave.encoders.readouts import TURNS
 __all__ = ["LinearEncoder", "PixelEncoder", "load_linear", "load_pixels"]
 
 _FITTING_ROWS = 10_000
+_FITTING_PIXELS = 2**28  # 1 GiB of float32
 
 
 def load_pixels(request: Request) -> Encoder:
@@ -21,7 +24,7 @@ def load_pixels(request: Request) -> Encoder:
 
 
 def load_linear(request: Request) -> Encoder:
-    """K components of 10,000 images of the data set.
+    """K components of 10,000 images of the dataset, or of all, or of as many as 1 GiB holds.
 
     Raises
     ------
@@ -34,8 +37,10 @@ def load_linear(request: Request) -> Encoder:
         raise ValueError(f"{request.name}: give a number of components, as {kind}:10")
     if request.dataset is None:
         raise ValueError(f"{request.name} is fitted to images: give the data set")
-    rows = request.dataset.sample_indices(_FITTING_ROWS, seed=request.seed)
-    images = request.dataset.images(rows)
+    dataset = request.dataset
+    fitting = max(1, _FITTING_PIXELS // math.prod(dataset.image_shape))
+    n_rows = min(_FITTING_ROWS, fitting, len(dataset))
+    images = dataset.images(dataset.sample_indices(n_rows, seed=request.seed))
     return LinearEncoder(request.name, images, seed=request.seed)
 
 

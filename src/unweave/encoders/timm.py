@@ -11,7 +11,7 @@ from unweave.datasets.download import file_hash
 from unweave.encoders.encoder import Card, Encoder, Request
 from unweave.encoders.network import drawn, network_encoder
 from unweave.encoders.preprocessing import Preprocessing
-from unweave.encoders.weights import Source, find_weights, read_weights
+from unweave.encoders.weights import Source, check_weights_archive, find_weights, read_weights
 
 __all__ = ["load"]
 
@@ -82,12 +82,18 @@ def _source(published: Any) -> Source:
 
 
 def _loaded(timm: Any, request: Request, file: Path) -> Any:
-    """By timm's own loader, which knows how each family's files differ from its networks."""
-    if file.suffix != ".npz":
-        read_weights(file)  # says in a sentence what is wrong with a file
+    """By timm's own loader, which knows how each family's files differ from its networks.
+
+    It is given tensors, and opens no file itself but the arrays of an .npz.
+    """
+    overlay: dict[str, Any]
+    if file.suffix == ".npz":
+        check_weights_archive(file)
+        overlay = {"file": str(file)}
+    else:
+        overlay = {"state_dict": read_weights(file)}
     try:
         # With its classifier, because timm loads strictly only then; it is taken off after.
-        overlay = {"file": str(file)}
         model = timm.create_model(request.rest, pretrained=True, pretrained_cfg_overlay=overlay)
         model.reset_classifier(0)
         return model

@@ -36,7 +36,7 @@ def load(request: Request) -> Encoder:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             module = torch.jit.load(str(file), map_location="cpu")
-    except RuntimeError as error:
+    except Exception as error:  # of a damaged archive any
         raise ValueError(
             f"{file} is no TorchScript file: save it with torch.jit.script(...).save, or give the "
             "encoder another way"

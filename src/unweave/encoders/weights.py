@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +11,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from unweave._limits import check_whole_archive, is_archive
 from unweave.datasets.cache import cache_folder
 from unweave.datasets.download import download as fetch
 from unweave.datasets.download import file_hash
+from unweave.encoders.archives import archive_tensors, is_torchscript
 
-__all__ = ["Source", "find_weights", "load_strictly", "read_weights", "weights_folder"]
+__all__ = [
+    "Source",
+    "check_weights_archive",
+    "find_weights",
+    "load_strictly",
+    "read_weights",
+    "weights_folder",
+]
 
 _MISMATCHES = 5
 
@@ -102,7 +110,8 @@ def find_weights(
 def read_weights(path: str | Path) -> dict[str, Tensor]:
     """The tensors of a file: safetensors, TorchScript (as OpenAI ships CLIP), or of torch.save.
 
-    Pickles are read with ``weights_only``: no code in them is run.
+    No code in the file is run: pickles are read with ``weights_only``, and of TorchScript the
+    tensors and their names alone.
 
     Raises
     ------
@@ -118,21 +127,33 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
             return load_file(path)
         except SafetensorError as error:
             raise ValueError(f"{path} is no whole safetensors file: {error}") from error
+    if is_archive(path):
+        check_weights_archive(path)
+        if is_torchscript(path):
+            return archive_tensors(path)
     try:
-        with warnings.catch_warnings():
-            # torch says that it found a TorchScript archive; that is what is tried next.
-            warnings.simplefilter("ignore")
-            content = torch.load(path, map_location="cpu", weights_only=True, mmap=None)
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=None)
     except Exception as error:
-        archive = _torchscript(path)
-        if archive is None:
-            raise ValueError(
-                f"{path} cannot be read as weights: it is no safetensors file, no TorchScript, and "
-                "no file of torch.save that holds tensors alone. Files that hold pickled objects "
-                "are never loaded, because they can run code; save the state dict as safetensors"
-            ) from error
-        content = archive
+        raise ValueError(
+            f"{path} cannot be read as weights: it is no safetensors file, no TorchScript, and "
+            "no file of torch.save that holds tensors alone. Files that hold pickled objects "
+            "are never loaded, because they can run code; save the state dict as safetensors"
+        ) from error
     return _tensors(path, content)
+
+
+def check_weights_archive(path: str | Path) -> None:
+    """Refuse an archive that memory cannot hold, or that is encrypted, odd or damaged.
+
+    Raises
+    ------
+    ValueError
+        If it is.
+    """
+    try:
+        check_whole_archive(path)
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be read as weights: {error}") from error
 
 
 def load_strictly(
@@ -214,8 +235,8 @@ def _from_hub(name: str, source: Source) -> Path:
         except OSError as error:
             raise ConnectionError(_unreachable(name, source)) from error
     raise FileNotFoundError(
-        f"{source.repository} has none of {', '.join(source.files)}: get the weights of {name} "
-        "yourself and give --weights FILE"
+        f"{source.repository} has none of {', '.join(source.files)}: get weights of {name} "
+        "elsewhere and give --weights FILE"
     )
 
 
@@ -224,15 +245,6 @@ def _unreachable(name: str, source: Source) -> str:
         f"the hub cannot be reached for the weights of {name}: get {source} where there is a "
         "network, and give --weights FILE"
     )
-
-
-def _torchscript(path: Path) -> dict[str, Tensor] | None:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            return torch.jit.load(str(path), map_location="cpu").state_dict()
-    except RuntimeError:
-        return None
 
 
 def _tensors(path: Path, content: Any) -> dict[str, Tensor]:

@@ -6,7 +6,14 @@ from unweave.metrics.dci import disentanglement_completeness_informativeness
 from unweave.metrics.dci_es import explicitness_and_size
 from unweave.metrics.dependence import latent_dependence
 from unweave.metrics.downstream import downstream_accuracy
-from unweave.metrics.evaluation import BEST_WHEN_SMALL, METRICS, compare, evaluate
+from unweave.metrics.evaluation import (
+    BEST_WHEN_SMALL,
+    GROUPED,
+    LABEL_FREE,
+    METRICS,
+    compare,
+    evaluate,
+)
 from unweave.metrics.explicitness import explicitness
 from unweave.metrics.factor_vae_score import factor_vae_score
 from unweave.metrics.identifiability import linear_r2, mean_correlation_coefficient
@@ -26,6 +33,8 @@ from unweave.metrics.udr import unsupervised_disentanglement_ranking
 
 __all__ = [
     "BEST_WHEN_SMALL",
+    "GROUPED",
+    "LABEL_FREE",
     "METRICS",
     "Chance",
     "Comparison",

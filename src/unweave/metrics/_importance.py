@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["completeness", "disentanglement"]
+__all__ = ["completeness", "disentanglement", "separation"]
 
 
 def disentanglement(importance: np.ndarray) -> tuple[float, np.ndarray]:
@@ -14,6 +14,16 @@ def disentanglement(importance: np.ndarray) -> tuple[float, np.ndarray]:
     the importance of the latents; and that of each latent (Eastwood and Williams 2018, section 2).
     """
     return _concentration(importance)
+
+
+def separation(importance: np.ndarray, per_latent: np.ndarray) -> np.ndarray:
+    r"""How little the latents that code a factor code others, in [0, 1], for each factor.
+
+    :math:`D_k = \sum_i R_{ik} D_i / \sum_i R_{ik}` of importances R (latents, factors) and the
+    disentanglement D (latents,) of each latent; 0 of a factor to which no latent is important.
+    """
+    total = importance.sum(axis=0)
+    return per_latent @ importance / np.where(total > 0, total, 1.0)
 
 
 def completeness(importance: np.ndarray) -> tuple[float, np.ndarray]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import digamma, gammaln
 
+from unweave.metrics._groups import Groups
+
 __all__ = [
     "BINNINGS",
     "ESTIMATORS",
@@ -16,6 +18,7 @@ __all__ = [
     "bin_codes",
     "binned_table",
     "check_levels",
+    "takes_any_value",
     "entropies",
     "factor_levels",
     "latent_information",
@@ -46,6 +49,8 @@ class InformationTable:
     code_entropy: np.ndarray | None = None
     """(latents,), of the binned codes; None where nothing was binned."""
     n_bins: int | None = None
+    names: tuple[str, ...] | None = None
+    """(latents,) what the rows are called, where they are groups of latents."""
 
     @property
     def joint_entropy(self) -> np.ndarray:
@@ -123,16 +128,21 @@ def check_levels(factors: np.ndarray, kinds: Sequence[str] | None = None, n_bins
         If there is such a factor, and it is not declared continuous.
     """
     for k in range(factors.shape[1]):
-        column = factors[:, k]
         is_binned = kinds is not None and kinds[k] == "continuous"
-        if is_binned or column.dtype.kind != "f" or (column == np.round(column)).all():
+        if is_binned or not takes_any_value(factors[:, k], n_bins):
             continue
-        n_levels = len(np.unique(column))
-        if n_levels > max(n_bins, len(column) // 2):
-            raise ValueError(
-                f"factor {k} takes {n_levels} values in {len(column)} rows: mutual information "
-                "needs levels; declare its kind 'continuous' to have it binned, or bin it yourself"
-            )
+        raise ValueError(
+            f"factor {k} takes {len(np.unique(factors[:, k]))} values in {len(factors)} rows: "
+            "mutual information needs levels; declare its kind 'continuous' to have it binned, or "
+            "bin it yourself"
+        )
+
+
+def takes_any_value(column: np.ndarray, n_bins: int = 20) -> bool:
+    """Whether a factor (rows,) of fractions takes so many values that they cannot be levels."""
+    if column.dtype.kind != "f" or (column == np.round(column)).all():
+        return False
+    return len(np.unique(column)) > max(n_bins, len(column) // 2)
 
 
 def _ranked(column: np.ndarray) -> tuple[int, np.ndarray]:
@@ -159,6 +169,7 @@ def binned_table(
     n_bins: int,
     n_levels: np.ndarray,
     estimator: str = "disentanglement_lib",
+    names: tuple[str, ...] | None = None,
 ) -> InformationTable:
     r"""Mutual informations of bins (latents, samples) and levels (factors, samples).
 
@@ -192,11 +203,17 @@ def binned_table(
         # No room: as many levels as rows, where every code is a perfect guess and says nothing.
         normalised = np.where(room > 1e-9, information / np.maximum(room, 1e-9), 0.0)
     alive = code_cells > 1
-    return InformationTable(information, normalised, factor_entropy, alive, code_entropy, n_bins)
+    return InformationTable(
+        information, normalised, factor_entropy, alive, code_entropy, n_bins, names
+    )
 
 
 def neighbour_table(
-    codes: np.ndarray, levels: np.ndarray, n_levels: np.ndarray, n_neighbours: int
+    codes: np.ndarray,
+    levels: np.ndarray,
+    n_levels: np.ndarray,
+    n_neighbours: int,
+    groups: Groups | None = None,
 ) -> InformationTable:
     r"""Mutual informations of continuous codes (samples, latents) and levels (factors, samples).
 
@@ -209,6 +226,9 @@ def neighbour_table(
     separates equal codes, without which they have no neighbours: of 1e-10 deviations, as in
     scikit-learn, and of a millionth in latents most of whose codes are equal to another. There the
     smaller noise would not hide the rounding of codes that once had an offset.
+
+    With ``groups``, of all latents of a group that vary together: the distance is then the largest
+    of those along its latents, each in its deviations.
     """
     from unweave.metrics import _kernels
 
@@ -225,7 +245,56 @@ def neighbour_table(
     alive = columns.min(axis=1) < columns.max(axis=1)
     information[~alive[:, None] | (information < _NOTHING)] = 0.0
     entropy = entropies(levels, n_levels)
-    return InformationTable(information, information / entropy, entropy, alive)
+    if groups is None:
+        return InformationTable(information, information / entropy, entropy, alive)
+    spread = np.where(alive, spread[:, 0], 1.0)[:, None]
+    noise = np.random.default_rng(0).standard_normal(columns.shape)
+    apart = (codes.T / spread) + np.where(tied, _TIE_BREAKING, _NOISE) * noise
+    information = np.stack(
+        [
+            _of_group([j for j in group if alive[j]], information, apart, levels, n_neighbours)
+            for group in groups.members
+        ]
+    )
+    information[information < _NOTHING] = 0.0
+    return InformationTable(
+        information, information / entropy, entropy, groups.any_of(alive), names=groups.names
+    )
+
+
+def _of_group(
+    latents: list[int],
+    information: np.ndarray,
+    columns: np.ndarray,
+    levels: np.ndarray,
+    n_neighbours: int,
+) -> np.ndarray:
+    """What ``latents`` know together of each factor (factors,), by Ross's estimate."""
+    if not latents:
+        return np.zeros(len(levels))
+    if len(latents) == 1:
+        return information[latents[0]]
+    points = np.ascontiguousarray(columns[latents].T)
+    return np.array([_joint_neighbours(points, row, n_neighbours) for row in levels])
+
+
+def _joint_neighbours(points: np.ndarray, levels: np.ndarray, n_neighbours: int) -> float:
+    """Ross's estimate in nats for ``points`` (samples, dimensions), in the maximum norm."""
+    from scipy.spatial import KDTree
+
+    sizes = np.bincount(levels)
+    paired = np.flatnonzero(sizes[levels] > 1)
+    if not paired.size:
+        return 0.0
+    whole, total = KDTree(points[paired]), 0.0
+    for level in np.flatnonzero(sizes > 1):
+        own = points[levels == level]
+        near = min(n_neighbours, len(own) - 1)
+        distances, _ = KDTree(own).query(own, k=[near + 1], p=np.inf)
+        radius = np.nextafter(distances[:, 0], 0.0)
+        inside = whole.query_ball_point(own, radius, p=np.inf, return_length=True)
+        total += len(own) * (digamma(near) - digamma(len(own))) - digamma(inside).sum()
+    return max(float(digamma(len(paired)) + total / len(paired)), 0.0)
 
 
 def latent_information(bins: np.ndarray, n_bins: int) -> np.ndarray:

@@ -15,6 +15,8 @@ from unweave.metrics.significance import WIDE
 
 __all__ = [
     "Split",
+    "angle_of",
+    "cut_angle_r_squared",
     "hold_out",
     "labelled",
     "logistic_regression",
@@ -57,15 +59,16 @@ def scaled_like(train: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
     return [(part - mean) * scale for part in (train, *others)]
 
 
-def logistic_regression(codes: np.ndarray, labels: np.ndarray, **options: Any) -> Any:
+def logistic_regression(codes: Any, labels: np.ndarray, **options: Any) -> Any:
     """A fitted multinomial logistic regression, scikit-learn's defaults but for ``options``.
 
     Its hundred steps are part of the conventions that scores are compared in: `score_all` keeps
-    its warnings of them from the user. Wide codes are fitted in single precision, in half the time.
+    its warnings of them from the user. Wide codes are fitted in single precision, in half the time,
+    unless they are sparse.
     """
     from sklearn.linear_model import LogisticRegression
 
-    if codes.shape[1] > WIDE:
+    if codes.shape[1] > WIDE and isinstance(codes, np.ndarray):
         codes = codes.astype(np.float32)
     return LogisticRegression(**options).fit(codes, labels)
 
@@ -78,9 +81,8 @@ def targets_by_kind(factors: np.ndarray, kinds: Sequence[str]) -> list[np.ndarra
     """
     targets = []
     for factor, kind in zip(factors.T, kinds, strict=True):
-        if kind in ("circular", LEVELS_OF_CIRCLE):
-            once = 2 * np.pi / (factor.max() + 1)
-            angle = factor * once if kind == LEVELS_OF_CIRCLE else factor
+        angle = angle_of(factor, kind)
+        if angle is not None:
             targets.append(np.stack([np.cos(angle), np.sin(angle)], axis=1))
         elif kind == "categorical":
             targets.append((factor[:, None] == np.unique(factor)).astype(np.float64))
@@ -88,6 +90,38 @@ def targets_by_kind(factors: np.ndarray, kinds: Sequence[str]) -> list[np.ndarra
             column = factor[:, None]
             targets.append(Scale.of(column).apply(column).astype(np.float64))
     return targets
+
+
+def angle_of(factor: np.ndarray, kind: str) -> np.ndarray | None:
+    """Angles (rows,) in radians of a circular factor; None for any other kind."""
+    if kind == LEVELS_OF_CIRCLE:
+        return factor * (2 * np.pi / (factor.max() + 1))
+    return factor if kind == "circular" else None
+
+
+def cut_angle_r_squared(codes: np.ndarray, angle: np.ndarray) -> np.ndarray:
+    """Share (latents,) of the variance of ``angle`` (rows,) that a line in each latent explains.
+
+    The circle is cut open where it suits that latent best: a latent that is the angle itself, from
+    wherever on, has 1. Moving the cut past a row adds a full turn to its angle, so that all cuts
+    follow from running sums.
+    """
+    turned = angle % (2 * np.pi)
+    order = np.argsort(turned, kind="stable")
+    y, z = turned[order] - np.pi, codes[order].astype(np.float64)
+    z -= z.mean(axis=0)
+    n, turn = len(y), 2 * np.pi
+    cuts = np.flatnonzero(np.diff(y) > 0)  # the last row that a cut lies behind
+    total = y.sum() + turn * np.append(0, cuts + 1)
+    squares = (y**2).sum() + np.append(0, np.cumsum(2 * turn * y + turn**2)[cuts])
+    products = z.T @ y
+    products = np.concatenate([products[None], products + turn * np.cumsum(z, axis=0)[cuts]])
+    alive = np.delete(np.arange(z.shape[1]), constant_columns(codes))
+    shares = np.zeros(z.shape[1])
+    variance = squares - total**2 / n
+    explained = products[:, alive] ** 2 / ((z[:, alive] ** 2).sum(axis=0) * variance[:, None])
+    shares[alive] = np.clip(explained.max(axis=0), 0, 1)
+    return shares
 
 
 def r_squared(predicted: np.ndarray, target: np.ndarray) -> float:

@@ -9,9 +9,10 @@ import numpy as np
 
 from unweave._factors import LEVELS_OF_CIRCLE, FactorTable, read_codes_factors
 from unweave._tables import CodeTable, matching_columns
-from unweave.metrics._information import check_levels
+from unweave.metrics._groups import GroupsOption, read_groups
+from unweave.metrics._information import check_levels, takes_any_value
 from unweave.metrics._scale import Scale
-from unweave.metrics.significance import Subject
+from unweave.metrics.significance import Subject, unit_code
 
 __all__ = ["subject_of"]
 
@@ -31,6 +32,7 @@ def subject_of(
     notes: tuple[str, ...] = (),
     test: tuple[object, object] | None = None,
     keep: Collection[str] = (),
+    groups: GroupsOption | None = None,
     **options: Any,
 ) -> tuple[Subject, tuple[str, ...]]:
     """The checked arrays with what their scores say of themselves, and the kinds of factors.
@@ -38,7 +40,8 @@ def subject_of(
     The codes of the subject have neither offset nor scale but for what ``keep`` names, as of
     :meth:`Scale.of`. Kinds are as formulas read them: circular factors of whole numbers are
     ``LEVELS_OF_CIRCLE``. With ``needs_levels`` factors must take few values, or be declared
-    continuous and be cut into ``n_bins`` bins.
+    continuous or circular and be cut into ``n_bins`` bins; such circular ones are read as
+    continuous. With ``groups`` the units that ``min_latents`` counts are groups of latents.
     """
     found, table = read_codes_factors(
         codes, factors, min_latents=min_latents, names=factor_names, kinds=factor_kinds
@@ -56,8 +59,19 @@ def subject_of(
                 f"factor {k} is circular and has the level {values[:, k].min():g}: levels of a "
                 "circle are whole numbers from 0 on, once around, or angles in radians"
             )
+    readings = table.readings
     if needs_levels:
-        check_levels(values, table.readings, n_bins)
+        values, readings = _cut_angles(values, readings, n_bins)
+        check_levels(values, readings, n_bins)
+    if groups is not None:
+        units = read_groups(groups, checked.shape[1])
+        if len(units) < min_latents:
+            raise ValueError(
+                f"there is {len(units)} group of latents, and this score compares groups: give at "
+                f"least {min_latents}"
+            )
+        settings = {**settings, "groups": units.to_dict()}
+        options |= {"groups": units, "perfect": unit_code(values)}
     scale = Scale.of(checked, keep)
     subject = Subject(
         scale.apply(checked),
@@ -70,7 +84,23 @@ def subject_of(
         test=_check_test(test, found, scale, table),
         **options,
     )
-    return subject, table.readings
+    return subject, readings
+
+
+def _cut_angles(
+    values: np.ndarray, kinds: tuple[str, ...], n_bins: int
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Factors and kinds in which angles that take any value are continuous from 0 to 2 pi."""
+    angles = [
+        k
+        for k, kind in enumerate(kinds)
+        if kind == "circular" and takes_any_value(values[:, k], n_bins)
+    ]
+    if not angles:
+        return values, kinds
+    values = values.copy()
+    values[:, angles] %= 2 * np.pi
+    return values, tuple("continuous" if k in angles else kind for k, kind in enumerate(kinds))
 
 
 def _check_test(

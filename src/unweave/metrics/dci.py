@@ -9,7 +9,8 @@ import numpy as np
 from unweave._check import check_choice, check_positive, constant_columns
 from unweave._extras import imported
 from unweave._parallel import in_threads
-from unweave.metrics._importance import completeness, disentanglement
+from unweave.metrics._groups import GroupsOption
+from unweave.metrics._importance import completeness, disentanglement, separation
 from unweave.metrics._interventions import CONVENTIONS
 from unweave.metrics._predictors import (
     Split,
@@ -38,6 +39,7 @@ def disentanglement_completeness_informativeness(
     convention: str = "standardised",
     n_train: int = 1_000,
     test: tuple[object, object] | None = None,
+    groups: GroupsOption | None = None,
     factor_names: Sequence[str] | None = None,
     factor_kinds: Sequence[str | None] | None = None,
     noise: Noise | None = Noise(),  # noqa: B008 - frozen
@@ -49,6 +51,11 @@ def disentanglement_completeness_informativeness(
     Disentanglement is one less the entropy, to base K, of each row of R as shares, weighted by the
     rows' sums; completeness is the same of the columns, to base D, latents that never vary not
     counted. Informativeness is the accuracy on held-out rows (with lasso, the R²).
+
+    ``by_factor`` of disentanglement is the separation of each factor: the disentanglement of the
+    latents, weighted by their importance to it. It is 1 if the latents that code the factor code
+    nothing else, however many they are, so that a circular factor in two latents loses nothing.
+    Its mean over factors, weighted by their total importance, is the score.
 
     The predictor is part of the score: two back-ends rank codes alike but do not give the same
     numbers, nor do two sample sizes. The name that is printed carries the back-end.
@@ -72,6 +79,10 @@ def disentanglement_completeness_informativeness(
         than half as many rows again, two thirds are learnt from.
     test
         Codes and factors of other rows to be judged on.
+    groups
+        Groups of latents that take the place of latents, in the forms of
+        :func:`~unweave.metrics.mutual_information_gap`. The importance of a group is the sum of
+        those of its latents; predictors, and informativeness, stay as they are.
     factor_names, factor_kinds, noise, seed
         As of :func:`~unweave.metrics.mutual_information_gap`, as are the errors.
 
@@ -98,6 +109,7 @@ def disentanglement_completeness_informativeness(
         seed=seed,
         needs_levels=backend != "lasso",
         test=test,
+        groups=groups,
         keep=("offset", "scale") if convention == "disentanglement_lib" else (),
         label=f" ({backend})",
         thin=1 if backend == "lasso" else 10,
@@ -108,12 +120,20 @@ def disentanglement_completeness_informativeness(
         if convention == "standardised" or backend == "lasso":
             split = _standardised(split)
         importance, known = _importance(split, kinds, backend, seed)
+        units, alive = subject.groups_of(codes), np.ones(codes.shape[1], dtype=bool)
+        alive[constant_columns(codes)] = False
+        if units is not None:
+            importance, alive = units.sums(importance), units.any_of(alive)
         separate, per_latent = disentanglement(importance)
-        complete, per_factor = completeness(np.delete(importance, constant_columns(codes), axis=0))
+        complete, per_factor = completeness(importance[alive])
+        names = None if units is None else units.names
+        apart = separation(importance, per_latent)
         return {
-            "dci_disentanglement": Reading(separate, per_latent, importance),
-            "dci_completeness": Reading(complete, per_factor, importance),
-            "dci_informativeness": Reading(float(known.mean()), known, importance),
+            "dci_disentanglement": Reading(
+                separate, per_latent, importance, names=names, by_factor=apart
+            ),
+            "dci_completeness": Reading(complete, per_factor, importance, by_factor=per_factor),
+            "dci_informativeness": Reading(float(known.mean()), known, importance, by_factor=known),
         }
 
     return Scores(score_all(subject, measure, noise))

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from unweave._check import check_choice, check_positive, constant_columns
+from unweave._check import check_choice, check_positive, constant_columns, read_codes
 from unweave._factors import read_codes_factors
 from unweave._parallel import in_threads
 from unweave._tables import matching_rows
+from unweave.metrics._groups import GroupsOption
 from unweave.metrics._one_matrix import one_matrix_scores
 from unweave.metrics._progress import progress
 from unweave.metrics.beta_vae_score import beta_vae_score
@@ -37,11 +38,14 @@ from unweave.metrics.subspaces import subspace_angle
 
 __all__ = [
     "BEST_WHEN_SMALL",
+    "GROUPED",
+    "LABEL_FREE",
     "METRICS",
     "compare",
     "difference",
     "evaluate",
     "scores_of_halves",
+    "undefined_metrics",
 ]
 
 
@@ -55,6 +59,8 @@ class _Family:
     min_factors: int = 1
     min_alive: int = 0
     """Latents that must vary."""
+    takes_groups: bool = False
+    """Whether groups of latents may take the place of latents."""
 
 
 _FORMULAS = {
@@ -66,6 +72,7 @@ _FORMULAS = {
     "modularity": read_modularity,
     **read_med(),
 }
+_OF_LATENTS = ("mig", "rmig")
 _ACROSS_FACTORS = ("mig_sup", "dcimig", "modularity", "med_disentanglement", "med_completeness")
 
 
@@ -90,7 +97,8 @@ def _several(metric: Callable[..., Scores], codes, factors, *, names, **options)
 def _dependence(
     codes, factors, *, names, factor_names=None, factor_kinds=None, **options
 ) -> Scores:
-    read_codes_factors(codes, factors, names=factor_names, kinds=factor_kinds)
+    if factors is not None:
+        read_codes_factors(codes, factors, names=factor_names, kinds=factor_kinds)
     return latent_dependence(codes, **options)
 
 
@@ -98,14 +106,16 @@ _FAMILIES = (
     _Family(("beta_vae",), partial(_single, beta_vae_score), min_factors=2),
     _Family(("factor_vae",), partial(_single, factor_vae_score), min_factors=2),
     _Family(("irs",), partial(_single, interventional_robustness_score)),
-    _Family(tuple(n for n in _FORMULAS if n not in _ACROSS_FACTORS), _one_matrix, 2),
-    _Family(_ACROSS_FACTORS, _one_matrix, 2, 2),
+    _Family(_OF_LATENTS, _one_matrix, 2, takes_groups=True),
+    _Family(_ACROSS_FACTORS, _one_matrix, 2, 2, takes_groups=True),
+    _Family(("jemmig",), _one_matrix, 2),
     _Family(("explicitness",), partial(_single, explicitness)),
-    _Family(("infom", "infoc", "infoe"), partial(_several, infomec)),
+    _Family(("infom", "infoc", "infoe"), partial(_several, infomec), takes_groups=True),
     _Family(("sap",), partial(_single, separated_attribute_predictability), min_latents=2),
     _Family(
         ("dci_disentanglement", "dci_completeness", "dci_informativeness"),
         partial(_several, disentanglement_completeness_informativeness),
+        takes_groups=True,
     ),
     _Family(("mcc",), partial(_single, mean_correlation_coefficient)),
     _Family(("linear_r2",), partial(_single, linear_r2)),
@@ -139,14 +149,21 @@ METRICS: dict[str, Callable[..., Score]] = {name: partial(_alone, name) for name
 BEST_WHEN_SMALL = _FAMILY_OF["latent_mi"].names
 """Short names of the metrics of which 0 is the best."""
 
+GROUPED = tuple(name for name in _ORDER if _FAMILY_OF[name].takes_groups)
+"""Short names of the metrics in which groups of latents may take the place of latents."""
+
+LABEL_FREE = _FAMILY_OF["latent_mi"].names
+"""Short names of the metrics that need no factors."""
+
 
 def evaluate(
     codes: object,
-    factors: object,
+    factors: object = None,
     *,
     metrics: Sequence[str] | None = None,
     factor_names: Sequence[str] | None = None,
     factor_kinds: Sequence[str | None] | None = None,
+    groups: GroupsOption | None = None,
     noise: Noise | None = Noise(),  # noqa: B008 - frozen
     seed: int = 0,
 ) -> Scores:
@@ -160,17 +177,22 @@ def evaluate(
     codes, factors
         Arrays, tensors or data frames (samples, latents) and (samples, factors) of the same rows,
         as of :func:`~unweave.metrics.mutual_information_gap`; or codes of a whole grid and its
-        :class:`~unweave.datasets.FactorSpace`.
+        :class:`~unweave.datasets.FactorSpace`. Without factors, only the metrics of
+        :data:`LABEL_FREE` are computed.
     metrics
         Names, of :data:`METRICS`; None for all that are defined for so many latents and factors
         (those that are not are listed in ``skipped`` of what is returned, with the reason).
+    groups
+        Groups of latents that take the place of latents in :data:`GROUPED`, in the forms of
+        :func:`~unweave.metrics.mutual_information_gap`. The other metrics take each latent.
     factor_names, factor_kinds, noise, seed
         As of :func:`~unweave.metrics.mutual_information_gap`.
 
     Raises
     ------
     ValueError
-        If the arrays cannot be used, or a metric is unknown or not defined for them.
+        If the arrays cannot be used, or a metric is unknown or not defined for them, or needs
+        factors and there are none.
 
     >>> factors = np.stack(np.meshgrid([0, 1], [0, 1, 2]), -1).reshape(-1, 2)
     >>> scores = evaluate(factors.astype(float), factors, metrics=["mig", "sap"], noise=None)
@@ -180,23 +202,42 @@ def evaluate(
     asked = list(_ORDER) if metrics is None else [metrics] if isinstance(metrics, str) else metrics
     asked = [check_choice("metric", name, _ORDER) for name in asked]
     skipped: dict[str, str] = {}
-    latents, table = read_codes_factors(codes, factors, names=factor_names, kinds=factor_kinds)
-    if metrics is None:
-        skipped = _undefined(latents.values, len(table.kinds))
+    table = None
+    if factors is None:
+        latents = read_codes(codes)
+        asked = list(LABEL_FREE) if metrics is None else _without_factors(asked)
+    else:
+        latents, table = read_codes_factors(codes, factors, names=factor_names, kinds=factor_kinds)
+    if metrics is None and table is not None:
+        skipped = undefined_metrics(latents.values, len(table.kinds))
         asked = [name for name in asked if name not in skipped]
     # The table holds the names and kinds.
     options = {"factor_names": None, "factor_kinds": None, "noise": noise}
     families = {family: [n for n in family.names if n in asked] for family in _FAMILIES}
     # All that is read from one matrix of informations shares it and its draws.
-    if families[_FAMILY_OF["mig"]] and families[_FAMILY_OF["mig_sup"]]:
-        families[_FAMILY_OF["mig"]] += families.pop(_FAMILY_OF["mig_sup"])
+    of_one_matrix = ("mig_sup", "jemmig") if groups is None else ("mig_sup",)
+    for name in of_one_matrix:
+        if families[_FAMILY_OF["mig"]] and families[_FAMILY_OF[name]]:
+            families[_FAMILY_OF["mig"]] += families.pop(_FAMILY_OF[name])
     found: dict[str, Score] = {}
     wanted = {family: names for family, names in families.items() if names}
     with progress("scoring", len(wanted)) as advance:
         for family, names in wanted.items():
-            found |= family.compute(latents, table, names=tuple(names), seed=seed, **options)
+            own = {"groups": groups} if family.takes_groups and groups is not None else {}
+            found |= family.compute(latents, table, names=tuple(names), seed=seed, **options, **own)
             advance()
     return Scores({name: found[name] for name in asked}, skipped)
+
+
+def _without_factors(metrics: Sequence[str]) -> list[str]:
+    """The metrics, if none of them needs factors."""
+    needing = [name for name in metrics if name not in LABEL_FREE]
+    if needing:
+        raise ValueError(
+            f"{', '.join(needing)} cannot be computed without factors: give the factors of the "
+            f"same rows, or ask for {', '.join(LABEL_FREE)}"
+        )
+    return list(metrics)
 
 
 def compare(
@@ -293,18 +334,21 @@ def scores_of_halves(
     factor_kinds: Sequence[str | None] | None = None,
     seed: int = 0,
 ) -> dict[str, np.ndarray]:
-    """Scores (n_halves,) of random halves of the rows, by metric.
+    """Scores (n_halves,) of random halves of the rows, by metric; ``factors`` may be None.
 
     Representations of the same rows are scored on the same halves, if ``seed`` is the same.
     """
-    latents, table = read_codes_factors(codes, factors, names=factor_names, kinds=factor_kinds)
+    table = None
+    if factors is None:
+        latents = read_codes(codes)
+    else:
+        latents, table = read_codes_factors(codes, factors, names=factor_names, kinds=factor_kinds)
     n = len(latents.values)
 
     def half(i: int, advance: Callable[[], None]) -> list[float]:
         rows = np.random.default_rng([seed, 12, i]).permutation(n)[: n // 2]
-        found = evaluate(
-            latents.take(rows), table.take(rows), metrics=metrics, noise=None, seed=seed
-        )
+        own = None if table is None else table.take(rows)
+        found = evaluate(latents.take(rows), own, metrics=metrics, noise=None, seed=seed)
         advance()
         return [float(found[name]) for name in metrics]
 
@@ -337,7 +381,7 @@ def difference(
     return Difference(float(first), float(second), value, (low, high), confidence, p)
 
 
-def _undefined(codes: np.ndarray, n_factors: int) -> dict[str, str]:
+def undefined_metrics(codes: np.ndarray, n_factors: int) -> dict[str, str]:
     """Metrics that are not defined for so few latents or factors, and why."""
     n_latents, n_alive = codes.shape[1], codes.shape[1] - constant_columns(codes).size
     reasons = {}

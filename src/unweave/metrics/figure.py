@@ -35,7 +35,12 @@ def draw(scores: Scores) -> Figure:
         ax.set_xticks(range(len(factors)), factors, rotation=45, ha="right", fontsize=8)
         for label in ax.get_xticklabels():
             label.set_parse_math(False)  # a dollar sign in a name is one
-        ax.set_ylabel("latent")
+        groups = list(scores[name].settings.get("groups", ()))
+        ax.set_ylabel("group" if groups else "latent")
+        if groups:
+            ax.set_yticks(range(len(groups)), groups, fontsize=8)
+            for label in ax.get_yticklabels():
+                label.set_parse_math(False)
         figure.colorbar(image, ax=ax, shrink=0.8)
     return figure
 
@@ -70,10 +75,8 @@ def _matrices(scores: Scores):
     for name in _SHOWN:
         if name not in scores:
             continue
-        matrix, factors = (
-            np.asarray(scores[name].matrix),
-            list(scores["mig" if "mig" in scores else name].per_factor),
-        )
+        named = next(n for n in ("mig", "dci_completeness", name) if n in scores)
+        matrix, factors = np.asarray(scores[name].matrix), list(scores[named].per_factor)
         fits = matrix.ndim == 2 and matrix.shape[1] == len(factors)
         if fits and 0 < matrix.shape[0] <= _MAX_LATENTS:
             found.append((name, matrix, factors))

@@ -8,6 +8,8 @@ import numpy as np
 
 from unweave._check import check_choice
 from unweave.metrics._predictors import (
+    angle_of,
+    cut_angle_r_squared,
     hold_out,
     r_squared,
     scaled_like,
@@ -37,9 +39,10 @@ def mean_correlation_coefficient(
     .. math:: \max_\pi \frac{1}{K} \sum_k |\mathrm{corr}(z_{\pi(k)}, v_k)|
 
     over all ways :math:`\pi` to give each factor another latent. A factor without a latent counts
-    0. For a circular factor the correlation is the multiple one with cosine and sine, for a
-    categorical one the correlation ratio. The maximum finds some correlation in noise, the more
-    the wider the codes: read the chance level.
+    0. For a circular factor the correlation is the multiple one with cosine and sine, or that with
+    the angle, with the circle cut open where it suits the latent best, whichever is larger; for a
+    categorical one it is the correlation ratio. The maximum finds some correlation in noise, the
+    more the wider the codes: read the chance level.
 
     Parameters
     ----------
@@ -77,6 +80,11 @@ def mean_correlation_coefficient(
         matrix = np.stack(
             [_correlations(scaled, target) for target in targets_by_kind(factors, kinds)], axis=1
         )
+        for k, kind in enumerate(kinds):
+            angle = angle_of(factors[:, k], kind)
+            if angle is not None:
+                by_angle = np.sqrt(cut_angle_r_squared(scaled, angle))
+                matrix[:, k] = np.maximum(matrix[:, k], by_angle)
         latents, matched = linear_sum_assignment(matrix, maximize=True)
         per_factor = np.zeros(matrix.shape[1])
         per_factor[matched] = matrix[latents, matched]
@@ -99,7 +107,8 @@ def linear_r2(
 
     It is fitted by least squares and judged on held-out rows, where it may be negative. What is
     predicted of a circular factor is the point on its circle, of a categorical one the indicator
-    of each level. A rotation of the codes changes nothing.
+    of each level. No linear map makes that point of an angle in one latent, which scores low.
+    A rotation of the codes changes nothing.
 
     Parameters
     ----------

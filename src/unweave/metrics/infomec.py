@@ -4,25 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from unweave._check import check_positive
-from unweave.metrics._information import factor_levels, neighbour_table
+from unweave._check import check_choice, check_positive
+from unweave._factors import MANY_LEVELS
+from unweave.metrics._groups import Groups, GroupsOption
+from unweave.metrics._information import (
+    InformationTable,
+    bin_codes,
+    binned_table,
+    factor_levels,
+    neighbour_table,
+)
 from unweave.metrics._predictors import logistic_regression, scaled_like
 from unweave.metrics._subject import subject_of
 from unweave.metrics.score import Reading, Scores
 from unweave.metrics.significance import Noise, score_all
 
-__all__ = ["infomec"]
+__all__ = ["CODE_KINDS", "infomec"]
+
+CODE_KINDS = ("continuous", "discrete")
+_PRUNE_BELOW = {"continuous": 0.05, "discrete": 0.0}  # of the authors' code
+_CODEBOOK = 256  # values in a latent, up to which codes look quantised
+_SAME = 1e-6  # of a latent's range: values that are nearer differ by rounding
 
 
 def infomec(
     codes: object,
     factors: object,
     *,
+    code_kind: str = "continuous",
     n_neighbors: int = 10,
-    prune_below: float = 0.05,
+    prune_below: float | None = None,
+    groups: GroupsOption | None = None,
     factor_names: Sequence[str] | None = None,
     factor_kinds: Sequence[str | None] | None = None,
     noise: Noise | None = Noise(),  # noqa: B008 - frozen
@@ -33,10 +49,15 @@ def infomec(
     .. math:: \text{InfoM} = \frac{\frac{1}{D} \sum_j \max_k N_{jk} / \sum_k N_{jk} - 1/K}{1 - 1/K},
         \quad N_{jk} = I(z_j; v_k) / H(v_k)
 
-    InfoC is the same over latents, for each factor. Informations are estimated from nearest
-    neighbours, without bins. InfoE is the mean over factors of how much of its entropy a logistic
-    regression on all latents takes away, on the rows that it was fitted to. M and C lie in [0, 1]
-    and are far above 0 for noise; E is at most 1.
+    InfoC is the same over latents, for each factor. InfoE is the mean over factors of how much of
+    its entropy a logistic regression on all latents takes away, on the rows that it was fitted to.
+    M and C lie in [0, 1] and are far above 0 for noise; E is at most 1.
+
+    The authors compute it in two ways. Informations of ``continuous`` codes are estimated from
+    nearest neighbours, without bins, and the regression takes the latents as numbers. Those of
+    ``discrete`` codes, of quantised models, are the plug-in estimate from the counts of each
+    latent's values, and the regression takes an indicator of each value, so that the order of the
+    values does not matter. The two are not the same number for the same codes.
 
     Two things that the authors' code does are kept, for the sake of comparison, and worth knowing:
     InfoE is fitted with classes weighted by their rarity but its loss is not weighted, and it has
@@ -45,13 +66,30 @@ def infomec(
 
     Parameters
     ----------
+    code_kind
+        ``continuous`` or ``discrete``. It is never guessed: a note says when continuous codes take
+        so few values that they look quantised. Discrete codes are indices or values of a codebook,
+        each different number being a value of its own.
     n_neighbors
-        Neighbours for the estimate of information.
+        Neighbours for the estimate of information, for continuous codes.
     prune_below
         Latents whose range is below this share of the largest one are inactive, and left out of M
-        and C. (Latents are not scaled for this.)
+        and C. (Latents are not scaled for this.) None for 0.05 for continuous codes, and for 0 for
+        discrete ones, of which only those that never vary are inactive.
+    groups
+        Groups of latents that take the place of latents in M and C, in the forms of
+        :func:`~unweave.metrics.mutual_information_gap`. The information of a group is that of all
+        its latents together: from neighbours in their joint space, or from counts of their joint
+        values. A group is active if one of its latents is.
     codes, factors, factor_names, factor_kinds, noise, seed
-        As of :func:`~unweave.metrics.mutual_information_gap`, as are the errors.
+        As of :func:`~unweave.metrics.mutual_information_gap`, as are the errors. For discrete codes
+        the random mixtures and smooth features beside the score, and factors in the perfect code,
+        are cut into as many bins of equal width as the latent with the most values has values.
+
+    Raises
+    ------
+    ValueError
+        If discrete codes take so many values that they are none.
 
     References
     ----------
@@ -62,33 +100,135 @@ def infomec(
     >>> scores = infomec(factors + 0.01 * rng.random((400, 2)), factors, noise=None)
     >>> scores["infom"] > 0.95, scores["infoe"] > 0.95
     (True, True)
+    >>> scores = infomec(np.array([2, 0, 3, 1])[factors], factors, code_kind="discrete", noise=None)
+    >>> scores["infoe"] > 0.99
+    True
     """
+    code_kind = check_choice("kind of codes", code_kind, CODE_KINDS)
     n_neighbors = check_positive("n_neighbors", n_neighbors)
+    is_discrete = code_kind == "discrete"
+    if prune_below is None:
+        prune_below = _PRUNE_BELOW[code_kind]
     subject, kinds = subject_of(
         codes,
         factors,
-        {"n_neighbors": n_neighbors, "prune_below": prune_below},
+        {
+            "code_kind": code_kind,
+            "n_neighbors": None if is_discrete else n_neighbors,
+            "prune_below": prune_below,
+        },
         factor_names=factor_names,
         factor_kinds=factor_kinds,
         seed=seed,
+        groups=groups,
         keep=("scale",),
         thin=10,
     )
-    subject = replace(subject, notes=(*subject.notes, *_pruned(subject.codes, prune_below)))
+    n_values = [len(np.unique(column)) for column in subject.codes.T]
+    own = _notes_of_values(subject.codes, n_values, is_discrete)
+    own += _pruned(subject.codes, prune_below)
+    subject = replace(subject, notes=(*subject.notes, *own))
 
     def measure(codes, factors) -> dict[str, Reading]:
         levels, n_levels = factor_levels(factors, kinds)
-        active = _active(codes, prune_below)
-        shares = neighbour_table(codes, levels, n_levels, n_neighbors).normalised
+        units, active = subject.groups_of(codes), _active(codes, prune_below)
+        if is_discrete:
+            values, sizes = factor_levels(_quantised(codes, max(n_values)))
+            table = _counted(values, sizes, levels, n_levels, units)
+            seen = _indicators(values, sizes)
+        else:
+            table = neighbour_table(codes, levels, n_levels, n_neighbors, units)
+            (seen,) = scaled_like(codes)
+        shares, names = table.normalised, None
+        if units is not None:
+            active = units.any_of(active)
+            names = tuple(units.names[i] for i in np.flatnonzero(active))
         rows = zip(levels, n_levels, strict=True)
-        explicit = np.array([_explicitness(codes, row, n) for row, n in rows])
+        explicit = np.array([_explicitness(seen, row, n) for row, n in rows])
         return {
-            "infom": _preference(shares[active], shares),
+            "infom": replace(_preference(shares[active], shares), names=names),
             "infoc": _preference(shares[active].T, shares),
             "infoe": Reading(float(explicit.mean()), explicit, shares),
         }
 
     return Scores(score_all(subject, measure, noise))
+
+
+def _notes_of_values(
+    codes: np.ndarray, n_values: Sequence[int], is_discrete: bool
+) -> tuple[str, ...]:
+    """Notes on codes that look quantised, or that are said to be and look rounded.
+
+    Raises
+    ------
+    ValueError
+        If they are said to be discrete, and take too many values.
+    """
+    n, most = len(codes), max(n_values)
+    if not is_discrete:
+        # Some values more than once, and in all latents few for so many rows.
+        if most > min(_CODEBOOK, n // 4):
+            return ()
+        return (
+            f"no latent takes more than {most} values in {n} rows: if the codes are quantised, "
+            "code_kind='discrete' counts their values, as the authors of InfoMEC do",
+        )
+    if most > max(MANY_LEVELS, n // 2):
+        raise ValueError(
+            f"latent {n_values.index(most)} takes {most} values in {n} rows and is not discrete: "
+            "give the indices of a codebook, or code_kind='continuous'"
+        )
+    rounded = []
+    for j, column in enumerate(codes.T):
+        steps = np.diff(np.unique(column))
+        if steps.size and steps.min() < _SAME * steps.sum():
+            rounded.append(j)
+    if not rounded:
+        return ()
+    return (
+        f"latents {rounded[:10]} take values that are nearer to each other than a millionth of "
+        "their range, and each counts as a value of its own: if rounding made them (as a "
+        "straight-through estimator does), give the indices instead",
+    )
+
+
+def _quantised(codes: np.ndarray, n_values: int) -> np.ndarray:
+    """``codes`` (samples, latents), of which none takes more than ``n_values`` values."""
+    columns = [
+        bin_codes(column[:, None], n_values)[0] if len(np.unique(column)) > n_values else column
+        for column in codes.T
+    ]
+    return np.stack(columns, axis=1)
+
+
+def _counted(
+    values: np.ndarray,
+    sizes: np.ndarray,
+    levels: np.ndarray,
+    n_levels: np.ndarray,
+    groups: Groups | None,
+) -> InformationTable:
+    """Plug-in informations of values (latents, samples) and levels (factors, samples)."""
+    if groups is not None:
+        values = groups.joint(values)
+    n_cells = max(int(sizes.max()), int(values.max()) + 1)
+    return binned_table(values, levels, n_cells, n_levels)
+
+
+def _indicators(values: np.ndarray, sizes: np.ndarray) -> Any:
+    """Sparse matrix (samples, values) with an indicator of each value of each latent that varies.
+
+    ``values`` (latents, samples) are numbered from 0 on, ``sizes`` (latents,) says how many.
+    """
+    from scipy.sparse import csr_matrix
+
+    values, sizes = values[sizes > 1], sizes[sizes > 1]
+    n_latents, n = values.shape
+    columns = values + (np.cumsum(sizes) - sizes)[:, None]
+    starts = np.arange(n + 1) * n_latents
+    # With no latent at all there is a column of zeros left, from which nothing can be seen.
+    shape = (n, max(int(sizes.sum()), 1))
+    return csr_matrix((np.ones(n * n_latents), columns.T.ravel(), starts), shape=shape)
 
 
 def _active(codes: np.ndarray, prune_below: float) -> np.ndarray:
@@ -118,9 +258,9 @@ def _preference(rows: np.ndarray, matrix: np.ndarray) -> Reading:
     return Reading(float(each.mean()), each, matrix)
 
 
-def _explicitness(codes: np.ndarray, levels: np.ndarray, n_levels: int) -> float:
-    (scaled,) = scaled_like(codes)
-    model = logistic_regression(scaled, levels, C=np.inf, class_weight="balanced")
-    likelihood = model.predict_proba(scaled)[np.arange(len(levels)), levels]
+def _explicitness(seen: Any, levels: np.ndarray, n_levels: int) -> float:
+    """Share of the entropy of ``levels`` (samples,) that what is ``seen`` of them takes away."""
+    model = logistic_regression(seen, levels, C=np.inf, class_weight="balanced")
+    likelihood = model.predict_proba(seen)[np.arange(len(levels)), levels]
     # With balanced classes and nothing to see, every level is as likely.
     return 1 + float(np.log(np.maximum(likelihood, np.finfo(float).eps)).mean() / np.log(n_levels))

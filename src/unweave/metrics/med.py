@@ -85,4 +85,7 @@ def _read(table: InformationTable, aggregate: Callable, top_k: int | None) -> Re
     importance = information / np.where(known > 0, known, 1.0)
     # A latent that never varies does not count in the base.
     value, each = aggregate(importance[table.alive])
-    return Reading(value, each, importance)
+    names = None
+    if table.names is not None and aggregate is disentanglement:
+        names = tuple(table.names[i] for i in np.flatnonzero(table.alive))
+    return Reading(value, each, importance, names=names)

@@ -7,6 +7,7 @@ from typing import Unpack
 
 import numpy as np
 
+from unweave.metrics._groups import GroupsOption
 from unweave.metrics._information import InformationTable
 from unweave.metrics._one_matrix import OneMatrixOptions, one_matrix_scores
 from unweave.metrics.score import Reading, Score
@@ -28,6 +29,7 @@ def mutual_information_gap(
     estimator: str = "disentanglement_lib",
     n_bins: int = 20,
     binning: str = "equal_width",
+    groups: GroupsOption | None = None,
     factor_names: Sequence[str] | None = None,
     factor_kinds: Sequence[str | None] | None = None,
     noise: Noise | None = Noise(),  # noqa: B008 - frozen
@@ -57,6 +59,14 @@ def mutual_information_gap(
     n_bins, binning
         Each latent is cut into this many bins of ``equal_width`` or by ``quantile``; outliers
         destroy the first and do nothing to the second.
+    groups
+        Groups of latents that take the place of latents, such as the two of an angle: the sizes of
+        consecutive blocks ([1, 2, 1]), or the latents of each group ([[0], [1, 2], [3]]), or a
+        mapping from names to latents; every latent is in one. The information of a group is that
+        of all its latents together: of their joint bins, ``n_bins`` for each latent, of which those
+        count that some row falls into; with ``ksg`` from neighbours in all its latents. The bias of
+        joint bins grows with their number, so that groups of many latents need many rows: read
+        ``adjusted`` and ``notes``. The matrix then has a row for each group.
     factor_names, factor_kinds
         One for each factor; without them those of the data frame, the position, and what the
         column says: ``categorical`` for words and booleans (``ordinal`` for a categorical that
@@ -88,6 +98,7 @@ def mutual_information_gap(
         estimator=estimator,
         n_bins=n_bins,
         binning=binning,
+        groups=groups,
         factor_names=factor_names,
         factor_kinds=factor_kinds,
         noise=noise,

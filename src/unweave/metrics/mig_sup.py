@@ -31,8 +31,10 @@ def mig_sup(
         \quad \tilde I(z_j; v_k) = I(z_j; v_k) / H(v_k)
 
     It supplements MIG: a latent that mixes two factors is punished here, a factor that is spread
-    over two latents is not. Latents that know nothing count and pull it down, but for those that
-    never vary, which are left out. ``per_factor`` has a value for each latent.
+    over two latents is not, if each of them knows all of it. A latent that knows a part of its
+    factor, as the cosine of an angle does, has that part. Latents that know nothing count and pull
+    it down, but for those that never vary, which are left out. ``per_factor`` has a value for each
+    latent.
 
     Parameters
     ----------
@@ -75,7 +77,8 @@ def dcimig(
         d_j = I(z_j; v_{k_j}) - \max_{l \ne k_j} I(z_j; v_l), \quad
         k_j = \arg\max_k I(z_j; v_k)
 
-    Several latents of one factor cost nothing here; a factor that no latent knows best counts 0.
+    Further latents of a factor cost nothing here, if one of them knows all of it; a factor that no
+    latent knows best counts 0.
 
     Parameters, options and errors are those of :func:`~unweave.metrics.mutual_information_gap`;
     at least two factors are needed.
@@ -139,7 +142,7 @@ def read_mig_sup(table: InformationTable, convention: str = "by_factor_entropy")
         normalised = table.information / np.maximum(table.code_entropy, 1e-12)[:, None]
     gaps = np.where(alive, top_gap(normalised.T, 1.0), 0.0)
     value = float(gaps[alive].mean()) if alive.any() else 0.0
-    return Reading(value, gaps, table.information)
+    return Reading(value, gaps, table.information, names=table.names)
 
 
 def read_dcimig(table: InformationTable) -> Reading:

@@ -69,4 +69,5 @@ def read_modularity(table: InformationTable, convention: str = "alive_latents") 
     beyond = (squared.sum(axis=1) - first) / (squared.shape[1] - 1)
     per_latent = np.where(alive, 1 - beyond / np.where(alive, first, 1.0), 0.0)
     counted = per_latent if convention == "disentanglement_lib" else per_latent[alive]
-    return Reading(float(counted.mean()) if counted.size else 0.0, per_latent, table.information)
+    value = float(counted.mean()) if counted.size else 0.0
+    return Reading(value, per_latent, table.information, names=table.names)

@@ -10,7 +10,13 @@ import numpy as np
 from unweave._check import check_choice, constant_columns
 from unweave._factors import LEVELS_OF_CIRCLE
 from unweave.metrics._information import check_levels, factor_levels
-from unweave.metrics._predictors import hold_out, scaled_like, targets_by_kind
+from unweave.metrics._predictors import (
+    angle_of,
+    cut_angle_r_squared,
+    hold_out,
+    scaled_like,
+    targets_by_kind,
+)
 from unweave.metrics._subject import subject_of
 from unweave.metrics.mig import top_gap
 from unweave.metrics.score import Reading, Score
@@ -39,12 +45,11 @@ def separated_attribute_predictability(
     .. math:: \frac{1}{K} \sum_k S_{(1)k} - S_{(2)k}
 
     ``S`` (latents, factors) is, for ordinal and continuous factors, the R² of a linear regression
-    of the factor on the latent; for circular ones, that of a regression of the point on the circle
-    (cosine and sine, so that it does not matter where the circle is cut); for categorical ones,
-    the accuracy of a linear support vector machine on held-out rows, of latents scaled to
-    deviation 1, for its penalty depends on offset and scale. A single linear classifier
-    cannot single out the levels in the middle of a latent: with many levels, the accuracies of a
-    perfect code are far below 1.
+    of the factor on the latent; for circular ones, that of the angle, with the circle cut open
+    where it suits the latent best; for categorical ones, the accuracy of a linear support vector
+    machine on held-out rows, of latents scaled to deviation 1, for its penalty depends on offset
+    and scale. A single linear classifier cannot single out the levels in the middle of a latent:
+    with many levels, the accuracies of a perfect code are far below 1.
 
     Parameters
     ----------
@@ -130,9 +135,13 @@ def _predictability(codes, factors, kinds, test, seed: int, convention: str) -> 
     matrix = np.empty((codes.shape[1], factors.shape[1]))
     classes = np.array([kind == "categorical" for kind in kinds])
     if not classes.all():
-        regressed = np.flatnonzero(~classes)
-        targets = targets_by_kind(factors[:, regressed], [kinds[k] for k in regressed])
-        matrix[:, regressed] = _r_squared(codes, targets)
+        angles = {k: angle_of(factors[:, k], kind) for k, kind in enumerate(kinds)}
+        lines = [k for k, angle in angles.items() if angle is None and not classes[k]]
+        targets = targets_by_kind(factors[:, lines], [kinds[k] for k in lines])
+        matrix[:, lines] = _r_squared(codes, targets)
+        for k, angle in angles.items():
+            if angle is not None:
+                matrix[:, k] = cut_angle_r_squared(codes, angle)
     if classes.any():
         learn, learn_factors, judge, judge_factors = hold_out(codes, factors, test, seed)
         if convention == "by_kind":

@@ -11,20 +11,57 @@ import numpy as np
 
 from unweave._extras import imported
 
-__all__ = ["Chance", "Details", "Reading", "Score", "Scores"]
+__all__ = ["ENOUGH_FOR_QUANTILES", "Chance", "Details", "Reading", "Score", "Scores"]
+
+_UPPER = 0.975
+ENOUGH_FOR_QUANTILES = 40  # so that one draw lies above the quantile
 
 
 @dataclass(frozen=True)
 class Chance:
-    """What a metric gives where there is nothing to find: mean and spread over draws."""
+    """What a metric gives where there is nothing to find: mean and spread over draws.
+
+    Attributes
+    ----------
+    mean, sd, n_draws
+        Mean and standard deviation over the draws, and how many there are.
+    upper
+        What a further draw exceeds in 2.5 % of cases: the quantile of the draws, or with fewer than
+        40 of them Student's t bound for one more draw, from their mean and deviation. None where it
+        is not known.
+    by_factor
+        The same of the values of each factor, by name, where a metric has such values.
+    """
 
     mean: float
     sd: float
     n_draws: int
+    upper: float | None = None
+    by_factor: Mapping[str, Chance] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, draws: np.ndarray, by_factor: Mapping[str, np.ndarray] | None = None) -> Chance:
+        """From the values (draws,) of a score, and those of each factor by its name."""
+        mean, sd = float(draws.mean()), float(draws.std(ddof=1))
+        upper = _upper(draws, mean, sd)
+        each = {name: cls.of(values) for name, values in (by_factor or {}).items()}
+        return cls(mean, sd, len(draws), upper, each)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain numbers."""
-        return {"mean": self.mean, "sd": self.sd, "n_draws": self.n_draws}
+        found = {"mean": self.mean, "sd": self.sd, "n_draws": self.n_draws, "upper": self.upper}
+        if not self.by_factor:
+            return found
+        return {**found, "by_factor": {name: c.to_dict() for name, c in self.by_factor.items()}}
+
+
+def _upper(draws: np.ndarray, mean: float, sd: float) -> float:
+    """What one more draw exceeds in 2.5 % of cases."""
+    if len(draws) >= ENOUGH_FOR_QUANTILES:
+        return float(np.quantile(draws, _UPPER))
+    from scipy.special import stdtrit
+
+    return mean + float(stdtrit(len(draws) - 1, _UPPER)) * sd * float(np.sqrt(1 + 1 / len(draws)))
 
 
 @dataclass(frozen=True)
@@ -38,6 +75,11 @@ class Reading:
     per_factor: np.ndarray = field(default_factory=lambda: np.empty(0))
     matrix: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     extras: Mapping[str, float] = field(default_factory=dict)
+    names: tuple[str, ...] | None = None
+    """Of the values in ``per_factor``, where they are of groups of latents."""
+    by_factor: np.ndarray = field(default_factory=lambda: np.empty(0))
+    """A value for each factor, of which draws of noise are kept as well; empty if there are none.
+    """
     size: float = 1.0
     """Of the numbers that make up the value: differences of 1e-12 of it are rounding."""
 
@@ -50,8 +92,13 @@ class Details:
     ----------
     per_factor
         The score of each factor, by name.
+    by_factor
+        A number for each factor, by name, whose chance, mixtures and smooth features are known as
+        well; empty for most metrics. Of ``dci_disentanglement`` it is how far the factor is
+        separated from the others, even where ``per_factor`` has the latents.
     matrix
-        What the score was read from, (latents, factors).
+        What the score was read from, (latents, factors); with ``groups``, (groups, factors), in the
+        order of ``settings["groups"]``, which has the latents of each group by its name.
     settings
         Every choice that the value depends on.
     n_samples, seed, dead_latents
@@ -100,6 +147,7 @@ class Details:
     notes: tuple[str, ...] = field(default=())
     levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     extras: Mapping[str, float] = field(default_factory=dict)
+    by_factor: Mapping[str, float] = field(default_factory=dict)
 
 
 class Score(float):
@@ -150,6 +198,7 @@ class Score(float):
             "n": d.n_samples,
             "seed": d.seed,
             "per_factor": dict(d.per_factor),
+            "by_factor": dict(d.by_factor),
             "dead_latents": list(d.dead_latents),
             "matrix": d.matrix.tolist(),
             "settings": dict(d.settings),

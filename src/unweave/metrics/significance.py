@@ -14,6 +14,7 @@ import numpy as np
 
 from unweave._check import check_positive, constant_columns
 from unweave._parallel import in_threads
+from unweave.metrics._groups import Groups
 from unweave.metrics._progress import progress
 from unweave.metrics._scale import Scale
 from unweave.metrics.score import Chance, Details, Reading, Score
@@ -28,6 +29,7 @@ __all__ = [
     "p_value",
     "quiet_fits",
     "score_all",
+    "unit_code",
 ]
 
 Measure = Callable[[np.ndarray, np.ndarray], Mapping[str, Reading]]
@@ -104,9 +106,15 @@ class Subject:
 
     test: tuple[np.ndarray, np.ndarray] | None = None
     """Codes and factors of rows that a user gave to judge predictors on."""
+    groups: Groups | None = None
+    """Latents that are one unit each; the perfect code has a unit for each factor."""
+
+    def groups_of(self, codes: np.ndarray) -> Groups | None:
+        """``groups``, unless ``codes`` is the perfect code, which has other latents."""
+        return None if codes is self.perfect else self.groups
 
     def test_of(self, codes: np.ndarray, factors: np.ndarray) -> tuple | None:
-        """``test`` for the arrays that are scored; None for a draw of noise, which it fits not."""
+        """``test`` for the arrays that are scored; None for draws of noise, which have none."""
         return self.test if codes is self.codes and factors is self.factors else None
 
 
@@ -145,7 +153,9 @@ def _details(subject: Subject, name: str, reading: Reading) -> Details:
     if dead.size:
         notes += (f"{dead.size} of {subject.codes.shape[1]} latents never vary and know nothing",)
     per_factor = reading.per_factor.tolist()
-    names = subject.names if len(per_factor) == len(subject.names) else range(len(per_factor))
+    names: Iterable[object] = reading.names or subject.names
+    if reading.names is None and len(per_factor) != len(subject.names):
+        names = range(len(per_factor))
     return Details(
         per_factor=dict(zip(map(str, names), per_factor, strict=True)),
         matrix=reading.matrix,
@@ -157,7 +167,13 @@ def _details(subject: Subject, name: str, reading: Reading) -> Details:
         notes=notes,
         levels=subject.words,
         extras=dict(reading.extras),
+        by_factor=_named(subject, reading.by_factor),
     )
+
+
+def _named(subject: Subject, values: np.ndarray) -> dict[str, Any]:
+    """What a reading says of each factor (factors, ...), by its name; nothing if it says none."""
+    return dict(zip(map(str, subject.names), values.tolist(), strict=True)) if values.size else {}
 
 
 def _with_noise(
@@ -170,7 +186,7 @@ def _with_noise(
     codes, factors, seed = subject.codes, subject.factors, subject.seed
     shuffle = subject.shuffle or _permuted
     width = codes.shape[1]
-    unit = _unit(factors)
+    unit = unit_code(factors)
 
     def shuffled(i: int):
         return shuffle(codes, factors, np.random.default_rng([seed, 1, i]))
@@ -206,7 +222,7 @@ def _with_noise(
     perfect = measure(unit if subject.perfect is None else subject.perfect, factors)
     complete = {}
     for name, detail in details.items():
-        value, level = readings[name].value, _chance(chance[name])
+        value, level = readings[name].value, _chance(subject, chance[name])
         adjusted, top = detail.adjusted, subject.tops.get(name, 1.0)
         if adjusted is None and top is not None and level.mean < top:
             adjusted = (value - level.mean) / (top - level.mean)
@@ -214,11 +230,11 @@ def _with_noise(
             detail,
             adjusted=adjusted,
             chance=level,
-            projection=_chance(projections[name]),
-            smooth=_chance(features[name]),
-            interval=interval(value, halves[name], noise.confidence, top=top),
+            projection=_chance(subject, projections[name]),
+            smooth=_chance(subject, features[name]),
+            interval=interval(value, halves[name].values, noise.confidence, top=top),
             confidence=noise.confidence,
-            p_value=p_value(value, chance[name], size=readings[name].size),
+            p_value=p_value(value, chance[name].values, size=readings[name].size),
             ceiling=perfect[name].value,
         )
     return complete
@@ -286,15 +302,16 @@ def _skewed_tail(value: float, draws: np.ndarray) -> float:
     return float(stdtr(len(roots) - 1, (roots.mean() - np.cbrt(value - floor)) / spread))
 
 
-def _chance(draws: np.ndarray) -> Chance:
-    return Chance(float(draws.mean()), float(draws.std(ddof=1)), len(draws))
+def _chance(subject: Subject, drawn: _Drawn) -> Chance:
+    each = _named(subject, drawn.by_factor.T)
+    return Chance.of(drawn.values, {name: np.array(draws) for name, draws in each.items()})
 
 
 def _permuted(codes, factors, rng):
     return codes, factors[rng.permutation(len(factors))]
 
 
-def _unit(factors: np.ndarray) -> np.ndarray:
+def unit_code(factors: np.ndarray) -> np.ndarray:
     """Each factor scaled to [-1, 1]: a perfect code, and what random codes are made of."""
     moved = Scale.of(factors).apply(factors)
     low, high = moved.min(axis=0), moved.max(axis=0)
@@ -303,18 +320,32 @@ def _unit(factors: np.ndarray) -> np.ndarray:
     return unit if unit.shape[1] > 1 else np.concatenate([unit, np.zeros_like(unit)], axis=1)
 
 
+@dataclass(frozen=True)
+class _Drawn:
+    """What a metric gives in draws of noise: values (draws,), and those of factors."""
+
+    values: np.ndarray
+    by_factor: np.ndarray
+    """(draws, factors), or (draws, 0)."""
+
+
 def _draws(
     measure: Measure,
     make: Callable[[int], tuple],
     indices: Iterable[int],
     advance: Callable[[], None],
-) -> dict[str, np.ndarray]:
+) -> dict[str, _Drawn]:
     """Values of each metric over draws, which threads share; each draw has a seed of its own."""
 
-    def values(i: int) -> dict[str, float]:
-        drawn = {name: reading.value for name, reading in measure(*make(i)).items()}
+    def read(i: int) -> dict[str, tuple[float, np.ndarray]]:
+        drawn = measure(*make(i)).items()
         advance()
-        return drawn
+        return {name: (reading.value, reading.by_factor) for name, reading in drawn}
 
-    found = in_threads(values, indices)
-    return {name: np.array([draw[name] for draw in found]) for name in found[0]}
+    found = in_threads(read, indices)
+    return {
+        name: _Drawn(
+            *(np.array(part) for part in zip(*(draw[name] for draw in found), strict=True))
+        )
+        for name in found[0]
+    }

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from unweave._check import check_choice, check_positive
+from unweave._factors import LEVELS_OF_CIRCLE
 from unweave.metrics._predictors import hold_out, r_squared, scaled_like, targets_by_kind
 from unweave.metrics._subject import subject_of
 from unweave.metrics.score import Reading, Score
@@ -16,6 +17,7 @@ __all__ = ["principal_angles", "subspace_angle"]
 
 _PROBES = ("ridge", "class_means")
 _RIDGE = 1e-3  # of a latent's variance
+_CONFIRMED = 3.0  # deviations of a correlation by chance
 
 
 def subspace_angle(
@@ -32,12 +34,13 @@ def subspace_angle(
     r"""Mean principal angle between the factors' linear subspaces, in radians, 0 to pi / 2.
 
     A linear probe from the standardised latents to each factor spans that factor's subspace: one
-    direction for an ordinal factor, two for the point on the circle of a circular one, as many as
-    there are levels, but for one, of a categorical one. Nothing is asked of the axes, so that
-    codes of 512 or 1,024 latents can be measured, which hold factors in directions of their own
-    but not in latents. pi / 2 is orthogonal. Random subspaces of k dimensions in d have a mean
-    squared cosine of k / d (``extras["random_cos_squared"]``, beside the ``cos_squared`` found):
-    in wide codes nearly all angles are large, and only a small one tells something.
+    direction for an ordinal factor, two for the point on the circle of a circular one (one, where
+    held-out rows do not confirm the second, as of an angle in one latent), as many as there are
+    levels, but for one, of a categorical one. Nothing is asked of the axes, so that codes of 512 or
+    1,024 latents can be measured, which hold factors in directions of their own but not in latents.
+    pi / 2 is orthogonal. Random subspaces of k dimensions in d have a mean squared cosine of k / d
+    (``extras["random_cos_squared"]``, beside the ``cos_squared`` found): in wide codes nearly all
+    angles are large, and only a small one tells something.
 
     So read ``extras["leakage"]`` too: how much of what a factor's own subspace says of it, on
     held-out rows, the others' subspaces say as well; and ``extras["own_r2"]``, without which
@@ -89,7 +92,11 @@ def subspace_angle(
         targets = targets_by_kind(np.concatenate([split[1], split[3]]), kinds)
         learn = [t[: len(train)] for t in targets]
         true = [t[len(train) :] for t in targets]
-        bases = _subspaces(train, learn, probe, max_rank)
+        weights = _weights(train, learn, probe)
+        for k, kind in enumerate(kinds):
+            if kind in ("circular", LEVELS_OF_CIRCLE):
+                weights[k] = _confirmed(weights[k], judge, true[k])
+        bases = [_basis(own, max_rank) for own in weights]
         return {"subspace_angle": _read(bases, train, judge, learn, true)}
 
     return score_all(subject, measure, noise)["subspace_angle"]
@@ -107,10 +114,8 @@ def principal_angles(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.where(small, np.arcsin(np.clip(sines, 0, 1)), np.arccos(np.clip(cosines, 0, 1)))
 
 
-def _subspaces(
-    train: np.ndarray, targets: list[np.ndarray], probe: str, max_rank: int
-) -> list[np.ndarray]:
-    """Orthonormal basis (latents, rank) of each factor's subspace."""
+def _weights(train: np.ndarray, targets: list[np.ndarray], probe: str) -> list[np.ndarray]:
+    """Weights (latents, targets) of each factor's probe, which span its subspace."""
     joined = np.concatenate(targets, axis=1)
     weights = train.T @ (joined - joined.mean(axis=0)) / len(train)
     if probe == "ridge":
@@ -118,7 +123,23 @@ def _subspaces(
         covariance[np.diag_indices_from(covariance)] += _RIDGE
         weights = np.linalg.solve(covariance, weights)
     ends = np.cumsum([target.shape[1] for target in targets])[:-1]
-    return [_basis(own, max_rank) for own in np.split(weights, ends, axis=1)]
+    return np.split(weights, ends, axis=1)
+
+
+def _confirmed(weights: np.ndarray, judge: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """``weights`` (latents, 2) of a circular factor without a direction that is chance.
+
+    An angle in one latent has one direction. The probe finds a second one all the same, anywhere
+    among the latents of other factors, that says nothing of the circle in held-out rows.
+    """
+    basis, spread, axes = np.linalg.svd(weights, full_matrices=False)
+    if len(spread) < 2:
+        return weights
+    seen, true = judge @ basis[:, 1], (target - target.mean(axis=0)) @ axes[1]
+    seen = seen - seen.mean()
+    product = seen @ true
+    size = np.sqrt((seen @ seen) * (true @ true) * _CONFIRMED**2 / len(judge))
+    return weights if product > size else spread[0] * np.outer(basis[:, 0], axes[0])
 
 
 def _basis(weights: np.ndarray, max_rank: int) -> np.ndarray:

@@ -9,6 +9,7 @@ from unweave.models.networks import (
     count_parameters,
     initialise,
 )
+from unweave.models.shipped import shipped_models
 from unweave.models.vae import VAE, Posterior, VAEOutput, build_vae
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "count_parameters",
     "decompose_kl",
     "initialise",
+    "shipped_models",
 ]

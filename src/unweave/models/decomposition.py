@@ -12,11 +12,13 @@ https://arxiv.org/abs/1802.04942).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
+from unweave.models.groups import check_groups
 from unweave.models.vae import Posterior
 
 __all__ = ["Decomposition", "Estimator", "decompose_kl", "log_densities"]
@@ -30,13 +32,19 @@ class Decomposition(NamedTuple):
     mutual_information: Tensor
     """Of image and code."""
     total_correlation: Tensor
-    """Divergence of the aggregate posterior from the product of its marginals."""
+    """Divergence of the aggregate posterior from the product of its marginals, those of the single
+    latents or of the groups."""
     dimension_wise: Tensor
-    """Divergences of the marginals from the prior, summed over latents."""
+    """Divergences of the marginals from the prior, summed over latents or groups."""
 
 
 def decompose_kl(
-    posterior: Posterior, latents: Tensor, *, n_images: int, estimator: Estimator = "stratified"
+    posterior: Posterior,
+    latents: Tensor,
+    *,
+    n_images: int,
+    estimator: Estimator = "stratified",
+    groups: Sequence[int] = (),
 ) -> Decomposition:
     r"""The parts from a batch of posteriors, and one draw (n, latents) from each of them.
 
@@ -53,10 +61,16 @@ def decompose_kl(
     An estimate of one kind says nothing beside one of the other, nor beside one of another n: with
     narrow posteriors and n far below N, even a total correlation of zero is estimated at some nats.
 
+    With ``groups``, sizes that sum to the number of latents, the total correlation is that between
+    groups of latents, which may depend on each other within a group: the marginals are those of the
+    groups (PDisVAE, https://arxiv.org/abs/2502.02279). A factor that needs several latents, such as
+    an angle, then is not penalised for it.
+
     Raises
     ------
     ValueError
-        If there is one image only, or more of them than in the data.
+        If there is one image only, or more of them than in the data, or the groups do not sum to
+        the number of latents.
     """
     n = len(latents)
     if not 2 <= n <= n_images:
@@ -64,7 +78,8 @@ def decompose_kl(
     log_q = log_densities(posterior, latents)
     weights = _log_weights(n, n_images, estimator, like=latents)
     log_joint = torch.logsumexp(log_q.sum(dim=2) + weights, dim=1)
-    log_marginals = torch.logsumexp(log_q + weights[:, :, None], dim=1).sum(dim=1)
+    of_groups = _summed(log_q, check_groups(groups, latents.shape[1])) if groups else log_q
+    log_marginals = torch.logsumexp(of_groups + weights[:, :, None], dim=1).sum(dim=1)
     log_own = torch.diagonal(log_q.sum(dim=2))
     log_prior = -0.5 * (latents**2 + math.log(2 * math.pi)).sum(dim=1)
     return Decomposition(
@@ -79,6 +94,11 @@ def log_densities(posterior: Posterior, latents: Tensor) -> Tensor:
     mean, log_variance = posterior
     squares = (latents[:, None] - mean[None]) ** 2 * torch.exp(-log_variance)[None]
     return -0.5 * (squares + log_variance[None] + math.log(2 * math.pi))
+
+
+def _summed(log_q: Tensor, sizes: tuple[int, ...]) -> Tensor:
+    """Log densities (draws, posteriors, groups) from those of the latents."""
+    return torch.stack([part.sum(dim=2) for part in log_q.split(sizes, dim=2)], dim=2)
 
 
 def _log_weights(n: int, n_images: int, estimator: Estimator, *, like: Tensor) -> Tensor:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import BaseModel, Field, ValidationError
 from torch import Tensor
 
-from unweave._files import read_json
+from unweave._files import first_fault, read_json
+from unweave._limits import check_whole_archive, is_archive
 from unweave.models.networks import Network
 from unweave.models.vae import VAE, build_vae
 
@@ -19,6 +20,7 @@ __all__ = ["read_disentangling_vae"]
 _ENCODER = ("conv1", "conv2", "conv3", "conv_64", "lin1", "lin2", "mu_logvar_gen")
 _DECODER = ("lin1", "lin2", "lin3", "convT_64", "convT1", "convT2", "convT3")
 _KNOWN_SIDES = (32, 64)
+_Side = Annotated[int, Field(ge=1, le=16_384)]
 
 
 def read_disentangling_vae(folder: str | Path) -> tuple[VAE, dict[str, Any]]:
@@ -68,6 +70,16 @@ def read_disentangling_vae(folder: str | Path) -> tuple[VAE, dict[str, Any]]:
     return model.eval(), specs
 
 
+class _Specs(BaseModel):
+    """What is needed of specs.json, and what it may be."""
+
+    model_type: str
+    img_size: tuple[Annotated[int, Field(ge=1, le=4)], _Side, _Side]
+    latent_dim: int = Field(ge=1, le=65_536)
+    name: str | None = None
+    dataset: str | None = None
+
+
 def _read_specs(file: Path) -> dict[str, Any]:
     if not file.exists():
         raise FileNotFoundError(
@@ -77,6 +89,10 @@ def _read_specs(file: Path) -> dict[str, Any]:
     missing = {"img_size", "latent_dim", "model_type"} - set(specs)
     if missing:
         raise ValueError(f"{file} does not say {', '.join(sorted(missing))}")
+    try:
+        _Specs.model_validate(specs)
+    except ValidationError as error:
+        raise ValueError(f"{file} does not describe a model ({first_fault(error)})") from error
     return specs
 
 
@@ -84,9 +100,11 @@ def _read_weights(file: Path) -> dict[str, Tensor]:
     if not file.exists():
         raise FileNotFoundError(f"{file.parent} holds no model: it has no model.pt")
     try:
+        if is_archive(file):
+            check_whole_archive(file)
         weights = torch.load(file, map_location="cpu", weights_only=True)
-    except (RuntimeError, OSError, EOFError, pickle.UnpicklingError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+    except Exception as error:  # of a damaged pickle any, as IndexError and AttributeError
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ValueError(f"{file} is damaged, or holds more than weights ({reason})") from error
     if not isinstance(weights, Mapping) or not all(isinstance(t, Tensor) for t in weights.values()):
         raise ValueError(f"{file} holds no state dict: save `model.state_dict()`")

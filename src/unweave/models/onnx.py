@@ -12,11 +12,13 @@ from torch import Tensor, nn
 
 from unweave._extras import imported
 from unweave.datasets.cache import written_whole
+from unweave.models.latents import Posterior
 from unweave.models.vae import VAE
 
 __all__ = ["export_encoder"]
 
 OUTPUTS = ("mean", "log_variance")
+QUANTISED_OUTPUTS = ("values", "indices")
 
 
 class _Encoder(nn.Module):
@@ -27,15 +29,17 @@ class _Encoder(nn.Module):
         self.model = model
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        posterior = self.model.posterior(images)
-        return posterior.mean, posterior.log_variance
+        found = self.model.posterior(images)
+        other = found.log_variance if isinstance(found, Posterior) else found.indices
+        return found.mean, other
 
 
 def export_encoder(model: VAE, file: str | Path) -> None:
     """Write the encoder as ONNX, whole or not at all.
 
     Its input ``images`` is float32 (n, channels, height, width) in [0, 1], of any n; its outputs
-    ``mean`` and ``log_variance`` are (n, latents).
+    ``mean`` and ``log_variance`` are (n, latents); of quantised latents ``values`` and, int64,
+    ``indices``.
 
     Raises
     ------
@@ -60,7 +64,7 @@ def export_encoder(model: VAE, file: str | Path) -> None:
             (example,),
             temporary,
             input_names=["images"],
-            output_names=list(OUTPUTS),
+            output_names=list(OUTPUTS if model.has_posterior else QUANTISED_OUTPUTS),
             dynamic_shapes=({0: torch.export.Dim("n", min=1)},),
             dynamo=True,
             external_data=False,

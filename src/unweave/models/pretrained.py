@@ -1,8 +1,14 @@
-"""Models in folders as the Hugging Face hub has them: config.json, model.safetensors, README.md."""
+"""Models in folders as the Hugging Face hub has them: config.json, model.safetensors, README.md.
+
+Models that were trained here have a ``training.json`` too, which the model card is made from.
+"""
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +20,8 @@ from torch import Tensor, nn
 import unweave
 from unweave._files import DamagedFileError, read_json
 from unweave.datasets.cache import written_whole
+from unweave.datasets.names import parse
+from unweave.metrics import LABEL_FREE
 from unweave.models.networks import count_parameters
 
 if TYPE_CHECKING:
@@ -21,18 +29,26 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONFIG",
+    "TRAINING",
     "WEIGHTS",
     "card",
     "load_weights",
     "local_folder",
     "read_config",
+    "read_training",
     "read_tensors",
     "save",
     "set_weights",
+    "training_record",
+    "write_training",
 ]
 
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
+CONFIG, WEIGHTS, TRAINING = "config.json", "model.safetensors", "training.json"
 FORMAT = 1
+_NO_NETWORK = (
+    "the model's encoder and decoder were not built from a Network: give it one, so that it can be "
+    "built again"
+)
 
 
 def save(model: VAE, folder: str | Path) -> None:
@@ -44,10 +60,7 @@ def save(model: VAE, folder: str | Path) -> None:
         If the model was not built from a :class:`~unweave.models.Network`.
     """
     if model.network is None:
-        raise ValueError(
-            "the model's encoder and decoder were not built from a Network: give it one, so that "
-            "it can be built again"
-        )
+        raise ValueError(_NO_NETWORK)
     config = {
         "format": FORMAT,
         "unweave_version": unweave.__version__,
@@ -65,8 +78,9 @@ def save(model: VAE, folder: str | Path) -> None:
 
 def local_folder(model_id: str, **options: Any) -> Path:
     """The folder itself, or where the hub's files were fetched to."""
-    if Path(model_id).is_dir():
-        return Path(model_id)
+    folder = Path(model_id)
+    if folder.is_dir():
+        return folder
     kept = ("revision", "cache_dir", "force_download", "local_files_only", "token")
     chosen = {key: options[key] for key in kept if key in options}
     hf_hub_download(model_id, WEIGHTS, **chosen)
@@ -143,47 +157,113 @@ def set_weights(model: nn.Module, tensors: dict[str, Tensor], file: str | Path) 
         raise ValueError(f"{file} belongs to another network: {error}") from error
 
 
+def training_record(result: Mapping[str, Any], *, made_by: str = "") -> dict[str, Any]:
+    """How a model was trained, and how it scores: what ``training.json`` holds.
+
+    Parameters
+    ----------
+    result
+        The content of a run's ``result.json``.
+    made_by
+        A sentence that says how the model is trained again.
+
+    Returns
+    -------
+    dict
+        ``dataset``, its name, or None if it is files of this machine; ``images``, a short name of
+        it; ``objective``, ``training`` and ``evaluation`` as in the run's description; ``steps``;
+        ``cpu_seconds`` of training, if they are known; ``precision``; ``made_by``; ``metrics``
+        after the last step, by name; and ``scores_left_out``, sentences.
+    """
+    description = result["description"]
+    record = {
+        "dataset": _public_name(description["dataset"]),
+        "images": parse(description["dataset"]).label,
+        "objective": description["objective"],
+        "training": description["training"],
+        "made_by": made_by,
+    }
+    record |= {key: result[key] for key in ("cpu_seconds", "precision") if key in result}
+    if "evaluation" in description:
+        record["evaluation"] = description["evaluation"]
+    if result.get("milestones"):
+        step, last = max(result["milestones"].items(), key=lambda item: int(item[0]))
+        scored = ("metrics", "scores_left_out")
+        record |= {"steps": int(step), **{key: last[key] for key in scored if key in last}}
+    return record
+
+
+def write_training(folder: str | Path, record: Mapping[str, Any]) -> None:
+    """Write the record into a model's folder."""
+    with written_whole(Path(folder) / TRAINING) as temporary:
+        temporary.write_text(json.dumps(record, indent=1), encoding="utf-8")
+
+
+def read_training(folder: str | Path) -> dict[str, Any]:
+    """What :func:`write_training` wrote into a model's folder; empty if it did not."""
+    file = Path(folder) / TRAINING
+    return read_json(file) if file.exists() else {}
+
+
 def card(
-    model: VAE, result: dict[str, Any] | None, imported: dict[str, Any] | None = None
+    model: VAE, record: Mapping[str, Any] | None, imported: dict[str, Any] | None = None
 ) -> ModelCard:
     """A model card.
 
-    ``result`` is the content of a run's result.json, if the model comes from a run; ``imported``
-    says what else it comes from.
+    ``record`` is that of :func:`training_record`, if the model comes from a run; ``imported`` says
+    what else it comes from.
     """
-    network = model.network
-    assert network is not None
+    if model.network is None:
+        raise ValueError(_NO_NETWORK)
+    record = record or {}
     height, width, channels = model.image_shape
     tags = ["disentanglement", "representation-learning"]
-    objective = result["description"]["objective"] if result else {}
-    dataset = result["description"]["dataset"] if result else None
-    if objective:
-        tags.append(objective["name"])
-    data = ModelCardData(library_name="unweave", tags=tags, datasets=[dataset] if dataset else None)
+    if record:
+        tags.append(record["objective"]["name"])
+    is_public = record.get("dataset") is not None
+    data = ModelCardData(
+        library_name="unweave", tags=tags, datasets=[record["images"]] if is_public else None
+    )
+    title = "An encoder and a decoder"
+    if record:
+        title = f"{record['objective']['name']} on {record['images']}"
     lines = [
-        f"# {objective.get('name', 'An encoder and a decoder')}"
-        + (f" on {dataset}" if dataset else ""),
+        f"# {title}",
         "",
-        f"{_origin(imported)} Codes are posterior means:",
+        f"{_origin(imported)} {_codes(model)}:",
         "",
         "```python",
         "from unweave.models import VAE",
         "",
         'model = VAE.from_pretrained("FOLDER")',
         f"codes = model.encode(images)  # uint8 (n, {height}, {width}, {channels}) to "
-        f"(n, {network.n_latents})",
+        f"(n, {model.network.n_latents})",
         "```",
         "",
         "## Settings",
         "",
         "| setting | value |",
         "| --- | --- |",
-        f"| network | {network.name}, width {network.width:g}, {network.n_latents} latents, "
-        f"{count_parameters(model):,} parameters |",
-        *_settings(result, imported),
-        *_scores(result),
+        *_settings(model, record, imported),
+        *_scores(record),
+        *_how_it_was_made(record),
     ]
     return ModelCard(f"---\n{data.to_yaml()}\n---\n\n" + "\n".join(lines) + "\n")
+
+
+def _public_name(dataset: str) -> str | None:
+    """The dataset's name without paths of this machine; None if others do not have the dataset."""
+    name = parse(dataset)
+    if name.kind not in ("catalogue", "hf") or name.path is not None or name.label != name.name:
+        return None
+    options = tuple(option for option in name.options if not re.search(r"[\\/]", option[1]))
+    return str(replace(name, options=options))
+
+
+def _codes(model: VAE) -> str:
+    if model.has_posterior:
+        return "Codes are posterior means"
+    return "Codes are values of quantised latents, and `model.indices_of(codes)` their numbers"
 
 
 def _origin(imported: dict[str, Any] | None) -> str:
@@ -193,30 +273,62 @@ def _origin(imported: dict[str, Any] | None) -> str:
     return f"Trained with {imported['source']}, read and written by {ours}."
 
 
-def _settings(result: dict[str, Any] | None, imported: dict[str, Any] | None) -> list[str]:
-    options = imported["settings"] if imported else {}
-    if result is not None:
-        options = {**result["description"]["objective"], **result["description"]["training"]}
+def _settings(model: VAE, record: Mapping[str, Any], imported: dict[str, Any] | None) -> list[str]:
+    network = model.network
+    assert network is not None
+    options: dict[str, Any] = {
+        "network": f"{network.name}, width {network.width:g}, {network.n_latents} latents, "
+        f"{count_parameters(model):,} parameters",
+        "latents": model.latent_space.title,
+    }
+    if record:
+        images = record["dataset"] or record["images"]
+        own = {"dataset": images, **record["objective"], **record["training"]}
+        options |= {key: value for key, value in own.items() if key != "name"}
+        options["objective"] = record["objective"]["name"]
+        options["precision"] = record.get("precision") or options.get("precision")
+        options["steps"] = record.get("steps", options.get("steps"))
+        if "cpu_seconds" in record:
+            options["CPU minutes used"] = f"{record['cpu_seconds'] / 60:.2f}"
+    elif imported:
+        options |= imported["settings"]
     shown = {key: value for key, value in options.items() if value not in (None, [], "")}
     return [f"| {key} | {value} |" for key, value in shown.items()]
 
 
-def _scores(result: dict[str, Any] | None) -> list[str]:
-    if result is None or not result.get("milestones"):
+def _scores(record: Mapping[str, Any]) -> list[str]:
+    if "metrics" not in record:
         return []
-    step, last = max(result["milestones"].items(), key=lambda item: int(item[0]))
     lines = [
         "",
-        f"## Scores after {int(step):,} steps",
+        f"## Scores after {record['steps']:,} steps",
         "",
-        "| metric | value | 95 % interval | chance | random mixture of the factors | n |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| metric | value | 95 % interval | chance | random mixture of the factors "
+        "| random smooth features | perfect code | n |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for name, score in last["metrics"].items():
+    for name, score in record["metrics"].items():
         low, high = score["interval"]
+        others = ["–"] * 3
+        if name not in LABEL_FREE:
+            others = [_spread(score["projection"]), _spread(score["smooth"])]
+            others.append(f"{score['ceiling']:.3f}")
         lines.append(
             f"| {name} | {score['value']:.4f} | [{low:.4f}, {high:.4f}] "
             f"| {score['chance']['mean']:.4f} ± {score['chance']['sd']:.4f} "
-            f"| {score['projection']['mean']:.3f} | {score['n']:,} |"
+            f"| {' | '.join(others)} | {score['n']:,} |"
         )
-    return lines
+    evaluation = record.get("evaluation")
+    drawn = (
+        [f"Rows drawn over the whole dataset with seed {evaluation['seed']}."] if evaluation else []
+    )
+    return [*lines, "", *drawn, *record.get("scores_left_out", ())]
+
+
+def _spread(level: Mapping[str, float]) -> str:
+    return f"{level['mean']:.3f} ± {level['sd']:.3f}"
+
+
+def _how_it_was_made(record: Mapping[str, Any]) -> list[str]:
+    made_by = record.get("made_by")
+    return ["", "## How it was made", "", made_by] if made_by else []

@@ -16,10 +16,10 @@ class ResidualBlock(nn.Module):
     https://arxiv.org/abs/1901.09321), so that a network of any depth starts as one without blocks.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, *, n_groups: int = 1) -> None:
         super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        self.first = nn.Conv2d(channels, channels, 3, padding=1, groups=n_groups)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1, groups=n_groups)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """As (n, channels, height, width) as it came."""

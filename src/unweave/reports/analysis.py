@@ -19,6 +19,7 @@ __all__ = ["DESIGN", "Scaling", "analysis", "scalings", "seed_sentence"]
 
 DESIGN = (
     "dataset", "network", "width", "depth", "n_latents", "n_images", "batch_size", "learning_rate",
+    "optimizer", "weight_decay", "gradient_clip", "schedule", "cpu_minutes",
 )  # fmt: skip
 """Columns beside objective, strength, seed and step that a study may vary."""
 
@@ -32,6 +33,9 @@ _WORDS = {
     "n_latents": "latents",
     "learning_rate": "learning rate",
     "batch_size": "batch size",
+    "weight_decay": "weight decay",
+    "gradient_clip": "gradient clip",
+    "cpu_minutes": "CPU minutes",
     "dataset": "data",
     "step": "steps",
 }
@@ -105,7 +109,7 @@ def scalings(table: pl.DataFrame) -> list[Scaling]:
         rows = table
         if axis != "step":
             rows = table.filter(pl.col("step") == pl.col("step").max().over("run"))
-        fixed = [c for c in ("label", *DESIGN, "step") if c not in columns]
+        fixed = [c for c in ("label", *DESIGN, "step") if c in table.columns and c not in columns]
         if axis == "step":
             rows = rows.filter(pl.col("step").max().over("run") == pl.col("step").max())
         varying = [c for c in fixed if c != "label" and rows[c].n_unique() > 1]

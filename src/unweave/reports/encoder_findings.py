@@ -40,7 +40,7 @@ class Pair:
 def encoder_kind(label: str) -> str:
     """Whether an encoder is pretrained, random, trained here, or plain."""
     family = label.partition(":")[0]
-    if family in ("pixels", "pca"):
+    if family in ("pixels", "pca", "ica", "varimax"):
         return "plain"
     return {"random": "random", "trained": "trained", "run": "trained"}.get(family, "pretrained")
 
@@ -83,10 +83,14 @@ def headline(rows: pl.DataFrame, pairs: list[Pair], metric: str) -> list[str]:
         if not pretrained.height:
             continue
         values = pretrained["value"].to_numpy()
+        where = f"In {_PROTOCOLS[str(protocol)]} {_encoders(len(values))}"
+        if pretrained["smooth_mean"].null_count():  # a metric that needs no factors
+            text = f"{where} {_range(values)} in {name}, of which 0 is the best."
+            sentences.append(text + _against_control(pairs, str(protocol), metric))
+            continue
         mean, sd = (pretrained[f"smooth_{of}"].to_numpy().mean() for of in ("mean", "sd"))
         band = pretrained["smooth_mean"] + 2 * pretrained["smooth_sd"]
         above = int((pretrained["low"] > band).sum())
-        where = f"In {_PROTOCOLS[str(protocol)]} {_encoders(len(values))}"
         text = (
             f"{where} {_range(values)} in {name}; random smooth features of the factors, as many, "
             f"score {mean:.3f} ± {sd:.3f}; clearly above that: {_of(above, len(values))}."
@@ -147,7 +151,7 @@ def _pairs(first: dict[str, Any], second: dict[str, Any]) -> list[Pair]:
     pairs = []
     for protocol in first["protocols"]:
         a, b = (r["protocols"][protocol]["readouts"].get("raw", {}) for r in (first, second))
-        for metric in a.get("halves", {}):
+        for metric in (m for m in a.get("halves", {}) if m in b.get("halves", {})):
             values = [r["scores"][metric]["value"] for r in (a, b)]
             halves = [np.array(r["halves"][metric]) for r in (a, b)]
             found = difference(values[0], values[1], halves[0], halves[1])

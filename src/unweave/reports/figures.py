@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,7 +16,6 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from unweave.reports.findings import metric_name
-from unweave.reports.published import PAPER_SCORES
 from unweave.studies.trends import mean_interval
 
 __all__ = [
@@ -35,6 +34,7 @@ __all__ = [
     "scale_figure",
     "svg",
     "tiled",
+    "with_own_names",
 ]
 
 # Placeholders that become colours of the page, so that a figure is right in light and dark.
@@ -57,20 +57,30 @@ _STYLE = {
     "legend.fontsize": 9,
 }
 _SIZE = (4.6, 3.5)
+_MOST_LETTERS = 36  # beside each other below a figure
 _KINDS = {
     "pretrained": "pretrained",
     "random": "same networks, random weights",
     "trained": "VAEs trained on this data",
 }
-_FLOORS = ("projection_mean", "chance_mean")
+_FLOORS = (
+    ("projection_mean", "random mixture of factors", {"ls": "--", "lw": 1.0}),
+    ("chance_mean", "chance (permuted)", {"ls": ":", "lw": 1.2}),
+)
 _WIDE = ("pretrained", "random")
 
 
-def compute_figure(rows: pl.DataFrame, colour: str, flops_per_step: float, top: float) -> str:
+def compute_figure(
+    rows: pl.DataFrame,
+    colour: str,
+    flops_per_step: float,
+    top: float,
+    published: Mapping[int, float],
+) -> str:
     """One metric of one objective against training steps: every seed, mean and band, chance, floor.
 
     ``rows`` are the labelled rows of that metric and objective; ``top`` is the upper end of the
-    axis, the same for all panels of a metric.
+    axis, the same for all panels of a metric; ``published`` has scores by steps.
     """
     metric, key = rows["metric"][0], rows["key"][0]
     name = metric_name(metric)
@@ -86,21 +96,8 @@ def compute_figure(rows: pl.DataFrame, colour: str, flops_per_step: float, top: 
             axes.fill_between(
                 steps, *bounds.T, color=colour, alpha=0.15, lw=0, label="its 95 % interval"
             )
-        axes.axhline(
-            float(np.mean(rows["projection_mean"].to_numpy())),
-            color=INK,
-            ls="--",
-            lw=1,
-            label="random mixture of factors",
-        )
-        axes.axhline(
-            float(np.mean(rows["chance_mean"].to_numpy())),
-            color=INK,
-            ls=":",
-            lw=1.2,
-            label="chance (permuted)",
-        )
-        published = PAPER_SCORES.get((key, metric), {})
+        for floor, label, style in _floors(rows):
+            axes.axhline(floor, color=INK, label=label, **style)
         if published:
             axes.plot(
                 list(published), list(published.values()), "x", color=INK, ms=7, mew=1.6,
@@ -126,15 +123,20 @@ def objectives_figure(rows: pl.DataFrame, colours: dict[str, str]) -> str:
             values = rows.filter(pl.col("label") == label)["value"].to_numpy()
             axes.plot(values, np.full(len(values), i), "o", color=colours[label], alpha=0.7, ms=5)
             axes.plot([values.mean()] * 2, [i - 0.3, i + 0.3], color=colours[label], lw=2.5)
-        floor, chance = (float(rows[c].to_numpy().mean()) for c in _FLOORS)
-        axes.axvline(floor, color=INK, ls="--", lw=1, label="random mixture of factors")
-        axes.axvline(chance, color=INK, ls=":", lw=1.2, label="chance (permuted)")
+        for floor, label, style in _floors(rows):
+            axes.axvline(floor, color=INK, label=label, **style)
         axes.set_yticks(range(len(labels)), labels, fontsize=9)
         axes.set_ylim(len(labels) - 0.4, -0.6)  # the first on top
         axes.set_xlim(left=0)
         axes.set_title(metric_name(metric), loc="left", fontsize=12)
         axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.1), ncols=2)
         return svg(figure, tag)
+
+
+def _floors(rows: pl.DataFrame) -> list[tuple[float, str, dict[str, Any]]]:
+    """What random mixtures of the factors and chance score, where they have a meaning."""
+    means = [(rows[column].mean(), label, style) for column, label, style in _FLOORS]
+    return [(float(mean), label, style) for mean, label, style in means if mean is not None]  # type: ignore[arg-type]
 
 
 def metrics_figure(table: pl.DataFrame, colours: dict[str, str]) -> str:
@@ -232,11 +234,12 @@ def scale_figure(
             axes.axhline(row["value"], color=colour, lw=1, label=row["encoder"])
         wide = rows.filter(pl.col("encoder").is_in([e for e, k in kinds.items() if k in _WIDE]))
         if wide.height:
-            mean, sd = (float(wide[f"smooth_{of}"].to_numpy().mean()) for of in ("mean", "sd"))
-            axes.axhspan(
-                max(0, mean - 2 * sd), mean + 2 * sd, color=_LINE, alpha=0.5, lw=0,
-                label="random smooth features, two sd",
-            )  # fmt: skip
+            if not wide["smooth_mean"].null_count():
+                mean, sd = (float(wide[f"smooth_{of}"].to_numpy().mean()) for of in ("mean", "sd"))
+                axes.axhspan(
+                    max(0, mean - 2 * sd), mean + 2 * sd, color=_LINE, alpha=0.5, lw=0,
+                    label="random smooth features, two sd",
+                )  # fmt: skip
             chance = float(wide["chance_mean"].to_numpy().mean())
             axes.axhline(chance, color=INK, ls=":", lw=1.2, label="chance (permuted)")
         marked = [(own["parameters"][0], published[e]) for (e,), own in rows.group_by("encoder")
@@ -258,7 +261,10 @@ def matrix_figure(matrix: np.ndarray, factor_names: list[str], title: str, tag: 
     with drawing(tag) as (figure, axes):
         axes.grid(False)
         image = axes.imshow(matrix, cmap="viridis", vmin=0, aspect="auto", interpolation="nearest")
-        axes.set_xticks(range(matrix.shape[1]), factor_names, fontsize=9)
+        is_crowded = sum(map(len, factor_names)) > _MOST_LETTERS
+        turned: dict[str, Any] = {"rotation": 60, "ha": "right"} if is_crowded else {}
+        names = [name.replace("$", r"\$") for name in factor_names]
+        axes.set_xticks(range(matrix.shape[1]), names, fontsize=9, **turned)
         axes.set_yticks(range(matrix.shape[0]), [f"z{j}" for j in range(matrix.shape[0])])
         axes.set_title(title, loc="left", fontsize=12)
         bar = figure.colorbar(image, ax=axes)
@@ -324,11 +330,16 @@ def svg(figure: Figure, tag: str) -> str:
         text = text.replace(placeholder, colour)
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     # One page holds many figures: their names must differ, and the page sets the size.
-    prefix = re.sub(r"\W", "", tag) + "-"
-    text = re.sub(r'\bid="', f'id="{prefix}', text)
-    text = re.sub(r'(href="|url\()#', rf"\1#{prefix}", text)
+    text = with_own_names(text, tag)
     text = re.sub(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"', r"\1", text, count=1)
     return text.replace("<svg", '<svg class="figure" role="img"', 1)
+
+
+def with_own_names(text: str, tag: str) -> str:
+    """HTML or SVG whose names begin with those of ``tag``, and so differ from those of others."""
+    prefix = re.sub(r"\W", "", tag) + "-"
+    text = re.sub(r'\bid="', f'id="{prefix}', text)
+    return re.sub(r'(href="|url\()#', rf"\1#{prefix}", text)
 
 
 def _spaced(ticks: list[int]) -> list[str]:

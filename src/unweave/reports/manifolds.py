@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -11,8 +10,9 @@ import polars as pl
 from unweave.reports.figures import COLOURS, error_figure
 from unweave.reports.page import render
 from unweave.reports.published import GEOMANCER_RESULTS
+from unweave.studies.finished import Finished
 from unweave.studies.manifolds import ManifoldStudy
-from unweave.studies.table import build_table
+from unweave.studies.table import table_of
 from unweave.studies.trends import mean_interval
 
 __all__ = ["manifolds_page"]
@@ -22,13 +22,14 @@ _CELL = ("product", "noise", "points", "settings")
 _GOOD = 0.5  # of chance: an error that is far below it
 
 
-def manifolds_page(study: ManifoldStudy, folder: str | Path) -> str:
-    """The page of the finished runs in a study's folder."""
-    table = build_table(study, folder)
+def manifolds_page(study: ManifoldStudy, found: Finished) -> str:
+    """The page of the finished runs of a study."""
+    table = table_of(found)
     cells = [_cell(rows) for _, rows in table.group_by(*_CELL, maintain_order=True)]
     colours = {name: COLOURS[i] for i, name in enumerate(_SETTINGS)}
     content = {
         "study": study,
+        "damaged": found.damaged,
         "headline": _headline(table),
         "firsts": _firsts(cells),
         "n_finished": table.height,

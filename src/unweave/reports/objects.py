@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +10,9 @@ import polars as pl
 
 from unweave.reports.figures import COLOURS, INK, drawing, png_address, svg
 from unweave.reports.page import render
+from unweave.studies.finished import Finished
 from unweave.studies.objects import ObjectStudy
-from unweave.studies.table import build_table
+from unweave.studies.table import table_of
 from unweave.studies.trends import mean_interval
 
 __all__ = ["objects_page"]
@@ -22,13 +22,14 @@ _GOOD = 0.5  # of chance: an error that is clearly below it
 _SHOWN = 8
 
 
-def objects_page(study: ObjectStudy, folder: str | Path) -> str:
-    """The page of the finished runs in a study's folder."""
-    table = build_table(study, folder)
+def objects_page(study: ObjectStudy, found: Finished) -> str:
+    """The page of the finished runs of a study."""
+    table = table_of(found)
     groups = table.group_by("representation", "tangents", maintain_order=True)
     rows = [_row(own) for _, own in groups]
     content = {
         "study": study,
+        "damaged": found.damaged,
         "headline": _headline(rows),
         "n_finished": table["run"].n_unique(),
         "n_runs": len(study.runs()),

@@ -23,5 +23,6 @@ def render(template: str, content: dict[str, Any]) -> str:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["thousands"] = lambda n: f"{n:,}"
+    environment.filters["number"] = lambda x, digits: "–" if x is None else f"{x:.{digits}f}"
     environment.filters["metric_name"] = metric_name
     return environment.get_template(template).render(version=unweave.__version__, **content)

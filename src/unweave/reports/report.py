@@ -8,9 +8,9 @@ from unweave.datasets.cache import written_whole
 from unweave.reports.encoders import encoders_page
 from unweave.reports.manifolds import manifolds_page
 from unweave.reports.objects import objects_page
-from unweave.reports.training import training_page
+from unweave.reports.study import study_page
 from unweave.studies.encoders import EncoderStudy
-from unweave.studies.engine import study_runs
+from unweave.studies.finished import finished_runs
 from unweave.studies.loading import AnyStudy
 from unweave.studies.manifolds import ManifoldStudy
 from unweave.studies.objects import ObjectStudy
@@ -21,21 +21,25 @@ __all__ = ["write_report"]
 def write_report(study: AnyStudy, folder: str | Path) -> Path:
     """Write ``report.html`` from the finished runs in a study's folder and return its path.
 
+    A run with a damaged file is left out, and the page says so.
+
     Raises
     ------
     ValueError
-        If no run of the study is finished.
+        If no run of the study is finished, or none has a score.
     """
-    if not any(run.is_finished for run in study_runs(study, folder)):
-        raise ValueError(f"no run in {folder} is finished yet: there is nothing to report")
+    found = finished_runs(study, folder)
+    if not found.runs:
+        what = "undamaged" if found.damaged else "finished yet"
+        raise ValueError(f"no run in {folder} is {what}: there is nothing to report")
     if isinstance(study, ManifoldStudy):
-        page = manifolds_page(study, folder)
+        page = manifolds_page(study, found)
     elif isinstance(study, ObjectStudy):
-        page = objects_page(study, folder)
+        page = objects_page(study, found)
     elif isinstance(study, EncoderStudy):
-        page = encoders_page(study, folder)
+        page = encoders_page(study, found)
     else:
-        page = training_page(study, folder)
+        page = study_page(study, found, folder)
     path = Path(folder) / "report.html"
     with written_whole(path) as temporary:
         temporary.write_text(page, encoding="utf-8")

@@ -1,17 +1,17 @@
-"""The report of a study that trains models."""
+"""The report of a study that trains models, or of a part of one."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import polars as pl
 
-from unweave.datasets import FactorSpace, load
+from unweave.datasets import load
+from unweave.metrics import LABEL_FREE
 from unweave.reports.analysis import DESIGN, analysis, seed_sentence
+from unweave.reports.disentanglement import disentanglement_content
 from unweave.reports.figures import (
     COLOURS,
     compute_figure,
@@ -24,46 +24,58 @@ from unweave.reports.findings import find, label_objectives, metric_name, scaled
 from unweave.reports.model import model_pictures
 from unweave.reports.page import render
 from unweave.reports.published import PAPER_SCORES
-from unweave.studies.engine import study_runs
+from unweave.reports.settings import optimiser_words
+from unweave.studies.columns import with_common_steps
+from unweave.studies.data import data_sentence, describe_data
 from unweave.studies.explained import Share
+from unweave.studies.finished import Finished
 from unweave.studies.run import Run
 from unweave.studies.study import Study
-from unweave.studies.table import build_table
+from unweave.studies.table import table_of
 from unweave.studies.training_run import TrainingRun
 from unweave.studies.trends import mean_interval
 from unweave.training.curves import read_curves
 
-__all__ = ["training_page"]
+__all__ = ["training_section"]
 
 _MOST_ROWS = 3_000  # in the page; the table holds all
 _MOST_CURVES = 60
 
 
-def training_page(study: Study, folder: str | Path) -> str:
-    """The page of the finished runs in a study's folder."""
-    table = label_objectives(build_table(study, folder))
-    runs = [run for run in study_runs(study, folder) if run.is_finished]
+def training_section(study: Study, found: Finished, *, level: int = 2) -> str:
+    """What the finished runs of a study say, as a part of a page.
+
+    ``level`` is that of its headings.
+    """
+    as_it_is = label_objectives(table_of(found))
+    table = with_common_steps(as_it_is)
+    shown = {"rows": as_it_is.head(_MOST_ROWS).to_dicts(), "level": level}
+    runs = [cast(TrainingRun, run) for run in found.runs]
+    if study.report == "disentanglement":
+        shared = _shared_content(study, table, runs)
+        content = {**shared, **disentanglement_content(study, runs)}
+        return render("disentanglement.html", {**content, **shown})
     if any(table[column].n_unique() > 1 for column in DESIGN):
-        return render("design.html", _design_content(study, table, runs))
-    return render("training.html", _content(study, table, cast(list[TrainingRun], runs)))
+        return render("design.html", {**_design_content(study, table, runs), **shown})
+    return render("training.html", {**_content(study, table, runs), **shown})
 
 
 def _shared_content(study: Study, table: pl.DataFrame, runs: Sequence[Run]) -> dict[str, Any]:
     """What both pages show."""
     return {
         "study": study,
+        "data": _data(runs),
+        "left_out": _left_out(runs),
+        "has_factors": table["projection_mean"].null_count() < table.height,
         "n_finished": len(runs),
         "n_runs": len(study.runs()),
-        **analysis(table),
-        "rows": table.head(_MOST_ROWS).to_dicts(),
         "n_rows": table.height,
-        "study_json": json.dumps(study.model_dump(mode="json"), indent=1, ensure_ascii=False),
     }
 
 
 def _design_content(study: Study, table: pl.DataFrame, runs: Sequence[Run]) -> dict[str, Any]:
     """Of a study that varies more than objectives, seeds and steps."""
-    content = _shared_content(study, table, runs)
+    content = {**_shared_content(study, table, runs), **analysis(table)}
     varied = [c for c in ("label", *DESIGN, "step") if table[c].n_unique() > 1]
     told = [one.sentence for one in content["scalings"] if one.fit.has_trend]
     n = len(content["scalings"])
@@ -76,6 +88,23 @@ def _design_content(study: Study, table: pl.DataFrame, runs: Sequence[Run]) -> d
         "headline": " ".join([headline, *told[:3]]) if n else _widest(content["shares"]),
         "varied": varied,
     }
+
+
+def _data(runs: Sequence[Run]) -> list[str]:
+    """A sentence for each dataset."""
+    found: dict[str, str] = {}
+    for run in runs:
+        name = cast(TrainingRun, run).description.dataset
+        if name not in found:
+            data = run.result().get("data")  # results of earlier versions have none
+            found[name] = data_sentence(data or describe_data(load(name)))
+    return list(found.values())
+
+
+def _left_out(runs: Sequence[Run]) -> list[str]:
+    """Why scores are left out, each sentence once."""
+    milestones = [m for run in runs for m in run.result()["milestones"].values()]
+    return list(dict.fromkeys(s for m in milestones for s in m.get("scores_left_out", ())))
 
 
 def _widest(shares: dict[str, list[Share]]) -> str:
@@ -95,8 +124,7 @@ def _content(study: Study, table: pl.DataFrame, runs: list[TrainingRun]) -> dict
     colours = {label: COLOURS[i % len(COLOURS)] for i, label in enumerate(labels)}
     cells = scaled_cells(table)
     shown = _one_run_each(cells, runs)
-    space = load(study.dataset).space
-    shared = _shared_content(study, table, runs)
+    shared = {**_shared_content(study, table, runs), **analysis(table)}
     is_about_compute = cells["step"].n_unique() > 1
     about_seeds = shared["shares"] and not is_about_compute
     return {
@@ -106,11 +134,12 @@ def _content(study: Study, table: pl.DataFrame, runs: list[TrainingRun]) -> dict
         "findings": find(table),
         "score_figures": _score_figures(cells, colours),
         "is_about_compute": is_about_compute,
+        "has_paper": is_about_compute and study.dataset == "dsprites",
         "comparison": _comparison(cells),
         "metrics_figure": metrics_figure(table, colours),
         "curves": _curves(cells, runs, colours),
-        "models": [_model(label, run, space) for label, run in shown.items()],
-        "settings": _settings(study, table),
+        "models": [_model(label, run) for label, run in shown.items()],
+        "settings": _settings(study, table, runs, shared["data"]),
     }
 
 
@@ -130,14 +159,27 @@ def _compute_figures(cells: pl.DataFrame, colours: dict[str, str]) -> list[str]:
     for metric in cells["metric"].unique(maintain_order=True):
         of_metric = cells.filter(pl.col("metric") == metric)
         keys = of_metric["key"].unique(maintain_order=True)
-        published = [v for k in keys for v in PAPER_SCORES.get((k, metric), {}).values()]
-        highest = max(*of_metric["value"], *of_metric["projection_mean"], *published)
+        published = {key: _published(cells, key, metric) for key in keys}
+        floors = of_metric["projection_mean"].drop_nulls()
+        highest = max(
+            *of_metric["value"],
+            *floors,
+            *(v for own in published.values() for v in own.values()),
+            0,
+        )
         for key in keys:
             rows = of_metric.filter(pl.col("key") == key)
             colour = colours[rows["label"][0]]
             # Room above the highest point for the legend.
-            figures.append(compute_figure(rows, colour, flops_per_step, 1.7 * highest))
+            top = 1.7 * highest or 1.0
+            figures.append(compute_figure(rows, colour, flops_per_step, top, published[key]))
     return figures
+
+
+def _published(cells: pl.DataFrame, key: str, metric: str) -> dict[int, float]:
+    """The paper's scores by steps, which are of dSprites."""
+    is_dsprites = set(cells["dataset"]) == {"dsprites"}
+    return PAPER_SCORES.get((key, metric), {}) if is_dsprites else {}
 
 
 def _flops_per_step(table: pl.DataFrame) -> float:
@@ -149,7 +191,7 @@ def _comparison(cells: pl.DataFrame) -> list[dict[str, Any]]:
     comparison = []
     is_about_compute = cells["step"].n_unique() > 1
     for (label, key, metric), rows in cells.group_by("label", "key", "metric", maintain_order=True):
-        published = PAPER_SCORES.get((key, metric), {}) if is_about_compute else {}
+        published = _published(cells, key, metric) if is_about_compute else {}
         ours = {step[0]: group for step, group in rows.group_by("step")}
         for step in sorted({*ours, *published}):
             entry = {"label": label, "metric": metric_name(metric), "step": step}
@@ -181,9 +223,11 @@ def _curves(cells: pl.DataFrame, runs: list[TrainingRun], colours: dict[str, str
         rows = read_curves(run.folder)
         if label is not None and rows:
             curves.setdefault(label, []).append(rows)
-    return (
-        [curve_figure(curves, term, colours) for term in ("reconstruction", "kl")] if curves else []
-    )
+    return [
+        curve_figure(own, term, colours)
+        for term in ("reconstruction", "kl", "entropy")
+        if (own := {k: runs for k, runs in curves.items() if term in runs[0][0]})
+    ]
 
 
 def _one_run_each(cells: pl.DataFrame, runs: list[TrainingRun]) -> dict[str, TrainingRun]:
@@ -193,14 +237,15 @@ def _one_run_each(cells: pl.DataFrame, runs: list[TrainingRun]) -> dict[str, Tra
     return {label: by_key[key] for label, key in first.iter_rows()}
 
 
-def _model(label: str, run: TrainingRun, space: FactorSpace) -> dict[str, Any]:
+def _model(label: str, run: TrainingRun) -> dict[str, Any]:
     result = run.result()
     step, last = max(result["milestones"].items(), key=lambda item: int(item[0]))
     matrix = ""
     if "mig" in last["metrics"]:
+        mig = last["metrics"]["mig"]
         matrix = matrix_figure(
-            np.array(last["metrics"]["mig"]["matrix"]),
-            list(space.names),
+            np.array(mig["matrix"]),
+            list(mig["per_factor"]),
             f"Information in {label}",
             f"matrix-{run.description.key}",
         )
@@ -208,30 +253,73 @@ def _model(label: str, run: TrainingRun, space: FactorSpace) -> dict[str, Any]:
         "label": label,
         "seed": run.description.training.seed,
         "step": int(step),
-        **model_pictures(run.pictures(), space, run.description.key),
+        **model_pictures(run.pictures(), run.description.key),
         "matrix": matrix,
         "scores": {metric_name(name): score for name, score in last["metrics"].items()},
     }
 
 
-def _settings(study: Study, table: pl.DataFrame) -> dict[str, str]:
-    network, training, evaluation = study.network, study.training, study.evaluation
-    flops = _flops_per_step(table)
+def _budget(table: pl.DataFrame, runs: Sequence[TrainingRun]) -> dict[str, str]:
+    """How long runs are that have a budget of processor time."""
+    minutes = sorted({float(m) for m in table["cpu_minutes"].drop_nulls()})
+    if not minutes:
+        return {}
+    steps = sorted(run.result()["steps"] for run in runs if "steps" in run.result())
+    budgets = ", ".join(f"{m:g}" for m in minutes)
     return {
-        "Data": f"{study.dataset}, all of it, batches drawn with replacement",
+        "Budget": f"{budgets} CPU minutes of training, which are {steps[0]:,} to {steps[-1]:,} "
+        "steps; where runs are compared, the median stands for all"
+    }
+
+
+def _settings(
+    study: Study, table: pl.DataFrame, runs: Sequence[TrainingRun], data: list[str]
+) -> dict[str, str]:
+    # What is the same for all: else another page would be shown.
+    description = runs[0].description
+    network, training, evaluation = description.network, description.training, study.evaluation
+    precisions = sorted(set(table["precision"].drop_nulls()) - {"32-true"})
+    flops = _flops_per_step(table)
+    n_rows = max(table["n"])
+    rows = f"{n_rows:,} images" + (
+        f" drawn at random (seed {evaluation.seed})"
+        if n_rows == evaluation.rows
+        else ", all there are"
+    )
+    settings = {
+        "Data": "; ".join(data),
+        "Batches": "drawn with replacement",
         "Network": f"{network.name}, width {network.width:g}, {network.n_latents} latents, "
         f"{max(table['parameters']):,} parameters",
-        "Training": f"Adam, learning rate {training.learning_rate:g}, batches of "
-        f"{training.batch_size}, {flops / 1e9:.2f} GFLOP a step",
-        "Scores": f"of the posterior means of {evaluation.rows:,} rows drawn over the whole grid "
-        f"(seed {evaluation.seed}), the same rows for every model",
-        "MIG": "20 bins of equal width, plug-in estimate (disentanglement_lib's convention); "
-        "beside it, adjusted for chance",
-        "SAP": "R² of a linear regression for ordered factors, of the point on the circle for "
-        "orientation; accuracy of a linear support vector machine on held-out rows for shape",
-        "Chance": f"rows of the factors permuted against the codes, "
-        f"{evaluation.n_permutations} times",
-        "Random mixture": f"random linear projections of the factors to "
-        f"{network.n_latents} latents, {evaluation.n_projections} times: what a smooth code gets "
-        "that knows every factor and separates none",
+        "Training": f"{optimiser_words(training)}, batches of {training.batch_size}, "
+        + "".join(f"{name} where it is faster, " for name in precisions)
+        + f"{flops / 1e9:.2f} GFLOP a step",
+        **_budget(table, runs),
+        "Scores": f"of the posterior means of {rows}, the same for every model",
     }
+    metrics = set(table["metric"])
+    if "mig" in metrics:
+        settings["MIG"] = (
+            "20 bins of equal width, plug-in estimate (disentanglement_lib's convention); beside "
+            "it, adjusted for chance"
+        )
+    if "sap" in metrics:
+        settings["SAP"] = (
+            "R² of a linear regression for ordered and continuous factors, of the point on the "
+            "circle for circular ones; accuracy of a linear support vector machine on held-out "
+            "rows for categorical ones"
+        )
+    if metrics - set(LABEL_FREE):
+        settings["Chance"] = (
+            f"rows of the factors permuted against the codes, {evaluation.n_permutations} times"
+        )
+        settings["Random mixture"] = (
+            f"random linear projections of the factors to {network.n_latents} latents, "
+            f"{evaluation.n_projections} times: what a smooth code gets that knows every factor "
+            "and separates none"
+        )
+    if metrics & set(LABEL_FREE):
+        settings["Chance of " + ", ".join(map(metric_name, sorted(metrics & set(LABEL_FREE))))] = (
+            "each latent permuted by itself; 0 is the best"
+        )
+    return settings

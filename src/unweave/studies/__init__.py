@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from unweave.studies.combined import CombinedStudy
     from unweave.studies.engine import run_study
     from unweave.studies.loading import load_study, open_study, shipped_studies
     from unweave.studies.manifolds import ManifoldStudy
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from unweave.studies.table import build_table, read_table, write_table
 
 __all__ = [
+    "CombinedStudy",
     "ManifoldStudy",
     "Study",
     "build_table",
@@ -25,6 +27,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "CombinedStudy": "combined",
     "ManifoldStudy": "manifolds",
     "Study": "study",
     "build_table": "table",

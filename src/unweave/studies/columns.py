@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import polars as pl
+from pydantic import Field
 
-__all__ = ["SCORE_COLUMNS", "score_cells"]
+from unweave._files import Part
+
+__all__ = ["SCORE_COLUMNS", "ScoreContent", "score_cells", "with_common_steps"]
 
 SCORE_COLUMNS = {
     "value": pl.Float64,
@@ -17,9 +20,34 @@ SCORE_COLUMNS = {
     "chance_sd": pl.Float64,
     "projection_mean": pl.Float64,
     "projection_sd": pl.Float64,
+    "projection_upper": pl.Float64,
+    "smooth_mean": pl.Float64,
+    "smooth_sd": pl.Float64,
+    "smooth_upper": pl.Float64,
+    "ceiling": pl.Float64,
     "p_value": pl.Float64,
     "n": pl.Int64,
 }
+
+
+class _Level(Part):
+    mean: float | None
+    sd: float | None
+    upper: float | None = None
+
+
+class ScoreContent(Part):
+    """What a result file holds of a score."""
+
+    value: float
+    adjusted: float | None
+    interval: Annotated[list[float], Field(min_length=2, max_length=2)]
+    chance: _Level
+    projection: _Level
+    smooth: _Level
+    ceiling: float | None
+    p_value: float | None
+    n: int
 
 
 def score_cells(score: dict[str, Any]) -> dict[str, Any]:
@@ -33,6 +61,24 @@ def score_cells(score: dict[str, Any]) -> dict[str, Any]:
         "chance_sd": score["chance"]["sd"],
         "projection_mean": score["projection"]["mean"],
         "projection_sd": score["projection"]["sd"],
+        "projection_upper": score["projection"].get("upper"),  # earlier versions have none
+        "smooth_mean": score["smooth"]["mean"],
+        "smooth_sd": score["smooth"]["sd"],
+        "smooth_upper": score["smooth"].get("upper"),
+        "ceiling": score["ceiling"],
         "p_value": score["p_value"],
         "n": score["n"],
     }
+
+
+def with_common_steps(table: pl.DataFrame) -> pl.DataFrame:
+    """A table in which all runs of one budget of processor time have their median of steps.
+
+    Such runs end at different steps, and are compared with each other none the less. Their FLOPs
+    are those of that many steps. Tables of earlier versions have no such runs.
+    """
+    if "cpu_minutes" not in table.columns:
+        return table
+    common = pl.col("step").median().over("cpu_minutes").round().cast(pl.Int64)
+    step = pl.when(pl.col("cpu_minutes").is_not_null()).then(common).otherwise(pl.col("step"))
+    return table.with_columns(step=step, flops=pl.col("flops") / pl.col("step") * step)

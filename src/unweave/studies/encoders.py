@@ -11,23 +11,26 @@ import numpy as np
 import polars as pl
 from pydantic import Field, field_validator
 
-from unweave._check import check_choice, constant_columns
-from unweave.datasets import DATASETS, FactorDataset, load
+from unweave._check import check_choice
+from unweave._files import Part
+from unweave.datasets import ImageDataset, canonical, load
 from unweave.encoders import PROTOCOLS, Encoder, encode_rows, load_encoder, read_out
 from unweave.encoders.encoding import ConstantCodesError
-from unweave.encoders.protocols import Protocol
+from unweave.encoders.protocols import Protocol, ProtocolError
 from unweave.encoders.readouts import parse_readout
-from unweave.metrics import METRICS, Noise, evaluate
+from unweave.metrics import METRICS, Noise
 from unweave.metrics.evaluation import scores_of_halves
 from unweave.models import Network
 from unweave.models.objectives import AnyObjective
-from unweave.studies.columns import SCORE_COLUMNS, score_cells
+from unweave.studies.columns import SCORE_COLUMNS, ScoreContent, score_cells
+from unweave.studies.data import describe_data
 from unweave.studies.description import BaseStudy, Description, Frozen, Seed, distinct
-from unweave.studies.run import Run
+from unweave.studies.run import Result, Run
+from unweave.studies.scoring import scorable
 from unweave.studies.study import Evaluation, RunDescription
 from unweave.studies.training_run import TrainingRun
 from unweave.training import TrainingConfig
-from unweave.training.checkpoint import write_json
+from unweave.training.description import content_identity
 
 __all__ = ["EncoderChoice", "EncoderDescription", "EncoderRun", "EncoderStudy", "Trained"]
 
@@ -148,7 +151,7 @@ class EncoderStudy(BaseStudy):
     """Encoders, each in every protocol, with their random controls, as a TOML file states them."""
 
     dataset: str = "dsprites"
-    """Which data."""
+    """Which data: a name, a file or a folder (:mod:`unweave.datasets.names`)."""
     encoders: tuple[EncoderChoice, ...] = Field(min_length=1)
     """Names, or tables of a name and what is taken of it."""
     random_seeds: tuple[Seed, ...] = ()
@@ -172,7 +175,7 @@ class EncoderStudy(BaseStudy):
     @field_validator("dataset")
     @classmethod
     def _known(cls, value: str) -> str:
-        return check_choice("dataset", value, DATASETS)
+        return canonical(value)
 
     def runs(self) -> list[EncoderDescription]:
         """One description an encoder, a seed and a trained model."""
@@ -225,17 +228,44 @@ def _training(
         network=trained.network,
         objective=objective,
         training=TrainingConfig(
-            steps=trained.steps, learning_rate=trained.learning_rate, seed=seed
+            steps=trained.steps,
+            learning_rate=trained.learning_rate,
+            seed=seed,
+            precision="32-true",
         ),
         # It is scored below, with the others: here as little as can be.
         evaluation=Evaluation(rows=1000, n_permutations=2, n_projections=2, n_halves=2),
     )
 
 
+class _Read(Part):
+    n_latents: int = 0
+    scores: dict[str, ScoreContent] = {}
+
+
+class _ByProtocol(Part):
+    readouts: dict[str, _Read]
+
+
+class _Card(Part):
+    parameters: int | None
+    parameters_in_all: int | None
+
+
+class EncoderResult(Result):
+    """What ``result.json`` of an encoder holds."""
+
+    label: str
+    card: _Card
+    protocols: dict[str, _ByProtocol]
+    identity: str | None = None
+
+
 class EncoderRun(Run):
     """One encoder: its codes, and what they score in each protocol and on each readout."""
 
     description: EncoderDescription
+    kind: ClassVar = EncoderResult
     schema: ClassVar = {
         "run": pl.String,
         "encoder": pl.String,
@@ -247,8 +277,6 @@ class EncoderRun(Run):
         "n_latents": pl.Int64,
         "metric": pl.String,
         **SCORE_COLUMNS,
-        "smooth_mean": pl.Float64,
-        "smooth_sd": pl.Float64,
     }
 
     def rows(self) -> Iterator[dict[str, Any]]:
@@ -271,13 +299,21 @@ class EncoderRun(Run):
                         "n_latents": read["n_latents"],
                         "metric": metric,
                         **score_cells(score),
-                        "smooth_mean": score["smooth"]["mean"],
-                        "smooth_sd": score["smooth"]["sd"],
                     }
+
+    def data_identity(self) -> str | None:
+        """What names the images that were encoded."""
+        return self.result().get("identity")
+
+    def _damage_underway(self) -> str | None:
+        """That of its model, if it is trained here."""
+        trained = self.description.trained
+        return None if trained is None else TrainingRun(trained, self.folder / "model").damage()
 
     def _execute(self, at_step: Callable[[int], None] | None) -> None:
         description = self.description
         dataset = load(description.dataset)
+        identity = content_identity(dataset)
         done = 0
 
         def at_unit(units: int) -> None:
@@ -291,8 +327,8 @@ class EncoderRun(Run):
         for name in description.protocols:
             protocol = PROTOCOLS[name]
             n_rows = description.rows_of(protocol)
-            rows = protocol.rows(dataset, n_rows, seed=description.reading.seed)
             try:
+                rows = protocol.rows(dataset, n_rows, seed=description.reading.seed)
                 codes = encode_rows(
                     encoder,
                     dataset,
@@ -300,7 +336,7 @@ class EncoderRun(Run):
                     unscaled=protocol.unscaled,
                     progress=lambda images, _: at_unit(images),
                 )
-            except ConstantCodesError as error:  # blind to almost black images, say
+            except (ConstantCodesError, ProtocolError) as error:  # blind to almost black images
                 protocols[name] = {"readouts": {}, "skipped": f"{name} protocol: {error}"}
                 continue
             finally:
@@ -313,11 +349,14 @@ class EncoderRun(Run):
             "description": description.model_dump(mode="json"),
             "label": description.label,
             "card": json.loads(json.dumps(encoder.card.to_dict())),
+            "data": describe_data(dataset),
             "protocols": protocols,
         }
-        write_json(self.folder / "result.json", result)
+        if identity is not None:
+            result["identity"] = identity
+        self._write_result(result)
 
-    def _encoder(self, dataset: FactorDataset, at_step: Callable[[int], None]) -> Encoder:
+    def _encoder(self, dataset: ImageDataset, at_step: Callable[[int], None]) -> Encoder:
         description = self.description
         if description.trained is not None:
             training = TrainingRun(description.trained, self.folder / "model")
@@ -329,37 +368,39 @@ class EncoderRun(Run):
 
 
 def _scored(
-    codes: np.ndarray, dataset: FactorDataset, rows: np.ndarray, reading: Reading, whole: bool
+    codes: np.ndarray, dataset: ImageDataset, rows: np.ndarray, reading: Reading, whole: bool
 ) -> dict[str, Any]:
     """Scores of every readout; factors that never vary among the rows are left out."""
-    factors = dataset.factors(rows)
-    varying = [k for k in range(factors.shape[1]) if k not in constant_columns(factors)]
-    options: dict[str, Any] = {
-        "factor_names": [dataset.space.names[k] for k in varying],
-        "factor_kinds": [dataset.space.kinds[k] for k in varying],
-        "seed": reading.seed,
-    }
-    factors = factors[:, varying]
+    found = scorable(dataset, rows, reading.metrics)
+    noise = Noise(reading.n_permutations, reading.n_projections, reading.n_halves)
     readouts: dict[str, Any] = {}
+    left_out = dict.fromkeys(found.left_out)
     for readout in reading.readouts:
         try:
             axes = read_out(codes, readout, seed=reading.seed)
         except ValueError as error:  # fewer latents than components, say: no reason to stop
             readouts[readout] = {"skipped": str(error)}
             continue
-        metrics = list(reading.metrics)
-        if whole and readout == "raw":
+        metrics = list(found.metrics)
+        if whole and readout == "raw" and found.factors is not None:
             metrics += reading.whole_metrics
-        noise = Noise(reading.n_permutations, reading.n_projections, reading.n_halves)
-        scores = evaluate(axes, factors, metrics=metrics, noise=noise, **options).to_dict()
+        scored = found.score(axes, noise=noise, seed=reading.seed, metrics=metrics)
+        left_out |= dict.fromkeys(scored.left_out)
+        scores = scored.scores.to_dict()
         for score in scores.values():
             del score["matrix"]  # of a thousand latents: not for a result that is read often
         halves = scores_of_halves(
-            axes, factors, metrics=reading.metrics, n_halves=reading.n_halves, **options
+            axes,
+            found.factors,
+            metrics=[name for name in found.metrics if name in scores],
+            n_halves=reading.n_halves,
+            seed=reading.seed,
+            **found.options,
         )
         readouts[readout] = {
             "n_latents": axes.shape[1],
             "scores": scores,
             "halves": {name: values.tolist() for name, values in halves.items()},
         }
-    return {"n_rows": len(rows), "factors": options["factor_names"], "readouts": readouts}
+    result = {"n_rows": len(rows), "factors": list(found.names), "readouts": readouts}
+    return {**result, "scores_left_out": list(left_out)} if left_out else result

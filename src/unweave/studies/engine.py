@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 import multiprocessing
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from unweave._parallel import most_processes
-from unweave.studies.loading import AnyStudy, write_study
+from unweave._processes import Workers
+from unweave.studies.data import check_same_data
+from unweave.studies.finished import set_damaged_aside, study_runs
+from unweave.studies.loading import AnyStudy, check_same_study, write_study
 from unweave.studies.ray_engine import Placement, finish_on_ray
 from unweave.studies.resources import gpus, n_workers
 from unweave.studies.run import Run
-from unweave.studies.worker import start_worker, work
+from unweave.studies.worker import work
 from unweave.training.checkpoint import write_json
 
-__all__ = ["Progress", "run_study", "study_runs"]
+__all__ = ["Progress", "run_study"]
 
-_POLL_SECONDS = 0.25
+_START = "unweave.studies.worker:start_worker"
 
 Progress = Callable[[str, int, int], None]
 """Told what is going on, the units of it that are done, and the units in all."""
-
-
-def study_runs(study: AnyStudy, folder: str | Path) -> list[Run]:
-    """The runs of a study whose results are kept in ``folder``."""
-    return [d.run(Path(folder) / "runs" / d.key) for d in study.runs()]
 
 
 def run_study(
@@ -42,6 +38,8 @@ def run_study(
     ray: Placement | None = None,
 ) -> dict[str, str]:
     """Finish every run of a study; finished ones are left as they are.
+
+    A run with a damaged file is moved aside, with a warning, and repeated.
 
     Runs go side by side, as many as there are cores, if memory and GPUs will do; each worker has
     one of the GPUs. When a process dies, which may be for want of memory, half as many go on.
@@ -61,10 +59,14 @@ def run_study(
         When interrupted, after the workers have stopped; the next call goes on.
     OSError
         If the folder cannot be written, or the Ray cluster does not answer.
+    ValueError
+        If the folder holds another study, or finished runs are about other images than the dataset
+        of this name holds now.
     """
     folder = Path(folder)
     try:
         (folder / "runs").mkdir(parents=True, exist_ok=True)
+        check_same_study(study, folder)
         write_study(study, folder)
     except OSError as error:
         raise type(error)(
@@ -72,9 +74,11 @@ def run_study(
         ) from error
     runs = study_runs(study, folder)
     runs = runs[shard[0] :: shard[1]]
+    set_damaged_aside(runs)
     pending = [run for run in runs if not run.is_finished]
     if not pending:
         return {}
+    check_same_data(runs)
     study.prepare(lambda n, total: progress("drawing the data", n, total) if progress else None)
     if ray is not None:
         return _finish_on_ray(runs, pending, ray, progress)
@@ -138,10 +142,10 @@ class _Pool:
     def __init__(self, runs: list[Run], pending: list[Run], workers: int) -> None:
         self.pending = pending
         self.workers = most_processes(min(workers, len(pending)))
-        self.context = multiprocessing.get_context("spawn")
         # Without locks: a worker may be killed at any moment, and would keep a lock for ever.
-        self.stop = self.context.Value("b", 0, lock=False)
-        self.steps = self.context.Array("q", len(pending), lock=False)
+        context = multiprocessing.get_context("spawn")
+        self.stop = context.Value("b", 0, lock=False)
+        self.steps = context.Array("q", len(pending), lock=False)
         finished = [run for run in runs if run.is_finished]
         self.steps_before = sum(run.description.work for run in finished)
         self.steps_in_all = sum(run.description.work for run in runs)
@@ -176,34 +180,25 @@ class _Pool:
         self, todo: dict[int, Run], left: dict[int, Run], workers: int, progress: Progress | None
     ) -> set[int]:
         """Do some of the runs left; those under way when a process died, or all if none was yet."""
-        initial = self.steps, self.stop, self.gpus
-        with ProcessPoolExecutor(workers, self.context, start_worker, initial) as executor:
-            with _interrupts_ignored():
-                futures = {
-                    executor.submit(work, i, run.description, run.folder): i
-                    for i, run in todo.items()
-                }
+        with Workers(workers, _START, self.steps, self.stop, self.gpus) as pool:
+            futures = {
+                pool.submit(work, i, run.description, run.folder): i for i, run in todo.items()
+            }
             try:
-                with _interrupts_noted() as noted:
-                    return self._collect(futures, left, progress, noted)
+                return self._collect(pool, futures, left, progress)
             except KeyboardInterrupt:
                 self.stop.value = 1
-                executor.shutdown(wait=True, cancel_futures=True)
                 raise
 
     def _collect(
         self,
+        pool: Workers,
         futures: dict[Future, int],
         left: dict[int, Run],
         progress: Progress | None,
-        noted: threading.Event,
     ) -> set[int]:
-        waiting = set(futures)
         broken: set[int] = set()
-        while waiting:
-            done, waiting = wait(waiting, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
-            if noted.is_set():
-                raise KeyboardInterrupt
+        for done in pool.completed(futures):
             if progress:
                 steps = self.steps_before + sum(self.steps)
                 n_under_way = sum(self.steps[i] > 0 for i in left)
@@ -222,42 +217,3 @@ class _Pool:
         _note_end(run, reason, self.failures)
         if reason is None:
             self.last = run.summary()
-
-
-@contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    """An interrupt from the keyboard reaches a whole process group: workers started in here ignore
-    it from their first moment, so that the parent alone decides.
-    """  # noqa: D205
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
-
-
-@contextmanager
-def _interrupts_noted() -> Iterator[threading.Event]:
-    """An event that an interrupt from the keyboard sets, instead of raising where it strikes.
-
-    Raised inside :func:`concurrent.futures.wait`, it may leave the lock of a future taken for ever,
-    and shutting the pool down would then wait for ever. A second interrupt raises.
-    """
-    noted = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield noted
-        return
-
-    def note(number, frame) -> None:
-        if noted.is_set():
-            raise KeyboardInterrupt
-        noted.set()
-
-    handler = signal.signal(signal.SIGINT, note)
-    try:
-        yield noted
-    finally:
-        signal.signal(signal.SIGINT, handler)

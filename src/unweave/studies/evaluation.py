@@ -6,101 +6,122 @@ from typing import Any
 
 import numpy as np
 
-from unweave.datasets import FactorDataset, FactorSpace
-from unweave.metrics import Noise, Scores, evaluate
+from unweave.datasets import FactorDataset, GridDataset, ImageDataset
+from unweave.datasets.selection import scoring_rows
+from unweave.metrics import Noise
 from unweave.models import VAE
+from unweave.studies.levels import factors_by_level
+from unweave.studies.scoring import scorable
 from unweave.studies.study import Evaluation
 
-__all__ = ["mean_divergence", "pictures", "score_model"]
+__all__ = ["pictures", "score_model"]
 
 _N_EXAMPLES = 8
 _N_SAMPLES = 32
 _MAP_ROWS = 5_000
 _TRAVERSAL = np.linspace(-2, 2, 17)
+_REACH = 3.0  # standard deviations of the prior
 
 
-def score_model(model: VAE, dataset: FactorDataset, evaluation: Evaluation) -> dict[str, Any]:
-    """The study's metrics of the model's posterior means, and the mean KL of each latent."""
-    rows = dataset.sample_indices(evaluation.rows, seed=evaluation.seed)
-    means, log_variances = model.encode_posterior(dataset.images(rows))
-    noise = Noise(evaluation.n_permutations, evaluation.n_projections, evaluation.n_halves)
-    scores: Scores = evaluate(
-        means,
-        dataset.factors(rows),
-        metrics=evaluation.metrics,
-        factor_names=dataset.space.names,
-        factor_kinds=dataset.space.kinds,
-        noise=noise,
+def score_model(model: VAE, dataset: ImageDataset, evaluation: Evaluation) -> dict[str, Any]:
+    """The study's metrics of the model's codes, and the nats of each latent.
+
+    These are under ``kl_per_latent``, or ``entropy_per_latent`` of quantised latents.
+
+    Of images without factors, the metrics that need none are computed. ``scores_left_out`` holds
+    sentences that say which scores are left out and why, where some are.
+    """
+    rows = scoring_rows(dataset, evaluation.rows, seed=evaluation.seed)
+    codes, rates = model.encode_with_rates(dataset.images(rows))
+    scored = scorable(dataset, rows, evaluation.metrics).score(
+        codes,
+        noise=Noise(evaluation.n_permutations, evaluation.n_projections, evaluation.n_halves),
         seed=evaluation.seed,
+        groups=model.groups,
     )
-    return {
-        "metrics": scores.to_dict(),
-        "kl_per_latent": mean_divergence(means, log_variances).tolist(),
+    found = {
+        "metrics": scored.scores.to_dict(),
+        f"{model.latent_space.rate}_per_latent": rates.tolist(),
     }
+    return {**found, "scores_left_out": list(scored.left_out)} if scored.left_out else found
 
 
-def pictures(model: VAE, dataset: FactorDataset, *, seed: int = 0) -> dict[str, np.ndarray]:
+def pictures(model: VAE, dataset: ImageDataset, *, seed: int = 0) -> dict[str, np.ndarray]:
     """What a model learned, to be drawn: images are uint8, 0 to 255.
 
     Returns
     -------
     dict
-        ``images`` and ``reconstructions`` (8, height, width, channels); ``samples`` (32, ...) of
-        latents drawn from the prior; ``traversals`` (latents, 17, ...), each latent moved from -2
-        to 2 with the others at the code of the first image; ``order`` (latents,), the latents by
-        their mean KL divergence ``kl`` (latents,) in nats, the largest first, as are the rows of
-        ``traversals``, ``means``, ``deviations`` and ``plane``. ``means`` and ``deviations``
-        (latents, levels) of each latent at each level of each factor, the factors one after the
-        other, all others random; ``plane`` (latents, levels, levels), each latent over the two
+        ``images`` and ``reconstructions`` (8, height, width, channels), or fewer where there are
+        fewer images; ``samples`` (32, ...) of latents drawn from the prior, or of quantised ones
+        drawn independently from those of the images; ``traversals`` (latents, stops, ...), each
+        latent at its ``positions`` (latents, stops) with the others at the code of the first image:
+        17 from -2 to 2, or at most 17 of its values; ``order`` (latents,), the latents by their
+        ``rates`` (latents,) in nats, the largest first, as are the rows of ``traversals``,
+        ``means``, ``deviations`` and ``plane``; ``rate``, what the rates are: ``kl`` or
+        ``entropy``; ``reach``, how far from 0 latents are drawn.
+
+        If the images have factors: ``means`` and ``deviations`` (latents, levels) of each latent at
+        each level of each factor, the factors one after the other, all others as they come;
+        ``factor_names`` (factors,), ``factor_sizes`` (factors,), the numbers of levels, and
+        ``factor_ends`` (factors, 2), words for the first and the last level, empty where levels
+        are no words. Of a factor without levels, or with more than 100, the levels are bins of
+        as many rows each.
+
+        If the dataset is a full grid: ``plane`` (latents, levels, levels), each latent over the two
         factors ``axes`` (2,), the others as in the first image.
     """
-    rows = dataset.sample_indices(_MAP_ROWS, seed=seed)
-    means, log_variances = model.encode_posterior(dataset.images(rows))
-    kl = mean_divergence(means, log_variances)
-    order = np.argsort(-kl, kind="stable")
+    rows = dataset.sample_indices(min(_MAP_ROWS, len(dataset)), seed=seed)
+    means, rates = model.encode_with_rates(dataset.images(rows))
+    order = np.argsort(-rates, kind="stable")
     images, codes = dataset.images(rows[:_N_EXAMPLES]), means[:_N_EXAMPLES]
-    paths = np.tile(codes[0], (len(order), len(_TRAVERSAL), 1))
-    paths[np.arange(len(order)), :, order] = _TRAVERSAL
-    samples = np.random.default_rng(seed).standard_normal((_N_SAMPLES, model.n_inputs))
-    by_level = _by_level(means[:, order], dataset.space.levels(rows), dataset.space)
-    axes, plane = _plane(model, dataset, rows[0])
-    return {
+    stops = _positions(model)[order]
+    paths = np.tile(codes[0], (*stops.shape, 1))
+    paths[np.arange(len(order)), :, order] = stops
+    samples = _samples(model, means, np.random.default_rng(seed))
+    found = {
         "images": images,
         "reconstructions": model.decode(codes),
         "samples": model.decode(samples),
         "traversals": model.decode(paths.reshape(-1, codes.shape[1])).reshape(
-            len(order), len(_TRAVERSAL), *dataset.image_shape
+            *stops.shape, *dataset.image_shape
         ),
+        "positions": stops,
+        "reach": np.array(_REACH if model.has_posterior else max(np.abs(stops).max(), 1e-6)),
         "order": order,
-        "kl": kl[order],
-        "means": by_level[0],
-        "deviations": by_level[1],
-        "axes": np.array(axes),
-        "plane": plane[order],
+        "rates": rates[order],
+        "rate": np.array(model.latent_space.rate),
     }
+    if isinstance(dataset, FactorDataset):
+        found |= factors_by_level(means[:, order], dataset, rows)
+    if isinstance(dataset, GridDataset):
+        axes, plane = _plane(model, dataset, rows[0])
+        found |= {"axes": np.array(axes), "plane": plane[order]}
+    return found
 
 
-def mean_divergence(means: np.ndarray, log_variances: np.ndarray) -> np.ndarray:
-    """Mean Kullback-Leibler divergence (latents,) in nats of posteriors (rows, latents)."""
-    terms = means.astype(np.float64) ** 2 + np.exp(log_variances.astype(np.float64))
-    return (0.5 * (terms - 1 - log_variances)).mean(axis=0)
+def _positions(model: VAE) -> np.ndarray:
+    """Where traversals stop, (latents, stops): evenly from -2 to 2, or at a latent's values."""
+    values = model.latents.values()
+    if values is None:
+        return np.tile(_TRAVERSAL, (model.n_latents, 1))
+    ordered = np.sort(values.detach().cpu().numpy(), axis=1)
+    n_stops = min(ordered.shape[1], len(_TRAVERSAL))
+    return ordered[:, np.linspace(0, ordered.shape[1] - 1, n_stops).round().astype(int)]
 
 
-def _by_level(
-    codes: np.ndarray, levels: np.ndarray, space: FactorSpace
-) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation (latents, levels of all factors) of codes; nan at no rows."""
-    columns = levels + np.append(0, np.cumsum(space.sizes)[:-1])
-    membership = np.zeros((len(codes), sum(space.sizes)))
-    np.put_along_axis(membership, columns, 1, axis=1)
-    counts = membership.sum(axis=0)
-    counts[counts == 0] = np.nan
-    means = codes.T.astype(np.float64) @ membership / counts
-    squares = (codes.T.astype(np.float64) ** 2) @ membership / counts
-    return means, np.sqrt(np.maximum(squares - means**2, 0))
+def _samples(model: VAE, codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Latents (32, inputs of the decoder) from the prior.
+
+    Quantised latents have none: they are drawn from those of the images, each independently.
+    """
+    if model.has_posterior:
+        return rng.standard_normal((_N_SAMPLES, model.n_inputs))
+    rows = rng.integers(0, len(codes), (_N_SAMPLES, codes.shape[1]))
+    return np.take_along_axis(codes, rows, axis=0)
 
 
-def _plane(model: VAE, dataset: FactorDataset, row: int) -> tuple[tuple[int, int], np.ndarray]:
+def _plane(model: VAE, dataset: GridDataset, row: int) -> tuple[tuple[int, int], np.ndarray]:
     """Two factors, and the latents (latents, levels, levels) over them.
 
     The two ordinal factors of the most levels, or of any kind where there are not two of those.

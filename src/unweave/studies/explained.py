@@ -8,11 +8,16 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
+from unweave.studies.columns import with_common_steps
+
 __all__ = ["SOURCES", "Share", "explained_variance"]
 
 SOURCES = ("data set", "objective", "hyper-parameters", "scale", "interactions", "seed")
-_HYPER = ("strength", "learning_rate", "batch_size", "n_latents")
-_SCALE = ("step", "n_images", "network", "width", "depth")
+_HYPER = (
+    "strength", "learning_rate", "batch_size", "n_latents", "optimizer", "weight_decay",
+    "gradient_clip", "schedule",
+)  # fmt: skip
+_SCALE = ("step", "cpu_minutes", "n_images", "network", "width", "depth")
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ def explained_variance(table: pl.DataFrame) -> list[Share]:
     """
     if table["metric"].n_unique() > 1:
         raise ValueError("scores of several metrics have no common variance: give those of one")
-    design = _Design(table)
+    design = _Design(with_common_steps(table))
     if design.df_within < 1:
         raise ValueError(
             "no two runs differ by their seed alone, and nothing tells the seed from the rest: "
@@ -91,9 +96,12 @@ class _Design:
     def __init__(self, table: pl.DataFrame) -> None:
         dataset = _groups(table, ["dataset"])
         objective = _groups(table, ["dataset", "objective"])
-        hyper = _groups(table, ["dataset", "objective", *_HYPER])
-        scale = _groups(table, _SCALE)
-        cell = _groups(table, ["dataset", "objective", *_HYPER, *_SCALE])
+        hyper_columns, scale_columns = (
+            [name for name in names if name in table.columns] for names in (_HYPER, _SCALE)
+        )  # tables of earlier versions have fewer
+        hyper = _groups(table, ["dataset", "objective", *hyper_columns])
+        scale = _groups(table, scale_columns)
+        cell = _groups(table, ["dataset", "objective", *hyper_columns, *scale_columns])
         models: list[tuple[str, list[np.ndarray]]] = [
             ("data set", [dataset]),
             ("objective", [objective]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+import warnings
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -12,18 +13,21 @@ from pydantic import BaseModel, ValidationError
 
 import unweave
 from unweave._check import suggestion
-from unweave._files import read_json, read_text
+from unweave._files import Content, DamagedFileError, read_json, read_text
 from unweave.models import Network
 from unweave.models.objectives import OBJECTIVES
+from unweave.studies.combined import CombinedStudy
 from unweave.studies.encoders import EncoderChoice, EncoderStudy, Reading, Trained
 from unweave.studies.manifolds import ManifoldStudy
 from unweave.studies.objects import ObjectStudy
 from unweave.studies.representations import Isometric, Latents, Model, Pixels
+from unweave.studies.run import free_name
 from unweave.studies.study import Cells, Evaluation, Study, Training
 from unweave.training.checkpoint import write_json
 
 __all__ = [
     "AnyStudy",
+    "check_same_study",
     "checked_study",
     "load_study",
     "open_study",
@@ -33,14 +37,26 @@ __all__ = [
 ]
 
 FORMAT = 1  # of the folder of a study
+STUDY = "study.json"
+_WORDS = ("name", "title", "question", "note", "report")  # in which no run differs
 
-AnyStudy = Study | ManifoldStudy | EncoderStudy | ObjectStudy
-"""Models to train, manifolds to split, encoders to score, or rendered objects to split."""
+AnyStudy = Study | CombinedStudy | ManifoldStudy | EncoderStudy | ObjectStudy
+"""Models to train, for one question or for several; manifolds to split, encoders to score, or
+rendered objects to split."""
+
+
+class StudyFile(Content):
+    """What ``study.json`` of any study holds."""
+
+    name: str
+    title: str
+    question: str
 
 
 def validated(content: dict[str, Any]) -> AnyStudy:
     """A study from its content, of the kind that has what it names; of models to train else."""
     kinds: dict[str, type[AnyStudy]] = {
+        "parts": CombinedStudy,
         "products": ManifoldStudy,
         "encoders": EncoderStudy,
         "representations": ObjectStudy,
@@ -60,10 +76,10 @@ def open_study(folder: str | Path) -> AnyStudy:
         If ``study.json`` is damaged, or another version of this library made it, and it cannot be
         read.
     """
-    file = Path(folder) / "study.json"
+    file = Path(folder) / STUDY
     if not file.exists():
         raise FileNotFoundError(
-            f"{folder} holds no study: it has no study.json; give the folder that "
+            f"{folder} holds no study: it has no {STUDY}; give the folder that "
             "`unweave study` wrote"
         )
     content = read_json(file)
@@ -73,8 +89,11 @@ def open_study(folder: str | Path) -> AnyStudy:
             f"{folder} was made by unweave {made_by}, and this is {unweave.__version__}, which "
             "keeps studies in another way: use that version, or run the study anew elsewhere"
         )
+    read_json(file, StudyFile)
     try:
-        return validated(content)
+        study = validated(content)
+        study.runs()  # as in checked_study
+        return study
     except ValidationError as error:
         raise ValueError(
             f"{folder} was made by unweave {made_by}, and this is {unweave.__version__}: "
@@ -82,10 +101,57 @@ def open_study(folder: str | Path) -> AnyStudy:
         ) from error
 
 
+def check_same_study(study: AnyStudy, folder: str | Path) -> None:
+    """Refuse a folder that holds another study; one that has got further runs is the same.
+
+    A damaged ``study.json`` is moved aside if all runs in the folder are of the study.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds another study, or that cannot be told.
+    """
+    file = Path(folder) / STUDY
+    if not file.exists():
+        return
+    keys = {run.key for run in study.runs()}
+    try:
+        before = open_study(folder)
+    except DamagedFileError as error:
+        names = (path.name for path in (Path(folder) / "runs").iterdir() if path.is_dir())
+        others = [name for name in names if "." not in name and name not in keys]
+        if others:
+            raise ValueError(
+                f"{error.damage}, and {len(others)} runs in {folder} are not of the study "
+                f"{study.name}: restore it, or choose another folder"
+            ) from error
+        place = file.rename(free_name(file))
+        warnings.warn(
+            f"{error.damage}: it is written again, and the old file is {place}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return
+    lost = [run.key for run in before.runs() if run.key not in keys]
+    if before.name == study.name and not lost:
+        return
+    old, new = before.model_dump(mode="json"), study.model_dump(mode="json")
+    differing = [k for k in {**old, **new} if old.get(k) != new.get(k) and k not in _WORDS]
+    in_what = {
+        f"it is called {before.name} there and {study.name} here": before.name != study.name,
+        f"they differ in {', '.join(differing)}": differing,
+        f"{len(lost)} of its runs are not of this one": lost,
+    }
+    raise ValueError(
+        f"{folder} holds another study: {'; '.join(w for w in in_what if in_what[w])}; choose "
+        "another folder with --out, or run the study of this folder to resume it"
+    )
+
+
 def write_study(study: AnyStudy, folder: str | Path) -> None:
     """Keep a study's description in the folder of its results."""
     versions = {"format": FORMAT, "unweave": unweave.__version__}
-    write_json(Path(folder) / "study.json", {**versions, **study.model_dump(mode="json")})
+    write_json(Path(folder) / STUDY, {**versions, **study.model_dump(mode="json")})
 
 
 def shipped_studies() -> list[str]:
@@ -130,6 +196,10 @@ def load_study(name_or_file: str | Path, *, most_runs: int | None = None) -> Any
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{source} is not valid TOML: {error}") from error
+    except RecursionError as error:
+        raise ValueError(
+            f"{source} is nested too deeply: a study has tables in tables, five deep at most"
+        ) from error
     return checked_study(content, source, most_runs=most_runs)
 
 
@@ -200,6 +270,8 @@ def _sentence(problem: Any, problems: Sequence[Any]) -> str:
             f"unknown objective {given!r} in {place}.{last}{suggestion(given, OBJECTIVES)}; choose "
             f"from {', '.join(OBJECTIVES)}"
         )
+    if problem["type"] == "value_error" and not problem["loc"]:
+        return str(problem["ctx"]["error"])
     if problem["type"] == "value_error":
         return f"{last!r}{inside}: {problem['ctx']['error']}"
     if problem["type"] == "too_short":
@@ -210,7 +282,8 @@ def _sentence(problem: Any, problems: Sequence[Any]) -> str:
 
 def _known_keys() -> set[str]:
     models: tuple[type[BaseModel], ...] = (
-        Study, Cells, Evaluation, Training, Network, ManifoldStudy, EncoderStudy, EncoderChoice,
-        Reading, Trained, ObjectStudy, Latents, Pixels, Model, Isometric, *OBJECTIVES.values(),
+        Study, CombinedStudy, Cells, Evaluation, Training, Network, ManifoldStudy, EncoderStudy,
+        EncoderChoice, Reading, Trained, ObjectStudy, Latents, Pixels, Model, Isometric,
+        *OBJECTIVES.values(),
     )  # fmt: skip
     return {key for model in models for key in model.model_fields}

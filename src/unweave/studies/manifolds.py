@@ -17,8 +17,7 @@ from unweave.datasets.manifolds import parse_manifold
 from unweave.geometry import Geomancer
 from unweave.metrics.subspace_error import subspace_error
 from unweave.studies.description import BaseStudy, Description, NumpySeed, distinct
-from unweave.studies.run import Run
-from unweave.training.checkpoint import write_json
+from unweave.studies.run import Result, Run
 
 __all__ = ["ManifoldDescription", "ManifoldRun", "ManifoldStudy"]
 
@@ -92,10 +91,26 @@ class ManifoldStudy(BaseStudy):
         return f"{len(runs)} runs, {sum(run.work for run in runs):,} points"
 
 
+class ManifoldResult(Result):
+    """What ``result.json`` of a sample holds."""
+
+    dims_true: list[int]
+    dims: list[int]
+    dims_match: bool
+    mean: float
+    median: float
+    chance: float
+    gap: float
+    confidence: float
+    dimension: float | None
+    seconds: float
+
+
 class ManifoldRun(Run):
     """One sample split, and its error."""
 
     description: ManifoldDescription
+    kind: ClassVar = ManifoldResult
     schema: ClassVar = {
         "run": pl.String,
         "product": pl.String,
@@ -146,8 +161,7 @@ class ManifoldRun(Run):
             model.fit(sample.points)
         seconds = time.perf_counter() - start
         error = subspace_error(model.subspaces_, sample.tangents)
-        write_json(
-            self.folder / "result.json",
+        self._write_result(
             {
                 "description": description.model_dump(mode="json"),
                 "dims_true": sorted(sample.dims),

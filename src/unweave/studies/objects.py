@@ -15,14 +15,14 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
+from unweave._files import Part
 from unweave.datasets import Objects3D
 from unweave.geometry import Geomancer
 from unweave.metrics.subspace_error import unaligned_subspace_error
 from unweave.studies.description import BaseStudy, Description, NumpySeed, distinct
 from unweave.studies.representations import AnyRepresentation
-from unweave.studies.run import Run
+from unweave.studies.run import Result, Run
 from unweave.training import TRAINING_REVISION
-from unweave.training.checkpoint import write_json
 
 __all__ = ["ObjectDescription", "ObjectRun", "ObjectStudy"]
 
@@ -108,10 +108,30 @@ class ObjectStudy(BaseStudy):
             representation.prepare(dataset, progress)
 
 
+class _Split(Part):
+    dims_by_gap: list[int]
+    dims: list[int]
+    dims_match: bool
+    mean: float
+    median: float
+    chance: float
+    confidence: float
+    dimension: float | None
+    seconds: float
+
+
+class ObjectResult(Result):
+    """What ``result.json`` of a representation holds."""
+
+    features: int
+    tangents: dict[str, _Split]
+
+
 class ObjectRun(Run):
     """One representation split, with tangents fitted to it and with those of motions."""
 
     description: ObjectDescription
+    kind: ClassVar = ObjectResult
     schema: ClassVar = {
         "run": pl.String,
         "representation": pl.String,
@@ -158,8 +178,7 @@ class ObjectRun(Run):
         kinds: dict[str, np.ndarray | None] = {"fitted": None}
         if codes.tangents is not None:
             kinds["motions"] = codes.tangents
-        write_json(
-            self.folder / "result.json",
+        self._write_result(
             {
                 "description": description.model_dump(mode="json"),
                 "features": codes.points.shape[1],

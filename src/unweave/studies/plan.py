@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +12,12 @@ import torch
 
 from unweave.datasets import load
 from unweave.models import build_vae, count_parameters
+from unweave.studies.combined import CombinedStudy
 from unweave.studies.evaluation import score_model
 from unweave.studies.study import RunDescription, Study
 from unweave.training import TrainingConfig, train
 from unweave.training.compute import step_flops
+from unweave.training.precision import choose_precision
 
 __all__ = ["Plan", "plan"]
 
@@ -55,7 +58,7 @@ class Plan:
         return (self.training_hours + self.scoring_hours) / min(self.workers, self.n_runs)
 
 
-def plan(study: Study, *, workers: int, shard: tuple[int, int] = (0, 1)) -> Plan:
+def plan(study: Study | CombinedStudy, *, workers: int, shard: tuple[int, int] = (0, 1)) -> Plan:
     """Count a study's work, and time a few steps of each kind of run, and one scoring.
 
     Where there are very many kinds, some are timed and the others go by their FLOPs. With a
@@ -83,16 +86,16 @@ def plan(study: Study, *, workers: int, shard: tuple[int, int] = (0, 1)) -> Plan
         seconds = {kind: _step_seconds(kinds[kind][0]) for kind in by_size[::every]}
         scoring = {key: _scoring_seconds(run) for key, run in _scorings(runs).items()}
     rate = sum(seconds.values()) / sum(flops[kind] for kind in seconds)
-    steps = {kind: sum(run.work for run in own) for kind, own in kinds.items()}
-    milestones = [(run, len(run.training.all_milestones)) for run in runs]
+    per_step = {kind: seconds.get(kind, rate * flops[kind]) for kind in kinds}
+    steps = {kind: sum(_steps(run, per_step[kind]) for run in own) for kind, own in kinds.items()}
+    milestones = [(run, max(1, len(run.training.all_milestones))) for run in runs]
     return Plan(
         n_runs=len(runs),
         n_steps=sum(steps.values()),
         n_scores=sum(n for _, n in milestones),
         flops=sum(flops[kind] * steps[kind] for kind in kinds),
         parameters=(min(parameters), max(parameters)),
-        training_hours=sum(seconds.get(kind, rate * flops[kind]) * steps[kind] for kind in kinds)
-        / 3600,
+        training_hours=sum(per_step[kind] * steps[kind] for kind in kinds) / 3600,
         scoring_hours=sum(n * scoring[_scoring(run)] for run, n in milestones) / 3600,
         workers=workers,
     )
@@ -102,6 +105,13 @@ def _kind(run: RunDescription) -> str:
     """Runs of one kind take equally long for a step."""
     batch = run.training.batch_size, run.training.precision, run.training.devices
     return f"{run.dataset} {run.network!r} {run.objective.name} {batch}"
+
+
+def _steps(run: RunDescription, seconds: float) -> int:
+    """Steps of a run whose steps take so many seconds each."""
+    if run.training.steps is not None:
+        return run.training.steps
+    return max(1, math.ceil(run.work / seconds))
 
 
 def _scoring(run: RunDescription) -> str:
@@ -120,10 +130,13 @@ def _flops_per_step(run: RunDescription) -> int:
 def _step_seconds(run: RunDescription) -> float:
     dataset = load(run.dataset)
     marks: list[float] = []
-    config = TrainingConfig(
-        **run.training.model_dump(exclude={"steps", "milestones", "n_images"}), steps=_PROBED
-    )
     model = build_vae(run.network, dataset.image_shape, seed=0)
+    elsewhere = {"steps", "milestones", "cpu_minutes", "n_images", "precision"}
+    config = TrainingConfig(
+        **run.training.model_dump(exclude=elsewhere),
+        steps=_PROBED,
+        precision=choose_precision(model, run.objective, dataset, run.training),
+    )
     train(
         model, run.objective, dataset, config, at_step=lambda _: marks.append(time.perf_counter())
     )

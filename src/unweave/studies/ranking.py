@@ -4,40 +4,42 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from unweave.datasets import load
+from unweave.datasets.selection import check_n_rows
 from unweave.metrics import Score, unsupervised_disentanglement_ranking
-from unweave.studies.engine import study_runs
-from unweave.studies.evaluation import mean_divergence
+from unweave.studies.finished import finished_runs
 from unweave.studies.loading import open_study
 from unweave.studies.training_run import TrainingRun
 from unweave.training.checkpoint import load_model
 
 __all__ = ["rank_models"]
 
+_ROWS = 2_000
+
 
 def rank_models(
-    folder: str | Path, *, method: str = "lasso", rows: int = 2_000, seed: int = 0
+    folder: str | Path, *, method: str = "lasso", rows: int | None = None, seed: int = 0
 ) -> pl.DataFrame:
     """UDR of each finished run of the study in ``folder``, a row for each.
 
     Runs that differ by their seed alone are compared with each other, by the posterior means of
     their last checkpoints on the same ``rows`` of data; latents whose mean divergence is at most
     0.01 nats are left out. ``chance`` is the mean UDR of the group with rows permuted. Groups of
-    fewer than two finished runs are left out.
+    fewer than two finished runs are left out. ``rows`` are 2,000 by default, drawn again and again
+    from a dataset that has fewer.
 
     Raises
     ------
     FileNotFoundError
         If the folder holds no study.
     ValueError
-        If no group has two finished runs.
+        If no group has two finished runs, or a dataset has fewer rows than asked for.
     """
     groups: dict[str, list[TrainingRun]] = {}
-    for run in study_runs(open_study(folder), folder):
-        if run.is_finished and isinstance(run, TrainingRun):
+    for run in finished_runs(open_study(folder), folder).runs:
+        if isinstance(run, TrainingRun):
             alike = run.description.model_dump(mode="json")
             alike["training"].pop("seed")
             groups.setdefault(str(alike), []).append(run)
@@ -55,14 +57,15 @@ def rank_models(
     return pl.DataFrame(found).sort("udr", descending=True)
 
 
-def _score(runs: list[TrainingRun], method: str, rows: int, seed: int) -> Score:
+def _score(runs: list[TrainingRun], method: str, rows: int | None, seed: int) -> Score:
     dataset = load(runs[0].description.dataset)
-    images = dataset.images(dataset.sample_indices(rows, seed=seed))
-    posteriors = [load_model(run.folder).encode_posterior(images) for run in runs]
+    n_rows = _ROWS if rows is None else check_n_rows(dataset, rows)
+    images = dataset.images(dataset.sample_indices(n_rows, seed=seed))
+    encoded = [load_model(run.folder).encode_with_rates(images) for run in runs]
     return unsupervised_disentanglement_ranking(
-        [np.asarray(means) for means, _ in posteriors],
+        [codes for codes, _ in encoded],
         method=method,
-        kl=[mean_divergence(*posterior) for posterior in posteriors],
+        kl=[rates for _, rates in encoded],
         names=[run.description.key for run in runs],
         seed=seed,
     )

@@ -155,7 +155,9 @@ class Model(_OfImages):
 
     def _encoder(self, dataset, seed, folder, at_step):
         model = build_vae(self.network, dataset.image_shape, seed=seed)
-        config = TrainingConfig(steps=self.steps, learning_rate=self.learning_rate, seed=seed)
+        config = TrainingConfig(
+            steps=self.steps, learning_rate=self.learning_rate, seed=seed, precision="32-true"
+        )
         model = train(
             model, self.objective, dataset, config, folder=folder / "model", at_step=at_step
         )
@@ -200,6 +202,7 @@ class Isometric(_OfImages):
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
             seed=seed,
+            precision="32-true",
         )
         encoder: nn.Module = train_isometric(
             self.network,

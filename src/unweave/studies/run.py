@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
-from unweave._files import DamagedFileError, read_json
+from unweave._files import Content, DamagedFileError, file_sha256, read_json, sealed
 from unweave.datasets.cache import writable_folder
 from unweave.studies.description import Description
 
-__all__ = ["Run", "RunIsBusyError", "finish_run"]
+__all__ = ["RESULT", "Result", "Run", "RunIsBusyError", "finish_run", "free_name"]
+
+RESULT = "result.json"
+_REMEDY = "remove it and start the run again, which resumes from its checkpoint"
 
 
 class RunIsBusyError(OSError):
     """Another living process is at work on this run."""
+
+
+class Result(Content):
+    """What ``result.json`` of any run holds."""
+
+    run: str | None = None
+    """Key of the run; results of earlier versions have neither this nor a checksum."""
+    description: dict[str, Any]
+    files: dict[str, str] = {}
+    """SHA-256 of files beside it that belong to the result."""
 
 
 class Run(ABC):
@@ -37,15 +52,19 @@ class Run(ABC):
     """Columns of the study's table, and their types."""
     order: ClassVar[tuple[Any, ...]] = ()
     """Columns that the rows are sorted by; else they are in the order of the runs."""
+    kind: ClassVar[type[Result]] = Result
+    """What ``result.json`` must hold."""
 
     def __init__(self, description: Description, folder: str | Path) -> None:
         self.description = description
         self.folder = Path(folder)
+        self.has_checksum = False
+        """Whether changes of the result that was read last are noticed; of earlier versions not."""
 
     @property
     def is_finished(self) -> bool:
         """Whether its result is there."""
-        return (self.folder / "result.json").exists()
+        return (self.folder / RESULT).exists()
 
     def result(self) -> dict[str, Any]:
         """The finished run's content.
@@ -55,16 +74,74 @@ class Run(ABC):
         FileNotFoundError
             If the run is not finished.
         DamagedFileError
-            If ``result.json`` is damaged.
+            If ``result.json`` is damaged, or is of another run.
         """
-        file = self.folder / "result.json"
-        try:
-            return read_json(file)
-        except DamagedFileError as error:
+        result = self._any_result()
+        own = self.description.model_dump(mode="json")
+        described = {key: result["description"].get(key) for key in own}
+        if result.get("run") not in (None, self.description.key) or described != own:
             raise DamagedFileError(
-                error.damage,
-                "remove it and start the run again, which resumes from its checkpoint",
-            ) from error
+                f"{self.folder / RESULT} is of another run than {self.description.key}", _REMEDY
+            )
+        self.has_checksum = "checksum" in result
+        return result
+
+    def _any_result(self) -> dict[str, Any]:
+        """The content of ``result.json``, whichever run it is of."""
+        try:
+            return read_json(self.folder / RESULT, self.kind)
+        except DamagedFileError as error:
+            raise DamagedFileError(error.damage, _REMEDY) from error
+
+    def damage(self, *, with_model: bool = False) -> str | None:
+        """What is wrong with the run's files, in words; None if nothing is.
+
+        Of a finished run, those are ``result.json`` and the files that it names, and ``with_model``
+        its last checkpoint, too, which takes longer; of another, what it would go on from.
+        """
+        if not self.is_finished:
+            return self._damage_underway()
+        try:
+            result = self.result()
+        except DamagedFileError as error:
+            return error.damage
+        except FileNotFoundError as error:
+            return str(error)
+        return self._damage_of_files(result) or (self._damage_of_model() if with_model else None)
+
+    def _damage_of_files(self, result: Mapping[str, Any]) -> str | None:
+        for name, expected in result.get("files", {}).items():
+            file = self.folder / Path(name).name
+            if not file.is_file():
+                return f"there is no file {file}"
+            if file_sha256(file) != expected:
+                return f"{file} is damaged (its SHA-256 is not that in {RESULT})"
+        return None
+
+    def _damage_of_model(self) -> str | None:
+        """What is wrong with the last checkpoint of a finished run."""
+        return None
+
+    def _damage_underway(self) -> str | None:
+        """What is wrong with the files of a run that is not finished."""
+        return None
+
+    def set_aside(self) -> Path | None:
+        """Move the damaged run's folder, as it is, to a free name beside it; the new place.
+
+        None if it is not damaged any more, as another process was faster.
+
+        Raises
+        ------
+        RunIsBusyError
+            If another process is at work on it.
+        """
+        with self._locked() as lock:
+            if self.damage(with_model=True) is None:
+                return None
+            if os.name == "nt":  # which moves no folder with an open file in it
+                lock.release()
+            return self.folder.rename(free_name(self.folder))
 
     @abstractmethod
     def rows(self) -> Iterator[dict[str, Any]]:
@@ -73,6 +150,10 @@ class Run(ABC):
     def summary(self) -> str:
         """What came out, in a few words."""
         return ""
+
+    def data_identity(self) -> str | None:
+        """What names the images that the finished run is about; None if that was not kept."""
+        return None
 
     def execute(self, at_step: Callable[[int], None] | None = None) -> None:
         """Do the work, resuming where an earlier call was interrupted.
@@ -84,7 +165,15 @@ class Run(ABC):
         RunIsBusyError
             If another process is at work in this folder.
         """
+        with self._locked():
+            if not self.is_finished:
+                self._execute(at_step)
+
+    @contextmanager
+    def _locked(self) -> Iterator[BaseFileLock]:
+        """While no other process is at work on the run."""
         writable_folder(self.folder)
+        folder = self.folder.stat().st_ino
         # The kernel lets go of the lock when its process dies, however it dies.
         lock = FileLock(self.folder / ".lock", timeout=0)
         try:
@@ -92,14 +181,30 @@ class Run(ABC):
         except Timeout:
             raise RunIsBusyError(f"another process is at work in {self.folder}") from None
         try:
-            if not self.is_finished:
-                self._execute(at_step)
+            if not self.folder.exists() or self.folder.stat().st_ino != folder:
+                raise RunIsBusyError(f"another process has moved {self.folder}")
+            yield lock
         finally:
             lock.release()
+
+    def _write_result(self, content: Mapping[str, Any], *files: str) -> None:
+        """Write ``result.json``, with what tells changes of it and of files beside it."""
+        from unweave.training.checkpoint import write_json  # and torch, which not all workers need
+
+        sums = {name: file_sha256(self.folder / name) for name in files}
+        named = {"run": self.description.key, **content, "files": sums}
+        write_json(self.folder / RESULT, sealed(named))
 
     @abstractmethod
     def _execute(self, at_step: Callable[[int], None] | None) -> None:
         """Do the work and write ``result.json``."""
+
+
+def free_name(path: str | Path) -> Path:
+    """A name beside a damaged file or folder that nothing has yet, as NAME.damaged-1."""
+    path = Path(path)
+    places = (path.with_name(f"{path.name}.damaged-{number}") for number in count(1))
+    return next(place for place in places if not place.exists())
 
 
 def finish_run(run: Run, at_step: Callable[[int], None] | None = None) -> str | None:

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
+from unweave.metrics import BEST_WHEN_SMALL
 from unweave.studies.agreement import last_scores
 
 __all__ = ["Selection", "Transfer", "selection_quality", "transfer"]
@@ -78,7 +79,7 @@ def selection_quality(
                 p_value,
                 float(values[score.argmax()]),
                 float(values.mean()),
-                float(values.max()),
+                float(values.min() if metric in BEST_WHEN_SMALL else values.max()),
                 joined.height,
             )
         )
@@ -118,7 +119,9 @@ def transfer(table: pl.DataFrame, *, seed: int = 0) -> list[Transfer]:
     for the seed; fewer than three in common say nothing, and are left out.
     """
     settings = ["objective", "strength", "network", "width", "depth", "n_latents", "n_images"]
-    settings += ["batch_size", "learning_rate"]
+    settings += ["batch_size", "learning_rate", "optimizer", "weight_decay", "gradient_clip"]
+    settings += ["schedule", "cpu_minutes"]
+    settings = [name for name in settings if name in table.columns]  # earlier versions had fewer
     last = table.filter(pl.col("step") == pl.col("step").max().over("run"))
     means = last.group_by("metric", "dataset", *settings, maintain_order=True).agg(
         pl.col("value").mean()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import shlex
+import unicodedata
 from pathlib import Path
 
+from unweave._check import check_positive
 from unweave.studies.resources import RUNS_ON_A_GPU
 
 __all__ = ["slurm_script"]
 
 _SCRIPT = """\
 #!/bin/bash
-#SBATCH --job-name=unweave-{name}
+#SBATCH --job-name={name}
 #SBATCH --array=0-{last}
 #SBATCH --cpus-per-task={cores}
 #SBATCH --time={hours:02d}:00:00
@@ -56,17 +58,35 @@ def slurm_script(
         Of each job.
     partition
         Where the jobs go, if not where they go by default.
+
+    Raises
+    ------
+    ValueError
+        If a name or path has a line break or another control character, which would end a line of
+        the script; or a number is below 1 (``gpus`` below 0).
     """
+    texts = {"study": study, "name": name, "out": str(out), "partition": partition or ""}
+    for what, text in texts.items():
+        if any(unicodedata.category(character) == "Cc" for character in text):
+            raise ValueError(
+                f"{what} {text!r} has a line break or another control character, which a script "
+                "for Slurm cannot hold: rename it"
+            )
+    numbers = {"jobs": (jobs, 1), "cores": (cores, 1), "hours": (hours, 1), "gpus": (gpus, 0)}
+    for what, (number, least) in numbers.items():
+        check_positive(what, number, minimum=least)
+    # Slurm reads quotes as a shell does, and fills in what follows a per cent sign.
+    log = str(Path(str(out).replace("%", "%%")) / "slurm-%a.log")
     return _SCRIPT.format(
         study=shlex.quote(study),
-        name=name,
+        name=shlex.quote(f"unweave-{name}"),
         last=jobs - 1,
         jobs=jobs,
         cores=cores,
         hours=hours,
-        log=Path(out) / "slurm-%a.log",
+        log=shlex.quote(log),
         gpus=f"#SBATCH --gpus={gpus}\n" if gpus else "",
-        partition=f"#SBATCH --partition={partition}\n" if partition else "",
+        partition=f"#SBATCH --partition={shlex.quote(partition)}\n" if partition else "",
         out=shlex.quote(str(out)),
         workers=min(cores, RUNS_ON_A_GPU * gpus) if gpus else cores,
     )

@@ -2,34 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
 from unweave._check import check_choice
-from unweave.datasets import DATASETS, load
+from unweave.datasets import canonical, load
 from unweave.metrics import METRICS
 from unweave.models import Network
-from unweave.models.objectives import AnyObjective
+from unweave.models.defaults import filled
+from unweave.models.objectives import OBJECTIVES, AnyObjective
 from unweave.studies.axes import Axis, Sample, changed, check_axes, n_points, points
 from unweave.studies.description import BaseStudy, Description, Frozen, Seed, distinct
-from unweave.training import TRAINING_REVISION, TrainingConfig
+from unweave.studies.separation import NEEDED_METRICS
+from unweave.training import TRAINING_REVISION, TrainingConfig, TrainingSettings
+from unweave.training.config import over_defaults
 from unweave.training.loop import check_objective
 
 if TYPE_CHECKING:
     from unweave.studies.training_run import TrainingRun
 
-__all__ = ["Cells", "Evaluation", "RunDescription", "Study", "Training"]
+__all__ = [
+    "Cells", "Evaluation", "RunDescription", "Study", "Training", "prepare_data", "size_of",
+]  # fmt: skip
 
 
 class Evaluation(Frozen):
     """How a model is scored at a milestone."""
 
     rows: int = Field(default=10_000, ge=100)
-    """Rows drawn over the whole grid, the same ones for every model."""
+    """Rows drawn over the whole dataset, the same ones for every model; all if there are fewer."""
     seed: int = Field(default=0, ge=0)
     """Of the rows and of all draws of the metrics."""
     metrics: tuple[str, ...] = ("mig", "sap")
@@ -49,23 +62,8 @@ class Evaluation(Frozen):
         return tuple(check_choice("metric", name, METRICS) for name in metrics)
 
 
-class Training(Frozen):
+class Training(TrainingSettings):
     """The part of a training configuration that all cells of a study share."""
-
-    batch_size: int = Field(default=64, ge=1)
-    """Images in a step."""
-    learning_rate: float = Field(default=5e-4, gt=0)
-    """Of Adam."""
-    n_images: int | None = Field(default=None, ge=1, exclude_if=lambda n: n is None)
-    """Images that training sees, drawn by the seed; all if it is not given."""
-    log_every: int = Field(default=50, ge=1)
-    """Steps over which a point of the learning curve is the mean."""
-    checkpoint_every: int = Field(default=1000, ge=1)
-    """Steps after which a killed run can go on."""
-    accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """Device, as Lightning Fabric names it."""
-    precision: str = "32-true"
-    """Number format, as Lightning Fabric names it."""
 
 
 class Cells(Frozen):
@@ -75,8 +73,11 @@ class Cells(Frozen):
     """What to minimise, each with its hyper-parameters."""
     seeds: tuple[Seed, ...] = Field(min_length=1)
     """A run for each."""
-    milestones: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=1)
-    """Steps at which the models are scored; the last one ends the training."""
+    milestones: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        default=(), min_length=1, exclude_if=lambda steps: not steps
+    )
+    """Steps at which the models are scored; the last one ends the training. None where
+    ``cpu_minutes`` do."""
     axes: dict[str, Axis] = {}
     """What else varies, by its place in a run's description, as "network.width" or "dataset"."""
     sample: Sample = Sample()
@@ -105,7 +106,7 @@ class RunDescription(Description):
     @field_validator("dataset")
     @classmethod
     def _known(cls, value: str) -> str:
-        return check_choice("dataset", value, DATASETS)
+        return canonical(value)
 
     @model_validator(mode="after")
     def _fits(self) -> RunDescription:
@@ -130,28 +131,37 @@ class RunDescription(Description):
 
     @property
     def work(self) -> int:
-        """Training steps."""
-        return self.training.steps
+        """Training steps, or seconds of processor time."""
+        if self.training.steps is not None:
+            return self.training.steps
+        assert self.training.cpu_minutes is not None
+        return math.ceil(60 * self.training.cpu_minutes)
 
 
 class Study(BaseStudy):
     """Models trained and scored to answer one question, as a TOML file states them."""
 
     dataset: str = "dsprites"
-    """Which data."""
+    """Which data: a name, a file or a folder (:mod:`unweave.datasets.names`)."""
     network: Network = Network()
-    """Which network."""
+    """Which network; where a key is not given, that of the objective's paper."""
     training: Training = Training()
-    """How each model is trained."""
+    """How each model is trained, likewise."""
     evaluation: Evaluation = Evaluation()
     """How each model is scored."""
+    report: Literal["scores", "disentanglement"] = Field(
+        default="scores", exclude_if=lambda report: report == "scores"
+    )
+    """What the page is about: ``scores``, over compute and over what else varies; or
+    ``disentanglement``, whether they are above those of random codes, and which factors are
+    separated."""
     cells: tuple[Cells, ...] = Field(min_length=1)
     """Groups of runs."""
 
     @field_validator("dataset")
     @classmethod
     def _known(cls, value: str) -> str:
-        return check_choice("dataset", value, DATASETS)
+        return canonical(value)
 
     def runs(self) -> list[RunDescription]:
         """One description a run; a run that two groups share comes once."""
@@ -160,8 +170,7 @@ class Study(BaseStudy):
     @property
     def size(self) -> str:
         """How much there is to do."""
-        runs = self.runs()
-        return f"{len(runs)} runs, {sum(run.work for run in runs):,} training steps"
+        return size_of(self.runs())
 
     @property
     def n_runs(self) -> int:
@@ -170,23 +179,99 @@ class Study(BaseStudy):
 
     def prepare(self, progress: Callable[[int, int], None]) -> None:
         """Draw the data into the cache."""
-        for name in dict.fromkeys(run.dataset for run in self.runs()):
-            load(name).prepare(progress)
+        prepare_data(self.runs(), progress)
+
+    @model_validator(mode="after")
+    def _ends(self) -> Study:
+        for number, cells in enumerate(self.cells):
+            by_minutes = self.training.cpu_minutes is not None
+            by_minutes |= "training.cpu_minutes" in cells.axes
+            if by_minutes and cells.milestones:
+                raise ValueError(
+                    f"cells.{number} have milestones, which are steps, and cpu_minutes, which end "
+                    "a run too: leave one of them out"
+                )
+            own = [one.defaults.get("training", {}).keys() for one in cells.objectives]
+            has_end = by_minutes or all({"steps", "cpu_minutes"} & keys for keys in own)
+            if not has_end and not cells.milestones:
+                raise ValueError(
+                    f"cells.{number} do not say when training ends: give milestones (steps), or "
+                    "cpu_minutes in training"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _reported(self) -> Study:
+        if self.report != "disentanglement":
+            return self
+        missing = [name for name in NEEDED_METRICS if name not in self.evaluation.metrics]
+        if missing:
+            raise ValueError(
+                f"the report disentanglement is read from {' and '.join(NEEDED_METRICS)}, and the "
+                f"metrics in evaluation lack {missing[0]}: add it"
+            )
+        axes = [name for cells in self.cells for name in cells.axes]
+        others = [name for name in axes if name.split(".")[0] not in ("dataset", "objective")]
+        if others:
+            raise ValueError(
+                f"the report disentanglement compares objectives on datasets, and {others[0]} "
+                "varies too: leave this axis out, or take the report scores"
+            )
+        return self
+
+    @field_serializer("network", "training", mode="wrap")
+    def _as_given(self, part: BaseModel, serialise: SerializerFunctionWrapHandler) -> Any:
+        """In full; but the keys that are given alone if an objective has defaults for others."""
+        content = serialise(part)
+        if not any(one.defaults for cells in self.cells for one in cells.objectives):
+            return content
+        return {key: value for key, value in content.items() if key in part.model_fields_set}
 
     def _all_runs(self) -> Iterator[RunDescription]:
         for cells in self.cells:
-            for seed, objective in product(cells.seeds, cells.objectives):
+            milestones = tuple(sorted(set(cells.milestones)))
+            budget = {"steps": milestones[-1], "milestones": milestones} if milestones else {}
+            visited = list(points(cells.axes, cells.sample))
+            # Seed by seed, so that an interrupted study has all objectives with fewer seeds.
+            for seed, point, objective in product(cells.seeds, visited, cells.objectives):
                 content = {
                     "dataset": self.dataset,
-                    "network": self.network.model_dump(),
+                    "network": self.network.model_dump(exclude_unset=True),
                     "objective": objective.model_dump(),
                     "training": {
-                        **self.training.model_dump(),
-                        "steps": max(cells.milestones),
-                        "milestones": tuple(sorted(set(cells.milestones))),
-                        "seed": seed,
+                        **self.training.model_dump(exclude_unset=True), **budget, "seed": seed,
                     },
                     "evaluation": self.evaluation.model_dump(),
-                }
-                for point in points(cells.axes, cells.sample):
-                    yield RunDescription.model_validate(changed(content, point))
+                }  # fmt: skip
+                yield RunDescription.model_validate(_with_defaults(changed(content, point)))
+
+
+def size_of(runs: Sequence[RunDescription]) -> str:
+    """How much there is to do in the runs."""
+    steps = sum(run.training.steps or 0 for run in runs)
+    minutes = sum(run.training.cpu_minutes or 0.0 for run in runs)
+    budgets = [f"{steps:,} training steps"] * (steps > 0 or not minutes)
+    budgets += [f"{_short(minutes)} CPU minutes of training"] * (minutes > 0)
+    return ", ".join([f"{len(runs)} runs", *budgets])
+
+
+def prepare_data(runs: Sequence[RunDescription], progress: Callable[[int, int], None]) -> None:
+    """Draw the data of the runs into the cache."""
+    for name in dict.fromkeys(run.dataset for run in runs):
+        load(name).prepare(progress)
+
+
+def _with_defaults(content: dict[str, Any]) -> dict[str, Any]:
+    """A run's content, filled with the settings of its objective's paper."""
+    name = content["objective"]["name"]
+    defaults = OBJECTIVES[name].defaults if name in OBJECTIVES else {}
+    return {
+        **content,
+        "network": filled(content["network"], defaults.get("network", {})),
+        "training": over_defaults(content["training"], defaults.get("training", {})),
+    }
+
+
+def _short(number: float) -> str:
+    """With three digits, or all of a large number before the point."""
+    return f"{number:,.0f}" if number >= 1000 else f"{number:.3g}"

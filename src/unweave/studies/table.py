@@ -9,19 +9,36 @@ import polars as pl
 
 from unweave._extras import imported
 from unweave.datasets.cache import written_whole
-from unweave.studies.engine import study_runs
+from unweave.studies.finished import Finished, finished_runs
 from unweave.studies.loading import AnyStudy, open_study
 
-__all__ = ["build_table", "query", "read_table", "write_table"]
+__all__ = ["build_table", "query", "read_table", "table_of", "write_table"]
+
+
+_CLOSED = (
+    "python_enable_replacements = false",
+    "autoinstall_known_extensions = false",
+    "autoload_known_extensions = false",
+    "allow_community_extensions = false",
+    "enable_external_access = false",  # files, the network, and extensions of any kind
+    "lock_configuration = true",  # or a question could open them again
+)
+"""Settings of DuckDB, in this order."""
 
 
 def build_table(study: AnyStudy, folder: str | Path) -> pl.DataFrame:
-    """The rows of all finished runs, as their ``rows`` has them."""
-    runs = study_runs(study, folder)
-    kind = type(runs[0])
-    rows = [row for run in runs if run.is_finished for row in run.rows()]
-    table = pl.DataFrame(rows, schema=kind.schema)
-    return table.sort(*kind.order) if kind.order else table
+    """The rows of all finished runs, as their ``rows`` has them.
+
+    A run with a damaged file is left out, with a warning that names it.
+    """
+    return table_of(finished_runs(study, folder))
+
+
+def table_of(found: Finished) -> pl.DataFrame:
+    """The rows of the runs, as their ``rows`` has them."""
+    rows = [row for run in found.runs for row in run.rows()]
+    table = pl.DataFrame(rows, schema=found.kind.schema)
+    return table.sort(*found.kind.order) if found.kind.order else table
 
 
 def write_table(table: pl.DataFrame, folder: str | Path) -> Path:
@@ -46,12 +63,15 @@ def read_table(folder: str | Path) -> pl.DataFrame:
 def query(table: pl.DataFrame, sql: str) -> pl.DataFrame:
     """What DuckDB answers to a question to the table, which is called ``scores``.
 
+    The question reads that table and nothing else: files, the network, extensions and the
+    variables of this program are out of its reach.
+
     Raises
     ------
     ImportError
         If DuckDB is not installed.
     ValueError
-        If it does not understand the question.
+        If it does not understand the question, or that asks for more than the table.
     """
     duckdb = imported(
         "duckdb",
@@ -59,14 +79,34 @@ def query(table: pl.DataFrame, sql: str) -> pl.DataFrame:
         extra="sql",
         otherwise=", or ask polars: unweave.studies.read_table(folder)",
     )
+    if not sql.strip():
+        raise ValueError('--sql holds no question: write one, as "from scores limit 5"')
     with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:
         file = Path(folder) / "scores.parquet"
         table.write_parquet(file)
-        connection.execute(f"create table scores as from read_parquet('{file}')")
+        connection.execute("create table scores as from read_parquet(?)", [str(file)])
+        for setting in _CLOSED:
+            connection.execute(f"set {setting}")
         try:
             answer = connection.execute(sql)
-            columns = [column[0] for column in answer.description or []]
-            rows = answer.fetchall()
+            described = answer.description if answer else None  # a comment is no question
+            columns = [column[0] for column in described or []]
+            rows = answer.fetchall() if columns else []
         except duckdb.Error as error:
             raise ValueError(f"DuckDB says: {error}") from error
-    return pl.DataFrame(rows, schema=columns, orient="row", infer_schema_length=None)
+        except (ArithmeticError, RuntimeError, ValueError) as error:  # a date of the year 0, say
+            raise ValueError(f"Python cannot hold the answer of DuckDB: {error}") from error
+    if not columns:
+        raise ValueError(f'{sql!r} has no answer: ask for rows, as "from scores limit 5"')
+    twice = sorted({name for name in columns if columns.count(name) > 1})
+    if twice:
+        raise ValueError(
+            f"the answer has more than one column {', '.join(twice)}: name them apart, as "
+            '"select avg(value) as mean"'
+        )
+    try:
+        return pl.DataFrame(rows, schema=columns, orient="row", infer_schema_length=None)
+    except (pl.exceptions.PolarsError, OverflowError, TypeError, ValueError):
+        # Values that are of no one type, as of a union: as text.
+        text = [[None if value is None else str(value) for value in row] for row in rows]
+        return pl.DataFrame(text, schema=dict.fromkeys(columns, pl.String), orient="row")

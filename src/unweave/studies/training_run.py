@@ -2,29 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import hashlib
+import json
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import polars as pl
+import torch
+from pydantic import Field, model_validator
 
-from unweave._files import read_json
-from unweave.datasets import load
+from unweave._files import Content, DamagedFileError, Part, read_json, sealed
+from unweave.datasets import ImageDataset, load
 from unweave.datasets.cache import written_whole
 from unweave.models import VAE, build_vae, count_parameters
-from unweave.studies.columns import SCORE_COLUMNS, score_cells
+from unweave.models.collapse import LEAST_KL
+from unweave.studies.columns import SCORE_COLUMNS, ScoreContent, score_cells
+from unweave.studies.data import describe_data
 from unweave.studies.evaluation import pictures, score_model
-from unweave.studies.run import Run
+from unweave.studies.levels import factor_ends
+from unweave.studies.run import RESULT, Result, Run
 from unweave.studies.study import RunDescription
-from unweave.training.checkpoint import steps_done, write_json
+from unweave.training.checkpoint import (
+    checkpoint_damage,
+    foreign_checkpoint,
+    latest_checkpoint,
+    load_model,
+    recorded_precision,
+    recorded_seconds,
+    steps_done,
+    write_json,
+)
 from unweave.training.compute import step_flops
-from unweave.training.description import CONFIG, check_same_run
+from unweave.training.course import CONFIG, RunConfig, course_key
+from unweave.training.curves import read_curves
+from unweave.training.description import check_same_run, content_identity, differences
 from unweave.training.loop import train
 
-__all__ = ["TrainingRun"]
+__all__ = ["TrainingResult", "TrainingRun", "refuse_foreign_result"]
 
-_ACTIVE_KL = 0.01  # nats; the threshold of disentanglement_lib's UDR
+_REDO = "remove the folder of the run and start it again"
+_BESIDE = ("pictures.npz", "curves.csv")
+_PICTURES = ("images", "reconstructions", "samples", "traversals", "positions", "order", "reach")
+
+
+class _Milestone(Part):
+    metrics: dict[str, ScoreContent]
+    kl_per_latent: list[float] | None = None
+    entropy_per_latent: list[float] | None = None
+
+    @model_validator(mode="after")
+    def _has_rates(self) -> _Milestone:
+        if self.kl_per_latent is None and self.entropy_per_latent is None:
+            raise ValueError("the rates of its latents are missing")
+        return self
+
+
+class MilestoneFile(_Milestone, Content):
+    """What ``scores-STEP.json`` holds."""
+
+    run: str | None = None
+    """Names what the scores follow from; files of earlier versions have none."""
+
+
+class TrainingResult(Result):
+    """What ``result.json`` of a training holds."""
+
+    milestones: dict[Annotated[str, Field(pattern=r"^[0-9]+$")], _Milestone] = Field(min_length=1)
+    parameters: int
+    flops_per_step: int | float
+    n_images: int | None = None
+    precision: str | None = None
+    steps: int | None = None
+
+    @model_validator(mode="after")
+    def _describes(self) -> TrainingResult:
+        RunConfig.model_validate(self.description)
+        missing = {"dataset", "network", "objective", "training"} - self.description.keys()
+        if missing:
+            raise ValueError(f"its description lacks {min(missing)}")
+        return self
 
 
 class TrainingRun(Run):
@@ -35,6 +94,7 @@ class TrainingRun(Run):
     """
 
     description: RunDescription
+    kind: ClassVar = TrainingResult
     schema: ClassVar = {
         "run": pl.String,
         "dataset": pl.String,
@@ -47,6 +107,12 @@ class TrainingRun(Run):
         "n_images": pl.Int64,
         "batch_size": pl.Int64,
         "learning_rate": pl.Float64,
+        "optimizer": pl.String,
+        "weight_decay": pl.Float64,
+        "gradient_clip": pl.Float64,
+        "schedule": pl.String,
+        "cpu_minutes": pl.Float64,
+        "precision": pl.String,
         "seed": pl.Int64,
         "step": pl.Int64,
         "flops": pl.Float64,
@@ -68,7 +134,7 @@ class TrainingRun(Run):
             description.training,
         )
         for step, milestone in result["milestones"].items():
-            kl = milestone["kl_per_latent"]
+            rates = milestone.get("kl_per_latent", milestone.get("entropy_per_latent"))
             for metric, score in milestone["metrics"].items():
                 yield {
                     "run": description.key,
@@ -82,50 +148,149 @@ class TrainingRun(Run):
                     "n_images": result.get("n_images"),
                     "batch_size": training.batch_size,
                     "learning_rate": training.learning_rate,
+                    "optimizer": training.optimizer,
+                    "weight_decay": training.weight_decay,
+                    "gradient_clip": training.gradient_clip,
+                    "schedule": training.schedule,
+                    "cpu_minutes": training.cpu_minutes,
+                    "precision": result.get("precision", training.precision),
                     "seed": training.seed,
                     "step": int(step),
                     "flops": float(int(step) * result["flops_per_step"]),
                     "parameters": result["parameters"],
                     "metric": metric,
                     **score_cells(score),
-                    "kl": sum(kl),
-                    "active_latents": sum(k > _ACTIVE_KL for k in kl),
+                    "kl": sum(rates) if "kl_per_latent" in milestone else None,
+                    "active_latents": sum(rate > LEAST_KL for rate in rates),
                 }
 
     def summary(self) -> str:
         """The model, and its scores at the last milestone."""
         last = max(self.result()["milestones"].items(), key=lambda item: int(item[0]))[1]
-        scores = (f"{name} {score['value']:.3f}" for name, score in last["metrics"].items())
+        scores = [f"{name} {score['value']:.3f}" for name, score in last["metrics"].items()]
         who = f"{self.description.objective.label}, seed {self.description.training.seed}"
-        return f"{who}: {', '.join(scores)}"
+        return f"{who}: {', '.join(scores) or 'no scores'}"
 
     def pictures(self) -> dict[str, np.ndarray]:
-        """The finished run's pictures, as :func:`~unweave.studies.evaluation.pictures` makes."""
-        with np.load(self.folder / "pictures.npz") as file:
-            return dict(file)
+        """The finished run's pictures, as :func:`~unweave.studies.evaluation.pictures` makes.
+
+        Raises
+        ------
+        DamagedFileError
+            If the file is damaged, or is none of pictures.
+        """
+        found = self._read_pictures()
+        if "rates" not in found:  # of an earlier version, as below
+            found |= {"rates": found.pop("kl"), "rate": np.array("kl"), "reach": np.array(3.0)}
+        if "means" in found and "factor_names" not in found:
+            factors = load(self.description.dataset).space.factors  # type: ignore[attr-defined]
+            found["factor_names"] = np.array([factor.name for factor in factors])
+            found["factor_sizes"] = np.array([factor.size for factor in factors])
+            found["factor_ends"] = np.array([factor_ends(factor) for factor in factors])
+        return found
+
+    def _read_pictures(self) -> dict[str, np.ndarray]:
+        path = self.folder / "pictures.npz"
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no file {path}")
+        try:
+            with np.load(path) as file:
+                found = dict(file)
+        except Exception as error:  # of a dozen kinds, by where the damage is
+            raise DamagedFileError(f"{path} is damaged ({error})", _REDO) from error
+        missing = [name for name in _PICTURES if name not in found]
+        if missing and "kl" not in found:  # earlier versions have other names
+            raise DamagedFileError(f"{path} is damaged (it lacks {missing[0]})", _REDO)
+        return found
 
     def check(self) -> None:
         """Refuse a folder that holds another run; let a finished one continue for more steps.
 
+        A finished run whose last checkpoint is damaged goes on from the one before, to where it
+        was.
+
         Raises
         ------
+        DamagedFileError
+            If ``result.json`` is damaged or is of another run than ``config.json``.
         ValueError
             If the run in the folder was trained for more steps, or differs in anything else.
         """
-        own = self._config(load(self.description.dataset).image_shape)
+        own = self._config(load(self.description.dataset))
         if not self.is_finished:
             check_same_run(self.folder, own, steps_done(self.folder))
             return
-        before = self.result().get("description", {})
+        before = self._any_result()["description"]
+        refuse_foreign_result(self.folder, before)
         if before != {key: own.get(key) for key in before} or not before:
             check_same_run(self.folder, own, steps_done(self.folder))
-            (self.folder / "result.json").unlink()
+            (self.folder / RESULT).unlink()
+        elif damage := self._damage_of_model():
+            warnings.warn(f"{damage}; the run is finished again", RuntimeWarning, stacklevel=2)
+            (self.folder / RESULT).unlink()
 
-    def _config(self, image_shape: tuple[int, ...]) -> dict[str, Any]:
+    def _damage_of_files(self, result: Mapping[str, Any]) -> str | None:
+        found = super()._damage_of_files(result) or self._damage_of_config()
+        if found is None and not result.get("files"):  # of earlier versions
+            try:
+                read_curves(self.folder)
+                if (self.folder / "pictures.npz").exists():
+                    self._read_pictures()
+            except DamagedFileError as error:
+                return error.damage
+        return found
+
+    def _damage_underway(self) -> str | None:
+        found = self._damage_of_config()
+        file = self.folder / CONFIG
+        if found is not None or not file.exists():
+            return found
+        foreign = foreign_checkpoint(self.folder, course_key(read_json(file, RunConfig)))
+        if foreign is not None:
+            return f"{foreign} is of another run"
+        try:
+            read_curves(self.folder)
+        except DamagedFileError as error:
+            return error.damage
+        return None
+
+    def _damage_of_config(self) -> str | None:
+        """What is wrong with ``config.json`` and the checkpoints that it describes."""
+        file = self.folder / CONFIG
+        last = latest_checkpoint(self.folder)
+        if not file.exists():
+            return None if last is None else f"{self.folder} has checkpoints and no {CONFIG}"
+        try:
+            config = read_json(file, RunConfig)
+        except DamagedFileError as error:
+            return error.damage
+        own = self.description.model_dump(mode="json")
+        missing = [key for key in own if not config.get(key)]
+        differing = differences(config, own, may_continue=False) if not missing else []
+        if missing or differing:
+            return f"{file} is of another run" + "".join(f" ({what})" for what in differing[:1])
+        return None
+
+    def _damage_of_model(self) -> str | None:
+        last = latest_checkpoint(self.folder)
+        if last is None:
+            return None
+        return checkpoint_damage(last, course_key(read_json(self.folder / CONFIG, RunConfig)))
+
+    def _config(self, dataset: ImageDataset) -> dict[str, Any]:
         """What ``config.json`` says."""
-        description = self.description.model_dump(mode="json")
-        revision = self.description.revision
-        return {**description, "image_shape": list(image_shape), "revision": revision}
+        own = {
+            **self.description.model_dump(mode="json"),
+            "image_shape": list(dataset.image_shape),
+            "revision": self.description.revision,
+        }
+        identity = content_identity(dataset)
+        return own if identity is None else {**own, "identity": identity}
+
+    def data_identity(self) -> str | None:
+        """What names the images that it was trained on, as ``config.json`` says."""
+        file = self.folder / CONFIG
+        return read_json(file, RunConfig).get("identity") if file.exists() else None
 
     def _execute(self, at_step: Callable[[int], None] | None) -> None:
         description = self.description
@@ -139,13 +304,13 @@ class TrainingRun(Run):
                 model, description.objective, batch_size=training.batch_size
             ),
         }
-        config = self._config(dataset.image_shape)
+        config = self._config(dataset)
         check_same_run(self.folder, config, steps_done(self.folder))
         write_json(self.folder / CONFIG, config)
 
         def at_milestone(step: int, model: VAE) -> dict[str, float]:
             scores = score_model(model, dataset, description.evaluation)
-            write_json(self._scores_file(step), scores)
+            self._write_scores(step, scores, config)
             return {name: score["value"] for name, score in scores["metrics"].items()}
 
         model = train(
@@ -163,12 +328,77 @@ class TrainingRun(Run):
         ):
             images: Any = pictures(model, dataset, seed=description.evaluation.seed)
             np.savez_compressed(file, **images)
-        milestones = {
-            str(step): read_json(self._scores_file(step)) for step in training.all_milestones
-        }
-        write_json(
-            self.folder / "result.json", {"description": config, **cost, "milestones": milestones}
-        )
+        scored = {*training.milestones, steps_done(self.folder)}
+        milestones = {str(step): self._scores(step, dataset, config) for step in sorted(scored)}
+        result = {
+            "description": config, "data": describe_data(dataset), **cost, **self._course(),
+        }  # fmt: skip
+        beside = [name for name in _BESIDE if (self.folder / name).exists()]
+        self._write_result({**result, "milestones": milestones}, *beside)
+
+    def _write_scores(
+        self, step: int, scores: Mapping[str, Any], config: Mapping[str, Any]
+    ) -> None:
+        named = {"run": _scores_key(config), **scores}
+        write_json(self._scores_file(step), sealed(named))
+
+    def _scores(
+        self, step: int, dataset: ImageDataset, config: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """The scores at a milestone; of its model, if their file is damaged or of another run."""
+        file = self._scores_file(step)
+        try:
+            found = read_json(file, MilestoneFile)
+            if found.get("run") not in (None, _scores_key(config)):
+                raise DamagedFileError(f"{file} is of another run")
+        except (DamagedFileError, FileNotFoundError) as error:
+            damage = error.damage if isinstance(error, DamagedFileError) else error
+            message = f"{damage}; the model of step {step:,} is scored again"
+            warnings.warn(message, RuntimeWarning, stacklevel=2)
+            model = load_model(self.folder, step=step)
+            model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            found = score_model(model, dataset, self.description.evaluation)
+            self._write_scores(step, found, config)
+        return {key: value for key, value in found.items() if key not in ("run", "checksum")}
+
+    def _course(self) -> dict[str, Any]:
+        """What the description leaves open: the precision, and the steps of a budget of time."""
+        course: dict[str, Any] = {"precision": recorded_precision(self.folder)}
+        if self.description.training.cpu_minutes is not None:
+            course["steps"] = steps_done(self.folder)
+            course["cpu_seconds"] = round(recorded_seconds(self.folder), 3)
+        return course
 
     def _scores_file(self, step: int) -> Path:
         return self.folder / f"scores-{step:08d}.json"
+
+
+def _scores_key(config: Mapping[str, Any]) -> str:
+    """Names what the scores of a run follow from: its course, and how it is scored."""
+    text = f"{course_key(config)} {json.dumps(config['evaluation'], sort_keys=True)}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def refuse_foreign_result(folder: str | Path, described: Mapping[str, Any]) -> None:
+    """Refuse a result whose description is not of the run that ``config.json`` beside it has.
+
+    Raises
+    ------
+    DamagedFileError
+        If that is so.
+    """
+    file = Path(folder) / CONFIG
+    if not file.exists():
+        return
+    config = read_json(file, RunConfig)
+    differing = [
+        f"{one.replace(' there and ', ' in the result and ').removesuffix(' here')} in {CONFIG}"
+        for one in differences(described, config, may_continue="training" in config)
+    ]
+    if differing:
+        raise DamagedFileError(
+            f"{Path(folder) / RESULT} is of another run than {CONFIG} beside it "
+            f"({'; '.join(differing)})",
+            f"put back the {RESULT} that belongs there; without one, the run is finished again "
+            "from its checkpoint",
+        )

@@ -39,15 +39,11 @@ def keep_to_one_thread() -> None:
 def work(index: int, description: Description, folder: str | Path) -> str | None:
     """Finish one run; the reason if it failed."""
     steps, stop = _shared
-    parent = multiprocessing.parent_process()
 
     def at_step(step: int) -> None:
         steps[index] = step
         if stop.value:
             raise InterruptedError
-        # The study was killed: leave the run to the next call.
-        if parent is not None and not parent.is_alive():
-            os._exit(1)
 
     steps[index] = 1  # under way
     run = description.run(folder)

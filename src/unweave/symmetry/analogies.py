@@ -9,7 +9,8 @@ import numpy as np
 
 from unweave._check import check_positive
 from unweave._tables import plain
-from unweave.datasets import FactorDataset, Symmetry
+from unweave.datasets import GridDataset, Symmetry
+from unweave.datasets.dataset import need_grid
 
 __all__ = ["Accuracy", "analogy_accuracy", "by_rotation", "by_transport", "parallelogram"]
 
@@ -57,7 +58,7 @@ class Accuracy:
 
 def analogy_accuracy(
     encode: Callable[[np.ndarray], np.ndarray],
-    dataset: FactorDataset,
+    dataset: GridDataset,
     group: Symmetry,
     *,
     n_analogies: int = 500,
@@ -90,6 +91,7 @@ def analogy_accuracy(
         If there are none to ask.
     """
     n_analogies = check_positive("n_analogies", n_analogies)
+    dataset = need_grid(dataset, "analogies set one factor at a time")
     rng = np.random.default_rng(seed)
     elements = rng.permutation(group.elements)[:_MOST_ELEMENTS]
     of_fitting = dataset.space.levels(rng.integers(0, len(dataset), n_fitting))
@@ -114,7 +116,7 @@ def analogy_accuracy(
 
 def _answered(
     encode: Callable[[np.ndarray], np.ndarray],
-    dataset: FactorDataset,
+    dataset: GridDataset,
     group: Symmetry,
     element: int,
     of_fitting: np.ndarray,
@@ -144,7 +146,7 @@ def _answered(
 
 
 def _where_it_acts(
-    group: Symmetry, element: int, dataset: FactorDataset, n: int, rng: np.random.Generator
+    group: Symmetry, element: int, dataset: GridDataset, n: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Levels (n, factors) of random rows that the element keeps within the data."""
     column = dataset.space.position(group.factor)

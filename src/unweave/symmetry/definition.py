@@ -10,7 +10,8 @@ import numpy as np
 
 from unweave._check import check_codes, check_positive
 from unweave._tables import plain
-from unweave.datasets import FactorDataset
+from unweave.datasets import GridDataset
+from unweave.datasets.dataset import need_grid
 from unweave.datasets.symmetries import Symmetry
 from unweave.metrics.score import Chance
 from unweave.metrics.significance import p_value
@@ -98,7 +99,7 @@ class Verdict:
 
 def check_definition(
     encode: Callable[[np.ndarray], np.ndarray],
-    dataset: FactorDataset,
+    dataset: GridDataset,
     *,
     n_rows: int = 2_000,
     n_draws: int = 20,
@@ -143,6 +144,7 @@ def check_definition(
     Higgins et al. (2018), https://arxiv.org/abs/1812.02230; Painter et al. (2020),
     https://arxiv.org/abs/2008.07922, for the independence score.
     """
+    dataset = need_grid(dataset, "the definition moves one factor at a time")
     groups = dataset.symmetries
     if len(groups) < 2:
         raise ValueError(
@@ -182,7 +184,7 @@ class _Moves:
     def __init__(
         self,
         encode: Callable[[np.ndarray], np.ndarray],
-        dataset: FactorDataset,
+        dataset: GridDataset,
         groups: Sequence[Symmetry],
         rows: np.ndarray,
     ) -> None:

@@ -1,7 +1,7 @@
 """Training: one visible loop, its configuration, batches, curves and checkpoints."""
 
 from unweave.training.checkpoint import load_model
-from unweave.training.config import TRAINING_REVISION, TrainingConfig
+from unweave.training.config import TRAINING_REVISION, TrainingConfig, TrainingSettings
 from unweave.training.ensemble import Member, train_ensemble
 from unweave.training.loop import DivergedError, train
 
@@ -10,6 +10,7 @@ __all__ = [
     "Member",
     "TRAINING_REVISION",
     "TrainingConfig",
+    "TrainingSettings",
     "load_model",
     "train",
     "train_ensemble",

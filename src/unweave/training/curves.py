@@ -22,7 +22,9 @@ class Curves:
     folder
         The run's folder.
     n_latents
-        How many KL columns there are.
+        How many columns of single latents there are.
+    rate
+        What the nats of a latent are called: ``kl``, or ``entropy`` of quantised latents.
     others
         Names of further terms.
     resumed_at
@@ -34,13 +36,15 @@ class Curves:
         folder: str | Path,
         n_latents: int,
         *,
+        rate: str = "kl",
         others: Sequence[str] = (),
         resumed_at: int = 0,
     ) -> None:
+        self._rate = rate
         folder = writable_folder(folder)
         self.path = folder / "curves.csv"
-        self.columns = ["step", "loss", "reconstruction", "kl", *others]
-        self.columns += [f"kl_{j}" for j in range(n_latents)]
+        self.columns = ["step", "loss", "reconstruction", rate, *others]
+        self.columns += [f"{rate}_{j}" for j in range(n_latents)]
         kept = [row for row in read_curves(folder) if row["step"] <= resumed_at]
         with (
             written_whole(self.path) as temporary,
@@ -53,7 +57,7 @@ class Curves:
         self._file = open(self.path, "a", newline="", encoding="utf-8")  # noqa: SIM115 - closed by close()
         self._writer = csv.DictWriter(self._file, self.columns)
 
-    def add(self, step: int, terms: Mapping[str, float], kl: list[float]) -> None:
+    def add(self, step: int, terms: Mapping[str, float], rates: list[float]) -> None:
         """One point: means over the steps since the last one, in nats per image.
 
         Raises
@@ -61,15 +65,16 @@ class Curves:
         OSError
             If it cannot be written, as when the disk is full.
         """
-        values = {**terms, "kl": sum(kl)}
-        values |= {f"kl_{j}": value for j, value in enumerate(kl)}
+        rate = self._rate
+        values = {**terms, rate: sum(rates)}
+        values |= {f"{rate}_{j}": value for j, value in enumerate(rates)}
         try:
             self._writer.writerow({"step": step, **values})
             self._file.flush()
         except OSError as error:
             raise OSError(error.errno, f"cannot write {self.path} ({error.strerror})") from error
         grouped = {
-            f"{'kl_per_latent' if name.startswith('kl_') else 'terms'}/{name}": value
+            f"{f'{rate}_per_latent' if name.startswith(f'{rate}_') else 'terms'}/{name}": value
             for name, value in values.items()
         }
         for logger in self._loggers:

@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from pydantic import BaseModel
+
 from unweave._files import read_json
-from unweave.datasets import ImageDataset
-from unweave.models import VAE
+from unweave.datasets import DATASETS, FactorDataset, GridDataset, ImageDataset
+from unweave.datasets.dataset import spread_rows
+from unweave.models import VAE, Network
 from unweave.models.objectives import Objective
+from unweave.training.checkpoint import latest_checkpoint, recorded_seconds
 from unweave.training.config import TRAINING_REVISION, TrainingConfig
+from unweave.training.course import CONFIG, RunConfig
 
-__all__ = ["CONFIG", "check_same_run", "describe_run"]
+__all__ = ["CONFIG", "check_same_run", "content_identity", "describe_run", "differences"]
 
-CONFIG = "config.json"
 _COMPARED = (
     "dataset", "image_shape", "network", "objective", "training", "evaluation", "isometric",
 )  # fmt: skip
-_CONTINUED = ("training.steps", "training.milestones")
+_BUDGETS = ("training.steps", "training.cpu_minutes")
+
+
+def content_identity(dataset: ImageDataset) -> str | None:
+    """What names images and factors of a dataset, so that others under its name are noticed.
+
+    None for datasets of the catalogue that are drawn here, which are the same everywhere; and for
+    images that differ each time they are read, as those of a random transformation.
+    """
+    entry = DATASETS.get(dataset.source or dataset.name)
+    if entry is not None and not entry.files:
+        return None
+    rows = spread_rows(len(dataset))[:2]
+    if not np.array_equal(dataset.images(rows), dataset.images(rows)):
+        return None
+    if not isinstance(dataset, FactorDataset) or isinstance(dataset, GridDataset):
+        return dataset.identity
+    digest = hashlib.sha256(repr(dataset.factor_columns).encode())
+    digest.update(np.ascontiguousarray(dataset.all_factors(np.arange(len(dataset)))).data)
+    return f"{dataset.identity}-factors-{digest.hexdigest()[:16]}"
 
 
 def describe_run(
@@ -37,7 +62,7 @@ def describe_run(
     """
     file = Path(folder) / CONFIG
     own: dict[str, Any] = {
-        "dataset": dataset.name,
+        "dataset": dataset.source or dataset.name,
         "objective": objective.model_dump(mode="json"),
         "training": config.model_dump(mode="json"),
         "image_shape": list(model.image_shape),
@@ -45,7 +70,10 @@ def describe_run(
     }
     if model.network is not None:
         own["network"] = model.network.model_dump(mode="json")
-    return {**(read_json(file) if file.exists() else {}), **own}
+    identity = content_identity(dataset)
+    if identity is not None:
+        own["identity"] = identity
+    return {**(read_json(file, RunConfig) if file.exists() else {}), **own}
 
 
 def check_same_run(
@@ -66,42 +94,126 @@ def check_same_run(
 
     Raises
     ------
+    DamagedFileError
+        If ``config.json`` is damaged.
     ValueError
         If fewer steps are asked for than were done, or anything else differs.
     """
-    file = Path(folder) / CONFIG
+    folder = Path(folder)
+    file = folder / CONFIG
+    resumable = latest_checkpoint(folder) is not None
     if not file.exists():
+        if resumable:
+            raise ValueError(
+                f"{folder} has checkpoints, and no {CONFIG} that says of which run: restore it, "
+                "or choose another folder"
+            )
         return
     before = read_json(file)
-    ours = before.keys() & {*_COMPARED, "imported"}
-    if not ours or not isinstance(before.get("training", {}), Mapping):
+    if not before.keys() & {*_COMPARED, "imported"}:
         raise ValueError(
             f"{file} was not written by unweave: train in another folder, so that it is "
             "not overwritten"
         )
-    if "training" not in before or not any((Path(folder) / "checkpoints").glob("step-*")):
-        return  # a model that was imported, or a run of which nothing was kept
-    steps = description["training"]["steps"]
-    if steps < done:
+    before = read_json(file, RunConfig)
+    is_finished = (folder / "result.json").exists()
+    if resumable and not ("training" in before and before.keys() & {"objective", "isometric"}):
         raise ValueError(
-            f"{folder} was trained for {done:,} steps already, and {steps:,} were asked for: ask "
-            f"for at least {done:,}, or choose another folder"
+            f"{file} does not say which run the checkpoints beside it are of: restore it, "
+            "or choose another folder"
         )
+    if "training" not in before or not (
+        is_finished or any((folder / "checkpoints").glob("step-*"))
+    ):
+        return  # a model that was imported, or a run of which nothing was kept
     if before.get("revision", 0) != description["revision"]:
         raise ValueError(
             f"{folder} was begun by another version of unweave, whose random numbers differ from "
             "those of this one: finish it there, or train in another folder"
         )
-    differing = _differences(before, description, _CONTINUED if may_continue else ())
+    _refuse_other_images(folder, before, description)
     if may_continue:
-        differing += _milestones(before, description, done)
+        _refuse_another_course(folder, before, description)
+    differing = differences(before, description, may_continue=may_continue)
+    if may_continue and not differing:
+        _refuse_smaller_budget(folder, before, description, done)
+        differing = _milestones(before, description, done)
     if differing:
         network = any(difference.startswith("network") for difference in differing)
         what = ", and its checkpoint belongs to another network" if network else ""
-        finished = "finished " if (Path(folder) / "result.json").exists() else ""
+        finished = "finished " if is_finished else ""
         raise ValueError(
-            f"{folder} holds another {finished}run{what}: {'; '.join(differing)}; choose another "
-            "folder"
+            f"{folder} holds another {finished}run{what}: {'; '.join(differing)}; give the "
+            "settings of that run to resume it, or choose another folder for a new one"
+        )
+
+
+def differences(
+    before: Mapping[str, Any], now: Mapping[str, Any], *, may_continue: bool
+) -> list[str]:
+    """In what two descriptions of runs differ, in words.
+
+    With ``may_continue``, how long a run is and its milestones are no difference.
+    """
+    return _differences(before, now, _may_differ(before, now) if may_continue else ())
+
+
+def _refuse_smaller_budget(
+    folder: str | Path, before: Mapping[str, Any], now: Mapping[str, Any], done: int
+) -> None:
+    """Refuse to end a run before the place where it is."""
+    steps, minutes = now["training"]["steps"], now["training"].get("cpu_minutes")
+    if steps is not None and steps < done:
+        raise ValueError(
+            f"{folder} was trained for {done:,} steps already, and {steps:,} were asked for: ask "
+            f"for at least {done:,}, or choose another folder"
+        )
+    earlier = before["training"].get("cpu_minutes")
+    if minutes is None or earlier is None or minutes >= earlier:
+        return  # a run that has used up its budget is a step beyond it
+    used = recorded_seconds(folder) / 60
+    if used > minutes:
+        raise ValueError(
+            f"{folder} was trained for {used:.3g} CPU minutes already, and {minutes:g} were asked "
+            f"for: ask for at least {earlier:g}, or choose another folder"
+        )
+
+
+def _refuse_another_course(
+    folder: str | Path, before: Mapping[str, Any], now: Mapping[str, Any]
+) -> None:
+    """Refuse another budget where the learning rates of all steps follow from it."""
+    schedule = now["training"].get("schedule", "constant")
+    budgets = [
+        {key: content["training"].get(key) for key in ("steps", "cpu_minutes")}
+        for content in (before, now)
+    ]
+    if schedule != "constant" and budgets[0] != budgets[1]:
+        raise ValueError(
+            f"the learning rate of {folder} falls over its whole budget (schedule {schedule}), so "
+            "that a run with another budget has other steps from the first one: ask for the same "
+            "budget, or choose another folder"
+        )
+
+
+def _may_differ(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, ...]:
+    """What may differ if the run is continued: milestones, how long, and an `auto` precision."""
+    old, new = before["training"], now["training"]
+    same_kind = (old.get("cpu_minutes") is None) == (new.get("cpu_minutes") is None)
+    chosen = ("training.precision",) if new.get("precision") == "auto" else ()
+    return ("training.milestones", *chosen, *(_BUDGETS if same_kind else ()))
+
+
+def _refuse_other_images(
+    folder: str | Path, before: Mapping[str, Any], now: Mapping[str, Any]
+) -> None:
+    """Refuse to resume on images that have changed under the same name."""
+    if before.get("dataset") != now.get("dataset") or "identity" not in before.keys() & now.keys():
+        return
+    if before["identity"] != now["identity"]:
+        raise ValueError(
+            f"the images or factors of {now['dataset']} are not those that {folder} was trained "
+            "on: restore them, or train in another folder"
         )
 
 
@@ -111,7 +223,7 @@ def _differences(
     """What differs, in words."""
     old, new = (
         {k: v for key in _COMPARED if key in content for k, v in _flat(content[key], key).items()}
-        for content in (before, now)
+        for content in (_with_defaults(before), _with_defaults(now))
     )
     if old.get("objective.name") != new.get("objective.name"):  # their options are of no interest
         old, new = (
@@ -126,6 +238,29 @@ def _differences(
         and key not in may_differ
         and key.partition(".")[0] in shared_roots
     ]
+
+
+def _with_defaults(content: Mapping[str, Any]) -> dict[str, Any]:
+    """With what training and network leave out, as it is the default."""
+    full = dict(content)
+    if "training" in content:
+        full["training"] = {**_left_out(TrainingConfig), **content["training"]}
+    if "network" in content:
+        full["network"] = {**_left_out(Network), **content["network"]}
+    return full
+
+
+def _left_out(model: type[BaseModel]) -> dict[str, Any]:
+    """Defaults of the fields that are written only where they differ from them."""
+    defaults = {
+        name: field.default
+        for name, field in model.model_fields.items()
+        if field.exclude_if is not None
+    }
+    return {
+        name: value.model_dump() if isinstance(value, BaseModel) else value
+        for name, value in defaults.items()
+    }
 
 
 def _milestones(before: Mapping[str, Any], now: Mapping[str, Any], done: int) -> list[str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -11,8 +14,12 @@ from unweave.training.config import TrainingConfig
 __all__ = ["check_accelerator", "open_fabric"]
 
 
-def open_fabric(config: TrainingConfig, *, devices: int | None = None) -> Any:
+def open_fabric(
+    config: TrainingConfig, *, devices: int | None = None, precision: str | None = None
+) -> Any:
     """Lightning's Fabric on the device of a configuration, or on so many of them.
+
+    ``precision`` takes the place of the configuration's, whose ``auto`` is float32 here.
 
     Raises
     ------
@@ -23,7 +30,24 @@ def open_fabric(config: TrainingConfig, *, devices: int | None = None) -> Any:
 
     devices = config.devices if devices is None else devices
     check_accelerator(config.accelerator, devices)
-    return Fabric(accelerator=config.accelerator, devices=devices, precision=config.precision)
+    format_: Any = precision or ("32-true" if config.precision == "auto" else config.precision)
+    with _without_notes():
+        try:
+            return Fabric(accelerator=config.accelerator, devices=devices, precision=format_)
+        except ValueError as error:
+            raise ValueError(f"precision {format_}: {error}") from error
+
+
+@contextmanager
+def _without_notes() -> Iterator[None]:
+    """Warnings of Lightning alone: it notes that autocast is used, which the run says too."""
+    logger = logging.getLogger("lightning_fabric.utilities.rank_zero")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def check_accelerator(accelerator: str, devices: int = 1) -> None:

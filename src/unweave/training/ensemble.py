@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from typing import Any, NamedTuple
 
 import torch
@@ -13,15 +11,17 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from unweave._memory import keep_freed_memory
 from unweave._parallel import keep_to, most_processes, n_cores
+from unweave._processes import Workers
 from unweave.datasets import ImageDataset
-from unweave.datasets.arrays import ImageSource, as_image_dataset
-from unweave.datasets.subset import Subset
+from unweave.datasets.own.arrays import ImageSource, as_image_dataset
+from unweave.datasets.selection import subset
 from unweave.models import VAE, Network, build_vae
 from unweave.models.objectives import Batch, Objective
 from unweave.training.batches import Batches
 from unweave.training.config import TrainingConfig
 from unweave.training.device import open_fabric
 from unweave.training.loop import DivergedError, check_objective, train
+from unweave.training.optimizers import build_optimizer, set_learning_rate, spared_parameters
 
 __all__ = ["Member", "stacks", "train_ensemble"]
 
@@ -46,7 +46,8 @@ def train_ensemble(
 
     Together, all members are one model whose every operation has one more dimension, which keeps a
     GPU busy that a small model leaves idle; results agree with those of one by one up to rounding.
-    On a processor each member has a process of its own, and the results are the same bits.
+    On a processor each member has a process of its own, and the results are the same bits, for a
+    stated precision. Together they are trained in float32.
 
     Parameters
     ----------
@@ -63,8 +64,8 @@ def train_ensemble(
     Raises
     ------
     ValueError
-        If there are no members, they cannot be trained together and were to be, or the images
-        cannot be used.
+        If there are no members, they cannot be trained together and were to be, or not with this
+        configuration, or the images cannot be used.
     DivergedError
         If a loss is no longer finite.
     """
@@ -73,7 +74,11 @@ def train_ensemble(
     dataset = as_image_dataset(dataset)
     fabric = open_fabric(config, devices=1)
     if together is None:
-        together = fabric.device.type != "cpu" and stacks([m.objective for m in members])
+        together = (
+            fabric.device.type != "cpu"
+            and stacks([m.objective for m in members])
+            and not _only_alone(config)
+        )
     elif together and not stacks([m.objective for m in members]):
         raise ValueError(
             "the members' objectives cannot be trained together: they must be of one kind, differ "
@@ -81,8 +86,29 @@ def train_ensemble(
             "out"
         )
     if together:
+        _check_together(config)
         return _train_together(network, members, dataset, config, fabric.device, at_step)
     return _train_in_processes(network, members, dataset, config)
+
+
+def _only_alone(config: TrainingConfig) -> list[str]:
+    """Names of the settings that only a model by itself can be trained with."""
+    settings = {
+        "cpu_minutes": config.cpu_minutes is not None,
+        "gradient_clip_norm": config.gradient_clip_norm is not None,
+        f"precision {config.precision}": config.precision not in ("auto", "32-true"),
+    }
+    return [name for name, is_set in settings.items() if is_set]
+
+
+def _check_together(config: TrainingConfig) -> None:
+    """Refuse what members that are one model cannot have each."""
+    found = _only_alone(config)
+    if found:
+        raise ValueError(
+            f"members that are trained together share their steps, gradients and number format, "
+            f"which are float32, and cannot have {' and '.join(found)}: leave `together` out"
+        )
 
 
 def stacks(objectives: Sequence[Objective]) -> bool:
@@ -138,16 +164,15 @@ def _train_together(
     n_images = config.n_images or len(dataset)
     batches = [
         Batches(
-            dataset if config.n_images is None else Subset(dataset, n_images, seed=m.seed),
+            dataset if config.n_images is None else subset(dataset, n_images, seed=m.seed),
             m.objective, batch_size=config.batch_size, n_inputs=network.n_inputs,
             seed=m.seed, device=device,
         )
         for m in members
     ]  # fmt: skip
     weights, buffers = stack_module_state(models)
-    optimizer = torch.optim.Adam(
-        weights.values(), lr=config.learning_rate, betas=objectives[0].betas, fused=True
-    )
+    spared = spared_parameters(models[0])
+    optimizer = build_optimizer(weights, spared, config, objectives[0].betas)
 
     def loss(weights, buffers, images, noise, prior, numbers, step: int) -> Tensor:
         objective = objectives[0].model_copy(update=numbers)
@@ -157,7 +182,9 @@ def _train_together(
 
     over_members = vmap(loss, in_dims=(0, 0, 0, 0, 0, 0, None))
     total = torch.zeros(len(members), device=device)
+    assert config.steps is not None
     for step in range(config.steps):
+        set_learning_rate(optimizer, config, share=step / config.steps, step=step)
         drawn = [own[step] for own in batches]
         images = torch.stack([batch.images for batch in drawn])
         noise = torch.stack([batch.noise for batch in drawn])
@@ -165,6 +192,8 @@ def _train_together(
         losses = over_members(weights, buffers, images, noise, prior, numbers, step)
         optimizer.zero_grad()
         losses.sum().backward()
+        if config.gradient_clip is not None:
+            torch.nn.utils.clip_grad_value_(weights.values(), config.gradient_clip)
         optimizer.step()
         total += losses.detach()
         done = step + 1
@@ -192,11 +221,13 @@ def _train_in_processes(
     dataset: ImageDataset,
     config: TrainingConfig,
 ) -> list[VAE]:
-    context = multiprocessing.get_context("spawn")
     workers = most_processes(min(n_cores(), len(members)))
-    with ProcessPoolExecutor(workers, context, _start_worker) as pool:
+    with Workers(workers, f"{__name__}:{_start_worker.__name__}") as pool:
         jobs = [pool.submit(_train_one, network, m, dataset, config) for m in members]
-        states = [job.result() for job in jobs]
+        for done in pool.completed(jobs):
+            for job in done:
+                job.result()  # if one fails, the others are not waited for
+    states = [job.result() for job in jobs]
     models = []
     for member, state in zip(members, states, strict=True):
         model = build_vae(network, dataset.image_shape, seed=member.seed)

@@ -24,7 +24,8 @@ from unweave.training.checkpoint import (
     write_json,
 )
 from unweave.training.config import TRAINING_REVISION, TrainingConfig
-from unweave.training.description import CONFIG, check_same_run
+from unweave.training.course import CONFIG, course_key
+from unweave.training.description import check_same_run
 from unweave.training.device import open_fabric
 from unweave.training.loop import DivergedError
 
@@ -102,9 +103,12 @@ def train_isometric(
         If the loss is no longer finite.
     ValueError
         If the films are no films, their pixels cannot be converted, images that are not square are
-        to be turned, this machine lacks the device, or ``folder`` holds another run. The learning
-        rate depends on the number of steps, so that a run of fewer steps is another one.
+        to be turned, this machine lacks the device, ``folder`` holds another run, or ``config`` has
+        another optimiser, schedule, budget or precision. The learning rate depends on the number of
+        steps, so that a run of fewer steps is another one.
     """
+    _check_settings(config)
+    assert config.steps is not None
     clips = _checked_films(clips, rolls)
     height, width, channels = clips.shape[2:]
     with torch_seeded(config.seed, Stream.WEIGHTS):
@@ -116,6 +120,7 @@ def train_isometric(
     encoder.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     adam = torch.optim.Adam(encoder.parameters(), lr=config.learning_rate, fused=True)
     trained = {MODEL: Trained(encoder, adam)}
+    course = None
     if folder is not None:
         folder = writable_folder(folder)
         description = {
@@ -127,7 +132,8 @@ def train_isometric(
         }
         check_same_run(folder, description, steps_done(folder), may_continue=False)
         write_json(folder / CONFIG, description)
-    done = resume(folder, trained).step
+        course = course_key(description)
+    done = resume(folder, trained, run=course).step
     films = _resident(clips, device)
     for step in range(done, config.steps):
         rate = 0.5 * (1 + math.cos(math.pi * step / config.steps)) * min(1, (step + 1) / _WARM_UP)
@@ -151,7 +157,7 @@ def train_isometric(
                     "learning rate"
                 )
             if folder:
-                save_checkpoint(folder, done, trained, keep={config.steps})
+                save_checkpoint(folder, done, trained, keep={config.steps}, run=course)
         if at_step:
             at_step(done)
     return encoder.eval()
@@ -175,6 +181,23 @@ def encode_isometric(encoder: nn.Module, images: np.ndarray, *, batch: int = 512
         for start in range(0, len(images), batch)
     ]
     return np.concatenate(pieces).astype(np.float64)
+
+
+def _check_settings(config: TrainingConfig) -> None:
+    """Refuse settings that have no effect here."""
+    plain = TrainingConfig()
+    names = [
+        "optimizer", "betas", "gradient_clip", "gradient_clip_norm", "schedule", "warm_up_steps",
+        "cpu_minutes",
+    ]  # fmt: skip
+    changed = [name for name in names if getattr(config, name) != getattr(plain, name)]
+    if config.precision not in ("auto", "32-true"):
+        changed.append("precision")
+    if changed:
+        raise ValueError(
+            f"train_isometric has Adam with a cosine schedule in float32, for a number of steps: "
+            f"leave out {', '.join(changed)}"
+        )
 
 
 def _checked_films(clips: np.ndarray, rolls: bool) -> np.ndarray:

@@ -10,12 +10,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from unweave.datasets.arrays import ImageSource, as_image_dataset
+from unweave._processes import launching
 from unweave.datasets.cache import writable_folder
-from unweave.datasets.subset import Subset
+from unweave.datasets.own.arrays import ImageSource, as_image_dataset
+from unweave.datasets.selection import subset
 from unweave.models import VAE, Network
-from unweave.models.objectives import Objective, Terms
+from unweave.models.objectives import Objective
 from unweave.training.batches import Batches
+from unweave.training.budget import Budget
 from unweave.training.checkpoint import (
     ADVERSARY,
     MODEL,
@@ -26,10 +28,14 @@ from unweave.training.checkpoint import (
     steps_done,
     write_json,
 )
-from unweave.training.config import TrainingConfig
+from unweave.training.config import TrainingConfig, TrainingSettings
+from unweave.training.course import CONFIG, course_key
 from unweave.training.curves import Curves
-from unweave.training.description import CONFIG, check_same_run, describe_run
+from unweave.training.description import check_same_run, describe_run
 from unweave.training.device import open_fabric
+from unweave.training.means import Means
+from unweave.training.optimizers import build_optimizer, set_learning_rate, spared_parameters
+from unweave.training.precision import choose_precision
 
 __all__ = ["DivergedError", "check_images", "check_objective", "train"]
 
@@ -70,7 +76,8 @@ def train(
         Called with the step and the model at each milestone, before its checkpoint is written. If
         it returns scores by name, loggers show them.
     at_step
-        Called with the number of steps done after each step.
+        Called after each step with what is used of the budget: the number of steps done, or whole
+        seconds where ``cpu_minutes`` is the budget.
 
     Raises
     ------
@@ -84,20 +91,29 @@ def train(
     OSError
         If the folder cannot be written.
     """
-    dataset = as_image_dataset(dataset)
+    dataset = all_images = as_image_dataset(dataset)
     if config.n_images is not None:
-        dataset = Subset(dataset, config.n_images, seed=config.seed)
+        dataset = subset(dataset, config.n_images, seed=config.seed)
     check_images(model, dataset.image_shape)
     check_objective(objective, model, config)
+    objective.check_dataset(dataset)
     folder = None if folder is None else Path(folder)
-    fabric = open_fabric(config)
+    description = {}
+    if folder:
+        description = describe_run(folder, model, objective, all_images, config)
+        check_same_run(folder, description, steps_done(folder))
+    precision = choose_precision(model, objective, dataset, config, folder)
+    fabric = open_fabric(config, precision=precision)
+    _check_budget(config, fabric.device)
     if config.devices > 1:
-        fabric.launch()
-    trained = {MODEL: _placed(model.train(), fabric.device, config.learning_rate, objective.betas)}
+        with launching():
+            fabric.launch()
+    trained = {MODEL: _placed(model.train(), fabric.device, config, objective.betas)}
     adversary = objective.build_adversary(model, seed=config.seed)
     if adversary is not None:
-        settings = objective.adversary_optimizer
-        trained[ADVERSARY] = _placed(adversary, fabric.device, *settings)
+        rate, betas = objective.adversary_optimizer
+        plain = TrainingSettings(learning_rate=rate, betas=betas)
+        trained[ADVERSARY] = _placed(adversary, fabric.device, plain)
     batches = Batches(
         dataset,
         objective,
@@ -108,33 +124,42 @@ def train(
         rank=fabric.global_rank,
         world_size=fabric.world_size,
     )
-    means = _Means(fabric.device, objective.records, model.n_latents)
-    description = {}
-    if folder:
-        description = describe_run(folder, model, objective, dataset, config)
-        check_same_run(folder, description, steps_done(folder))
-    done, last_point = _resume(folder, trained, means, config)
+    means = Means(fabric.device, objective.records, model.n_latents)
+    course = course_key(description)
+    budget, last_point = _resume(folder, trained, means, config, course)
     curves = None
     if folder and fabric.is_global_zero:
         writable_folder(folder)
         write_json(folder / CONFIG, description)
-        curves = Curves(folder, model.n_latents, others=objective.records, resumed_at=last_point)
+        curves = Curves(
+            folder,
+            model.n_latents,
+            rate=model.latent_space.rate,
+            others=objective.records,
+            resumed_at=last_point,
+        )
     wrapped, model_optimizer = fabric.setup(*trained[MODEL])
     optimizers = {MODEL: model_optimizer}
     if adversary is not None:  # itself, not wrapped: objectives freeze its weights by their names
         optimizers[ADVERSARY] = fabric.setup_optimizers(trained[ADVERSARY].optimizer)
     milestones = set(config.all_milestones)
     try:
-        for step in range(done, config.steps):
-            terms = objective(wrapped, batches[step], adversary)
-            losses = {MODEL: terms.loss, ADVERSARY: terms.adversary_loss}
-            for name, optimizer in optimizers.items():
-                optimizer.zero_grad()
-                fabric.backward(losses[name])
-                optimizer.step()
-            means.add(terms)
+        while not budget.is_spent:
+            set_learning_rate(model_optimizer, config, share=budget.share, step=budget.steps)
+            with budget.one_step() as step:
+                terms = objective(wrapped, batches[step], adversary)
+                losses = {MODEL: terms.loss, ADVERSARY: terms.adversary_loss}
+                for name, optimizer in optimizers.items():
+                    optimizer.zero_grad()
+                    fabric.backward(losses[name])
+                    if name == MODEL:
+                        _clip_gradients(fabric, wrapped, model_optimizer, config)
+                    optimizer.step()
+                means.add(terms)
 
-            done = step + 1
+            done = budget.steps
+            if budget.is_spent:
+                milestones.add(done)
             stops = done in milestones or done % config.checkpoint_every == 0
             if stops or done % config.log_every == 0:
                 sums = means.sums()
@@ -150,9 +175,10 @@ def train(
                 if curves and scores:
                     curves.show(done, scores)
             if folder and curves and stops:
-                save_checkpoint(folder, done, trained, milestones, sums)
+                used = {"precision": precision, "cpu_seconds": budget.cpu_seconds}
+                save_checkpoint(folder, done, trained, milestones, sums, run=course, **used)
             if at_step:
-                at_step(done)
+                at_step(budget.work)
     finally:
         if curves:
             curves.close()
@@ -180,7 +206,7 @@ def check_objective(objective: Objective, network: Network | VAE, config: Traini
     Raises
     ------
     ValueError
-        If the batch is too small, or shared by devices, or the decoder has inputs of no use.
+        If the batch is too small, or shared by devices, or the network is not one for it.
     """
     objective.check_batch_size(config.batch_size // config.devices)
     if config.devices > 1 and objective.smallest_batch > 1:
@@ -188,70 +214,72 @@ def check_objective(objective: Objective, network: Network | VAE, config: Traini
             f"{objective.name} compares the images of a batch with each other, and devices share "
             "the batch: train it on one device"
         )
+    objective.check_latent_space(network.latent_space)
     objective.check_inputs(network.n_latents, network.n_inputs)
-
-
-class _Means:
-    """Running sums of the terms, on the device, so that no step waits to read a number."""
-
-    def __init__(self, device: torch.device, others: Sequence[str], n_latents: int) -> None:
-        self._names = ("loss", "reconstruction", *others)
-        self._others = others
-        n = len(self._names) + n_latents
-        self._sums = torch.zeros(n, device=device, dtype=torch.float64)
-        self._n = 0
-
-    def add(self, terms: Terms) -> None:
-        others = [terms.others[name][None] for name in self._others]
-        values = [terms.loss[None], terms.reconstruction[None], *others, terms.kl]
-        self._sums += torch.cat([v.detach() for v in values])
-        self._n += 1
-
-    def take(self) -> tuple[dict[str, float], list[float]]:
-        """The means by name, and the KL of each latent; then begin anew."""
-        values = (self._sums / self._n).tolist()
-        self._sums.zero_()
-        self._n = 0
-        n = len(self._names)
-        return dict(zip(self._names, values[:n], strict=True)), values[n:]
-
-    def sums(self) -> dict[str, Any]:
-        """What :meth:`restore` needs, for JSON; nothing where a number is not finite."""
-        values = self._sums.tolist()
-        return {"n": self._n, "sums": values} if all(map(math.isfinite, values)) else {}
-
-    def restore(self, sums: Mapping[str, Any]) -> None:
-        """Go on from sums that were saved."""
-        self._sums.copy_(torch.tensor(sums["sums"], dtype=torch.float64))
-        self._n = int(sums["n"])
+    built_from = network if isinstance(network, Network) else network.network
+    if built_from is not None:
+        objective.check_network(built_from)
 
 
 def _placed(
-    network: nn.Module, device: torch.device, learning_rate: float, betas: tuple[float, float]
+    network: nn.Module,
+    device: torch.device,
+    settings: TrainingSettings,
+    betas: tuple[float, float] = (0.9, 0.999),
 ) -> Trained:
-    """The network on the device, channels last, with its Adam."""
+    """The network on the device, channels last, with its optimiser."""
     network.to(device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    adam = torch.optim.Adam(network.parameters(), lr=learning_rate, betas=betas, fused=True)
-    return Trained(network, adam)
+    parameters = dict(network.named_parameters())
+    spared = spared_parameters(network)
+    return Trained(network, build_optimizer(parameters, spared, settings, betas))
+
+
+def _clip_gradients(
+    fabric: Any, network: nn.Module, optimizer: Any, config: TrainingConfig
+) -> None:
+    """Entries first, then the norm. A gradient that is not finite stays so, and is noticed."""
+    if config.gradient_clip is not None:
+        fabric.clip_gradients(network, optimizer, clip_val=config.gradient_clip)
+    if config.gradient_clip_norm is not None:
+        fabric.clip_gradients(
+            network,
+            optimizer,
+            max_norm=config.gradient_clip_norm,
+            error_if_nonfinite=False,
+        )
+
+
+def _check_budget(config: TrainingConfig, device: torch.device) -> None:
+    """Refuse to count the processor's time where another device does the work."""
+    if config.cpu_minutes is not None and device.type != "cpu":
+        raise ValueError(
+            f"cpu_minutes are time of the processor, and this run computes on {device.type}: take "
+            "the accelerator cpu, or give steps"
+        )
 
 
 def _resume(
-    folder: Path | None, trained: Mapping[str, Trained], means: _Means, config: TrainingConfig
-) -> tuple[int, int]:
-    """Set everything to the last checkpoint; its step, and that of the last point of the curve.
+    folder: Path | None,
+    trained: Mapping[str, Trained],
+    means: Means,
+    config: TrainingConfig,
+    course: str | None,
+) -> tuple[Budget, int]:
+    """Set everything to the last checkpoint; what was used, and step of the curve's last point.
 
     The end of a run is a point of its curve. Where the run resumes, and such a point would not have
     been there, the means go on over it.
     """
-    found = resume(folder, trained)
+    found = resume(folder, trained, run=course)
+    budget = Budget(config, found.step, found.cpu_seconds)
     ends = found.step not in config.milestones and all(
         found.step % every for every in (config.log_every, config.checkpoint_every)
     )
-    if not ends or found.step >= config.steps or not found.sums:
-        return found.step, found.step
+    if not ends or budget.is_spent or not found.sums:
+        return budget, found.step
     means.restore(found.sums)
-    return found.step, found.step - 1
+    return budget, found.step - 1
 
 
 def _check_finite(

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from unweave._extras import imported
 from unweave.cli.files.source import Source, shape_text
 
 __all__ = ["h5ad_source"]
@@ -21,12 +20,11 @@ def h5ad_source(file: Path) -> Source:
 
     Raises
     ------
-    ImportError
-        If h5py is not installed.
     ValueError
         If the file holds no AnnData object.
     """
-    h5py = imported("h5py", needed_by=str(file), extra="h5ad")
+    import h5py
+
     with h5py.File(file) as content:
         if not hasattr(content.get("obs"), "keys"):
             raise ValueError(

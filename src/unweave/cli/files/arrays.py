@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
+from unweave._limits import array_names, check_member, check_room, read_header
 from unweave.cli.files.source import Source, shape_text
 
 __all__ = ["npy_source", "npz_source"]
@@ -22,9 +24,10 @@ def npy_source(file: Path) -> Source:
         if stream.read(2) == b"PK":
             raise ValueError("it is an .npz archive: name it .npz")
         stream.seek(0)
-        shape, dtype = _header(stream)
+        shape, _, dtype = read_header(stream, "it", file.stat().st_size)
 
     def load(_names: Sequence[str]) -> list[Any]:
+        check_room(_n_bytes(shape, dtype), "it")
         return [_plain(np.load(file, allow_pickle=False), file.stem)]
 
     _check_dtype(file.stem, dtype)
@@ -36,34 +39,29 @@ def npz_source(file: Path) -> Source:
     with open(file, "rb") as stream:
         if stream.read(6) == b"\x93NUMPY":
             raise ValueError("it is a single array: name it .npy")
-    dtypes: dict[str, np.dtype] = {}
-    found: dict[str, str] = {}
+    types: dict[str, tuple[tuple[int, ...], np.dtype]] = {}
     with zipfile.ZipFile(file) as archive:
-        for member in archive.namelist():
-            if member.endswith(".npy"):
-                name = member.removesuffix(".npy")
-                with archive.open(member) as content:
-                    shape, dtypes[name] = _header(content)
-                found[name] = shape_text(dtypes[name], shape)
+        for name in array_names(archive):
+            member = archive.getinfo(f"{name}.npy")
+            check_member(member)
+            with archive.open(member) as content:
+                shape, _, dtype = read_header(content, f"the array {name!r}", member.file_size)
+            types[name] = shape, dtype
+    found = {name: shape_text(dtype, shape) for name, (shape, dtype) in types.items()}
 
     def load(names: Sequence[str]) -> list[Any]:
         for name in names:
-            _check_dtype(name, dtypes[name])
+            _check_dtype(name, types[name][1])
+        listed = f"{'the arrays' if len(names) > 1 else 'the array'} {', '.join(names)}"
+        check_room(sum(_n_bytes(*types[name]) for name in names), listed)
         with np.load(file, allow_pickle=False) as archive:
             return [_plain(archive[name], name) for name in names]
 
     return Source(file, "array", found, load)
 
 
-def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
-    version = np.lib.format.read_magic(stream)
-    read = (
-        np.lib.format.read_array_header_1_0
-        if version == (1, 0)
-        else np.lib.format.read_array_header_2_0
-    )
-    shape, _, dtype = read(stream)
-    return shape, dtype
+def _n_bytes(shape: Sequence[int], dtype: np.dtype) -> int:
+    return math.prod(shape) * dtype.itemsize
 
 
 def _check_dtype(name: str, dtype: np.dtype) -> None:

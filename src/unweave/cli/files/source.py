@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from unweave._check import suggestion
+from unweave._tables.files import is_index
 
 if TYPE_CHECKING:
     import polars as pl
@@ -21,7 +21,6 @@ __all__ = ["Role", "Source", "is_index", "shape_text"]
 Role = Literal["codes", "factors"]
 
 _MOST_SHOWN = 30
-_INDEX = re.compile(r"|Unnamed: 0|__index_level_\d+__")
 
 
 @dataclass(frozen=True)
@@ -93,11 +92,6 @@ class Source:
         more = len(self.found) - len(shown)
         listed = f"it has {', '.join(shown) or 'none'}" + (f" and {more} more" if more else "")
         return listed + (f"; {self.remark}" if self.remark else "")
-
-
-def is_index(name: str) -> bool:
-    """Whether a column is the index of a pandas frame, which only its full name chooses."""
-    return _INDEX.fullmatch(name) is not None
 
 
 def shape_text(dtype: object, shape: Sequence[int]) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import operator
-import pkgutil
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from unweave.models._found import named_kinds
+from unweave.models.objectives.ada_vae import AdaGVAE, AdaMLVAE
 from unweave.models.objectives.annealed_vae import AnnealedVAE
 from unweave.models.objectives.autoencoder import AE
 from unweave.models.objectives.beta_tc_vae import BetaTCVAE
@@ -19,7 +19,12 @@ from unweave.models.objectives.dip_vae import DIPVAEI, DIPVAEII
 from unweave.models.objectives.factor_vae import FactorVAE
 from unweave.models.objectives.info_gan import InfoGAN
 from unweave.models.objectives.info_vae import InfoVAE
+from unweave.models.objectives.lie_group_vae import LieGroupVAE
+from unweave.models.objectives.pairs import PairObjective
+from unweave.models.objectives.qlae import QLAE
+from unweave.models.objectives.slow_vae import SlowVAE
 from unweave.models.objectives.terms import Batch, Loss, Objective, Pass, Terms
+from unweave.models.objectives.tripod import Tripod
 from unweave.models.objectives.vae import VAE
 
 __all__ = [
@@ -28,7 +33,10 @@ __all__ = [
     "DIPVAEI",
     "DIPVAEII",
     "OBJECTIVES",
+    "QLAE",
     "VAE",
+    "AdaGVAE",
+    "AdaMLVAE",
     "AnnealedVAE",
     "AnyObjective",
     "Batch",
@@ -37,26 +45,18 @@ __all__ = [
     "FactorVAE",
     "InfoGAN",
     "InfoVAE",
+    "LieGroupVAE",
     "Loss",
     "Objective",
+    "PairObjective",
     "Pass",
+    "SlowVAE",
     "Terms",
+    "Tripod",
 ]
 
 
-def _found_here() -> dict[str, type[Objective]]:
-    """The objectives of this folder, by name."""
-    found = {}
-    for info in pkgutil.iter_modules(__path__):
-        module = importlib.import_module(f"{__name__}.{info.name}")
-        for value in vars(module).values():
-            is_objective = isinstance(value, type) and issubclass(value, Objective)
-            if is_objective and value.model_fields["name"].is_required() is False:
-                found[value.model_fields["name"].default] = value
-    return found
-
-
-OBJECTIVES = _found_here()
+OBJECTIVES = named_kinds(__name__, __path__, Objective)
 """Every objective, by its name."""
 
 if TYPE_CHECKING:

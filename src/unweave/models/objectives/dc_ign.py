@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 from torch import Tensor, nn
 
-from unweave.datasets import FactorDataset, ImageDataset
+from unweave.datasets import GridDataset, ImageDataset
 from unweave.models.likelihoods import negative_log_likelihood
 from unweave.models.objectives.terms import Batch, Objective, Terms
 from unweave.models.vae import VAE, Posterior
@@ -47,7 +47,7 @@ class DCIGN(Objective):
         ValueError
             If the data set has no levels of factors.
         """
-        if not isinstance(dataset, FactorDataset):
+        if not isinstance(dataset, GridDataset):
             raise ValueError(
                 f"dc_ign draws batches in which one factor varies, and {dataset.name} has no "
                 "levels of factors to choose from: take an objective that needs no labels"

@@ -41,6 +41,7 @@ class InfoGAN(Objective):
     records: ClassVar[tuple[str, ...]] = ("information", "generator_loss", "critic_loss")
     smallest_batch: ClassVar[int] = 2
     betas: ClassVar[tuple[float, float]] = (0.0, 0.9)
+    mixed_precision: ClassVar[bool] = False  # the gradient penalty is a small difference
     name: Literal["info_gan"] = "info_gan"
     information_weight: float = Field(default=1.0, ge=0)
     """Lambda: weight of the information between codes and images."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -11,9 +11,11 @@ from torch import Tensor, nn
 
 from unweave._random import Stream, torch_seeded
 from unweave.datasets import ImageDataset
+from unweave.models.defaults import filled
+from unweave.models.latents import LatentSpace
 from unweave.models.likelihoods import Likelihood, negative_log_likelihood
 from unweave.models.networks import ImageShape, Network, initialise
-from unweave.models.vae import VAE, Posterior, VAEOutput
+from unweave.models.vae import VAE, VAEOutput
 
 __all__ = ["AdversaryOptimizer", "Batch", "Loss", "Objective", "Pass", "Terms"]
 
@@ -39,15 +41,25 @@ class Pass(NamedTuple):
     """A batch, and what the model made of it."""
 
     batch: Batch
-    posterior: Posterior
+    posterior: Any
+    """Of Gaussian latents their :class:`~unweave.models.Posterior`, of others their
+    :class:`~unweave.models.latents.Quantisation`."""
     latents: Tensor
-    """Drawn from the posterior, (n, latents)."""
+    """Drawn from the posterior, or the values of quantised latents, (n, latents)."""
     reconstruction: Tensor
     """-log p(x|z) in nats per image, the mean over the batch."""
-    kl: Tensor
-    """KL divergence of the posterior from the prior, (latents,), likewise."""
+    rates: Tensor
+    """Nats that each latent holds of an image, (latents,): the KL divergence of the posterior from
+    the prior, or the entropy of the values of a quantised latent in the batch."""
     adversary: nn.Module | None
     """The network that is trained against the model, where the objective has one."""
+    groups: tuple[int, ...] = ()
+    """Sizes of the groups of latents that may depend on each other; empty if none may."""
+
+    @property
+    def kl(self) -> Tensor:
+        """The rates, by the name that they have for Gaussian latents."""
+        return self.rates
 
 
 class Loss(NamedTuple):
@@ -68,12 +80,18 @@ class Terms(NamedTuple):
     """What the model minimises."""
     reconstruction: Tensor
     """-log p(x|z)."""
-    kl: Tensor
-    """KL divergence of the posterior from the prior, (latents,)."""
+    rates: Tensor
+    """Nats that each latent holds of an image, (latents,): the KL divergence of the posterior from
+    the prior, or the entropy of the values of a quantised latent in the batch."""
     others: Mapping[str, Tensor] = {}
     """What else the objective is made of, by name."""
     adversary_loss: Tensor | None = None
     """What the adversary minimises."""
+
+    @property
+    def kl(self) -> Tensor:
+        """The rates, by the name that they have for Gaussian latents."""
+        return self.rates
 
 
 class AdversaryOptimizer(NamedTuple):
@@ -102,9 +120,18 @@ class Objective(BaseModel):
     smallest_batch: ClassVar[int] = 1
     """More than one where images of a batch are compared with each other."""
     betas: ClassVar[tuple[float, float]] = (0.9, 0.999)
-    """Of the Adam that trains the model."""
+    """Of the optimiser that trains the model."""
+    mixed_precision: ClassVar[bool] = True
+    """Whether it may be trained under autocast, where that is faster."""
+    latent_spaces: ClassVar[tuple[str, ...]] = ("gaussian",)
+    """Names of the latent spaces that it can train."""
+    defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Settings of its paper: fields of the Network under ``network``, and of the configuration of
+    training under ``training``. They hold where a user gives nothing."""
     is_supervised: ClassVar[bool] = False
     """Whether it uses the factors."""
+    is_weakly_supervised: ClassVar[bool] = False
+    """Whether it uses which images share factors, and not the factors themselves."""
 
     name: str
     likelihood: Likelihood = "bernoulli"
@@ -120,6 +147,16 @@ class Objective(BaseModel):
         """For people: the title, and the strength."""
         title = self.title or self.name
         return title if self.strength is None else f"{title} ({self.symbol} = {self.strength:g})"
+
+    def default_network(self, **given: Any) -> Network:
+        """The network of its paper, but for the fields that are given.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            If there is no such network.
+        """
+        return Network(**filled(given, self.defaults.get("network", {})))
 
     @property
     def samples(self) -> bool:
@@ -159,6 +196,19 @@ class Objective(BaseModel):
         """Rows (batch_size,) of a batch, and the latents that may differ, if not all may."""
         return rng.integers(0, len(dataset), batch_size), None
 
+    def check_dataset(self, dataset: ImageDataset) -> None:
+        """Refuse a dataset from which it cannot draw its batches.
+
+        Raises
+        ------
+        ValueError
+            If it cannot.
+        """
+
+    def forward(self, model: VAE, batch: Batch) -> VAEOutput:
+        """What the model makes of a batch."""
+        return model(batch.images, batch.noise if self.samples else None)
+
     def loss(self, seen: Pass) -> Loss:
         """The loss from the terms of a batch."""
         raise NotImplementedError
@@ -188,6 +238,30 @@ class Objective(BaseModel):
                 f"at least {self.smallest_batch}, not {size}"
             )
 
+    def check_latent_space(self, latent_space: LatentSpace) -> None:
+        """Refuse latents that it cannot train.
+
+        Raises
+        ------
+        ValueError
+            If they are not of its latent spaces.
+        """
+        if latent_space.name not in self.latent_spaces:
+            raise ValueError(
+                f"{self.name} trains {' or '.join(self.latent_spaces)} latents, and those of the "
+                f"network are {latent_space.name}: set latent_space to {self.latent_spaces[0]}, or "
+                "take another objective"
+            )
+
+    def check_network(self, network: Network) -> None:
+        """Refuse a network that it cannot train.
+
+        Raises
+        ------
+        ValueError
+            If it lacks what the objective needs.
+        """
+
     def check_inputs(self, n_latents: int, n_inputs: int) -> None:
         """Refuse a decoder that takes noise beside the latents, where nothing would draw it.
 
@@ -203,10 +277,19 @@ class Objective(BaseModel):
             )
 
     def _terms(self, model: VAE, batch: Batch, adversary: nn.Module | None) -> Terms:
-        out: VAEOutput = model(batch.images, batch.noise if self.samples else None)
-        losses = negative_log_likelihood(out.outputs, batch.images, self.likelihood)
-        reconstruction = losses.mean()
-        kl = out.posterior.kl().mean(dim=0)
-        seen = Pass(batch, out.posterior, out.latents, reconstruction, kl, adversary)
+        seen = self._pass(model, batch, adversary)
         value, others, of_adversary = self.loss(seen)
-        return Terms(value, reconstruction, kl, others, of_adversary)
+        return Terms(value, seen.reconstruction, seen.rates, others, of_adversary)
+
+    def _pass(self, model: VAE, batch: Batch, adversary: nn.Module | None) -> Pass:
+        out = self.forward(model, batch)
+        losses = negative_log_likelihood(out.outputs, batch.images, self.likelihood)
+        return Pass(
+            batch,
+            out.posterior,
+            out.latents,
+            losses.mean(),
+            out.posterior.rates(),
+            adversary,
+            getattr(model, "groups", ()),
+        )

@@ -1,0 +1,1 @@
+"""Images of users: arrays, files, folders, and datasets of other libraries."""

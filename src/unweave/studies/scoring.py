@@ -1,0 +1,134 @@
+"""Codes of any dataset scored: what can be, and why the rest is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from unweave._check import check_codes, constant_columns
+from unweave.datasets import FactorDataset, ImageDataset
+from unweave.metrics import LABEL_FREE, Noise, Score, Scores, evaluate
+
+__all__ = ["Scorable", "Scored", "scorable"]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Scores of codes, and why others are left out."""
+
+    scores: Scores
+    left_out: tuple[str, ...]
+    """Sentences."""
+
+
+@dataclass(frozen=True)
+class Scorable:
+    """What codes of some rows of a dataset can be scored by.
+
+    Attributes
+    ----------
+    factors
+        Values (rows, factors) of the scored factors that vary among the rows; None if there are
+        none.
+    names, kinds
+        Of these factors.
+    metrics
+        Those that were asked for and can be computed; if that leaves none, those that need no
+        factors.
+    left_out
+        Sentences that say which factors and metrics are left out, and why.
+    """
+
+    factors: np.ndarray | None
+    names: tuple[str, ...]
+    kinds: tuple[str, ...]
+    metrics: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Keyword arguments of :func:`~unweave.metrics.evaluate` that describe the factors."""
+        if self.factors is None:
+            return {}
+        return {"factor_names": list(self.names), "factor_kinds": list(self.kinds)}
+
+    def score(
+        self,
+        codes: np.ndarray,
+        *,
+        noise: Noise,
+        seed: int,
+        metrics: Sequence[str] | None = None,
+        groups: tuple[int, ...] = (),
+    ) -> Scored:
+        """The scores of codes (rows, latents); a metric that cannot be computed is left out.
+
+        With ``groups``, sizes of groups of latents, these are the units where a metric has some.
+
+        Raises
+        ------
+        ValueError
+            If the codes are not finite numbers.
+        """
+        asked = self.metrics if metrics is None else tuple(metrics)
+        options: dict[str, Any] = {**self.options, "noise": noise, "seed": seed}
+        if groups and self.factors is not None:
+            options["groups"] = groups
+        check_codes(codes)
+        try:
+            return Scored(evaluate(codes, self.factors, metrics=asked, **options), self.left_out)
+        except ValueError:
+            pass  # which of them it is, and why, is said below
+        found: dict[str, Score] = {}
+        reasons: dict[str, str] = {}
+        for metric in asked:
+            try:
+                found |= evaluate(codes, self.factors, metrics=[metric], **options)
+            except ValueError as error:
+                reasons[metric] = str(error)
+        grouped = {
+            reason: [m for m in reasons if reasons[m] == reason] for reason in reasons.values()
+        }
+        sentences = (f"{', '.join(own)} left out: {reason}" for reason, own in grouped.items())
+        return Scored(Scores(found), (*self.left_out, *sentences))
+
+
+def scorable(dataset: ImageDataset, rows: np.ndarray, metrics: Sequence[str]) -> Scorable:
+    """What codes of the rows can be scored by, of the ``metrics`` asked for."""
+    if not isinstance(dataset, FactorDataset):
+        return _label_free(metrics, f"{dataset.name} has no factors")
+    factors = dataset.factors(rows)
+    constant = set(constant_columns(factors).tolist())
+    unknown = set(np.flatnonzero(~np.isfinite(factors).all(axis=0)).tolist())
+    names, kinds = dataset.factor_names, dataset.factor_kinds
+    left_out = tuple(
+        f"factors left out because {why} among the images drawn: "
+        + ", ".join(names[k] for k in sorted(columns))
+        for columns, why in (
+            (unknown, "not all of their values are known"),
+            (constant - unknown, "they do not vary"),
+        )
+        if columns
+    )
+    kept = [k for k in range(len(names)) if k not in constant | unknown]
+    if not kept:
+        label_free = _label_free(metrics, f"{dataset.name} has no factor to score them by")
+        return replace(label_free, left_out=(*left_out, *label_free.left_out))
+    return Scorable(
+        factors[:, kept] if left_out else factors,
+        tuple(names[k] for k in kept),
+        tuple(kinds[k] for k in kept),
+        tuple(metrics),
+        left_out,
+    )
+
+
+def _label_free(metrics: Sequence[str], reason: str) -> Scorable:
+    """Metrics that need no factors: those asked for, or all where none of them is."""
+    needing = [name for name in metrics if name not in LABEL_FREE]
+    kept = tuple(name for name in metrics if name in LABEL_FREE)
+    sentence = f"{', '.join(needing)} left out: {reason}"
+    return Scorable(None, (), (), kept or LABEL_FREE, (sentence,) if needing else ())
