@@ -26,7 +26,7 @@ unweave.cli.app = app
 {before}
 main()
 """
-SLEEPS = "time.sleep(60)"
+SLEEPS = "time.sleep(300)"
 # Compiled code that never looks for signals, and lets other threads go on, as numba's and torch's.
 IN_COMPILED_CODE = "hashlib.pbkdf2_hmac('sha256', b'', b'', 10**9)"
 SWALLOWED = """
@@ -36,11 +36,11 @@ SWALLOWED = """
             time.sleep(3)
     lost = Lost()
     del lost  # an exception in a destructor is told, and ignored
-    time.sleep(60)
+    time.sleep(300)
 """
 THREAD_LEFT = """
-    threading.Thread(target=time.sleep, args=(60,)).start()
-    time.sleep(60)
+    threading.Thread(target=time.sleep, args=(300,)).start()
+    time.sleep(300)
 """
 
 
@@ -68,7 +68,7 @@ def test_a_signal_is_answered_and_the_code_is_that_of_shells(begin, name):
     number = getattr(signal, name, None) or pytest.skip(f"there is no {name}")
     process = begin(SLEEPS)
     process.send_signal(number)
-    printed, said = process.communicate(timeout=20)
+    printed, said = process.communicate(timeout=60)
     assert process.returncode == 128 + number
     assert said.splitlines() == [ANSWER, "interrupted"]
     assert printed == ""
@@ -81,7 +81,7 @@ def test_compiled_code_does_not_keep_the_answer_back(begin):
     process.send_signal(signal.SIGINT)
     assert process.stderr.readline().strip() == ANSWER
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=20) == 130
+    assert process.wait(timeout=60) == 130
     assert time.monotonic() - start < 10
     assert process.stderr.read() == ""
 
@@ -90,7 +90,7 @@ def test_an_interrupt_that_is_swallowed_ends_the_command_all_the_same(begin):
     process = begin(SWALLOWED, before="stopping._PATIENCE = 4.0")
     assert process.stdout.readline() == "in it\n"
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Exception ignored" in said
     assert ANSWER in said
@@ -99,7 +99,7 @@ def test_an_interrupt_that_is_swallowed_ends_the_command_all_the_same(begin):
 def test_threads_are_not_waited_for(begin):
     process = begin(THREAD_LEFT)
     process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=20)
+    _, said = process.communicate(timeout=60)
     assert process.returncode == 143
     assert said.splitlines() == [ANSWER, "interrupted"]
 
@@ -120,7 +120,7 @@ def test_a_signal_that_comes_while_a_command_is_imported_is_no_traceback():
     )
     assert process.stdout.readline() == "begun\n"
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=20)
+    _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert said.splitlines() == [ANSWER, "interrupted"]
 

@@ -167,7 +167,7 @@ def test_a_server_that_drips_is_left(serving, tmp_path, part):
     def drip(handler):
         if part == "body":
             answered(handler, ("Content-Length", "1000000"))
-        for _ in range(200):
+        for _ in range(1_000):
             handler.wfile.write(b"x")
             handler.wfile.flush()
             time.sleep(0.05)
@@ -175,7 +175,7 @@ def test_a_server_that_drips_is_left(serving, tmp_path, part):
     begun = time.monotonic()
     said = refused(ConnectionError, serving(drip), tmp_path, timeout=0.5)
     assert ("slower than 10 kB/s" if part == "body" else "no answer began within 0.5 s") in said
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 40
 
 
 @pytest.mark.parametrize("declared", [True, False])

@@ -241,6 +241,22 @@ def test_the_folder_of_another_study_is_refused(circles, tmp_path, change, messa
     assert (tmp_path / "out/study.json").read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    "words",
+    [["study", "geomancer", "--dry-run"], ["study", "slurm", "geomancer", "--jobs", "2"]],
+)
+def test_a_plan_or_script_for_the_folder_of_another_study_is_refused(circles, tmp_path, cli, words):
+    _, folder = circles
+    shutil.copytree(folder, tmp_path / "out")
+    code, out, err = cli(*words, "--out", tmp_path / "out")
+    assert code == 2 and not out
+    assert "holds another study: it is called circles there and geomancer here" in err
+    (tmp_path / "out/study.json").write_text("[]")
+    code, _, err = cli(*words, "--out", tmp_path / "out")
+    assert code == 2 and "runs in" in err and "are not of the study geomancer" in err
+    assert (tmp_path / "out/study.json").read_text() == "[]"
+
+
 def test_a_study_of_another_format_is_not_overwritten(circles, tmp_path):
     study, folder = circles
     shutil.copytree(folder, tmp_path / "out")

@@ -94,7 +94,7 @@ def test_two_nodes_one_of_which_dies_end_with_the_same_table(cluster, tmp_path):
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1", "UNWEAVE_LOGGERS": ""},
     )  # fmt: skip
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while not list(out.glob("runs/*/checkpoints/step-*")):  # both nodes are at work
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
@@ -102,7 +102,7 @@ def test_two_nodes_one_of_which_dies_end_with_the_same_table(cluster, tmp_path):
     node.stdin.write("kill\n")
     node.stdin.flush()
     assert "killed" in node.stdout.readline()
-    printed, said = process.communicate(timeout=240)
+    printed, said = process.communicate(timeout=600)
     assert printed.strip().endswith("{}"), said
     assert read_table(out).equals(build_table(study, tmp_path / "local"))
     assert list(tmp_path.glob("local/runs/*/tensorboard"))
@@ -156,7 +156,7 @@ def test_an_address_that_does_not_answer_is_told_at_once(tmp_path, cli):
     for address in (f"127.0.0.1:{port}", "nowhere"):
         with pytest.raises(ConnectionError, match=f"no Ray cluster answers at {address}"):
             run_study(study, tmp_path, ray=Placement(address=address))
-    assert time.monotonic() - start < 20
+    assert time.monotonic() - start < 60
     code, _, said = cli("study", "quick", "--address", "127.0.0.1:1", "--out", tmp_path / "q")
     assert code == 2
     assert "add --engine ray" in said

@@ -160,7 +160,7 @@ def test_no_worker_outlives_a_study_that_is_killed(study, tmp_path, state):
     bring_to(state, tmp_path, process)
     process.kill()
     assert process.wait() == -signal.SIGKILL
-    wait_for(lambda: not living(process.pid), seconds=10)
+    wait_for(lambda: not living(process.pid), seconds=60)
 
 
 @pytest.mark.parametrize("state", states(is_training))
@@ -169,13 +169,13 @@ def test_a_study_that_is_told_to_stop_does(study, tmp_path, state):
     process = study()
     bring_to(state, tmp_path, process)
     process.send_signal(number)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + number
     said = " ".join(errors.decode().split())
     assert "stopping: press Ctrl-C again to end at once" in said
     assert "interrupted: the same command resumes in" in said
     assert "Traceback" not in said
-    wait_for(lambda: not living(process.pid), seconds=10)
+    wait_for(lambda: not living(process.pid), seconds=60)
 
 
 @pytest.mark.parametrize("state", states(is_starting))
@@ -185,8 +185,8 @@ def test_a_second_interrupt_ends_all_at_once(study, tmp_path, state):
     os.killpg(process.pid, signal.SIGINT)
     assert process.stderr.readline().startswith(b"stopping")
     os.killpg(process.pid, signal.SIGINT)
-    assert process.wait(timeout=10) == 130
-    wait_for(lambda: not living(process.pid), seconds=10)
+    assert process.wait(timeout=60) == 130
+    wait_for(lambda: not living(process.pid), seconds=60)
 
 
 @pytest.mark.slow
@@ -197,8 +197,8 @@ def test_nothing_outlives_the_terminal(study, tmp_path):
     wait_for(lambda: is_training(tmp_path, process))
     assert len(workers(process.pid)) == 2
     os.close(terminal)
-    assert process.wait(timeout=20) == 128 + signal.SIGHUP
-    wait_for(lambda: not living(process.pid), seconds=10)
+    assert process.wait(timeout=60) == 128 + signal.SIGHUP
+    wait_for(lambda: not living(process.pid), seconds=60)
 
 
 @pytest.mark.slow
@@ -234,6 +234,6 @@ def test_no_worker_outlives_an_ensemble(begin, tmp_path, number, state):
     if state == "training":
         time.sleep(10)  # nothing tells
     process.send_signal(number)
-    process.wait(timeout=20)
+    process.wait(timeout=60)
     assert process.returncode == -number
-    wait_for(lambda: not living(process.pid), seconds=10)
+    wait_for(lambda: not living(process.pid), seconds=60)

@@ -61,7 +61,7 @@ def test_the_process_of_another_device_ends_with_the_first(tmp_path):
         return [number for number in found if number != process.pid]
 
     def wait_for(condition):
-        end = time.monotonic() + 120
+        end = time.monotonic() + 300
         while not condition():
             assert time.monotonic() < end, "it took too long"
             time.sleep(0.1)

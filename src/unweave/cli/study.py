@@ -80,13 +80,16 @@ def study_run(
         tensorboard.
     """
     from unweave.studies import load_study
+    from unweave.studies.loading import check_same_study
 
     set_loggers(log)
     part = _parsed_shard(shard)
     if address and engine != "ray":
         raise ValueError("--address is of a Ray cluster: add --engine ray")
     chosen = load_study(name, most_runs=None if yes else MOST_RUNS)
+    folder = out or Path("studies") / chosen.name
     if dry_run:
+        check_same_study(chosen, folder, mend=False)
         print_plan(chosen, workers, shard=part)
         return
     place = None
@@ -94,7 +97,6 @@ def study_run(
         from unweave.studies.ray_engine import Placement
 
         place = Placement(address=address, cpus=cpus, gpus=gpus)
-    folder = out or Path("studies") / chosen.name
     run_and_report(chosen, folder, workers, shard=part, ray=place)
 
 
@@ -236,9 +238,11 @@ def study_slurm(
         Partition that the jobs are queued in.
     """
     from unweave.studies import load_study
+    from unweave.studies.loading import check_same_study
     from unweave.studies.slurm import slurm_script
 
     chosen = load_study(name)
+    check_same_study(chosen, out, mend=False)
     script = slurm_script(
         name, chosen.name, out,
         jobs=jobs, cores=cores, hours=hours, gpus=gpus, partition=partition,

@@ -101,10 +101,11 @@ def open_study(folder: str | Path) -> AnyStudy:
         ) from error
 
 
-def check_same_study(study: AnyStudy, folder: str | Path) -> None:
+def check_same_study(study: AnyStudy, folder: str | Path, *, mend: bool = True) -> None:
     """Refuse a folder that holds another study; one that has got further runs is the same.
 
-    A damaged ``study.json`` is moved aside if all runs in the folder are of the study.
+    A damaged ``study.json`` is moved aside if all runs in the folder are of the study, and if it is
+    to ``mend``.
 
     Raises
     ------
@@ -125,6 +126,8 @@ def check_same_study(study: AnyStudy, folder: str | Path) -> None:
                 f"{error.damage}, and {len(others)} runs in {folder} are not of the study "
                 f"{study.name}: restore it, or choose another folder"
             ) from error
+        if not mend:
+            return
         place = file.rename(free_name(file))
         warnings.warn(
             f"{error.damage}: it is written again, and the old file is {place}",
