@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from unweave.reports import write_report
-from unweave.reports.disentanglement_findings import results_by_dataset
+from unweave.reports.disentanglement_findings import Choice, results_by_dataset
 from unweave.reports.model import labelled_traversals
 from unweave.studies import run_study
 from unweave.studies.loading import checked_study
@@ -129,6 +129,19 @@ def test_the_model_of_the_median_is_shown(finish):
     assert finish(outcomes).methods[0].median_model.seed == 2
 
 
+def test_the_seed_with_the_least_loss_is_chosen_without_labels(finish):
+    found = finish({("qlae", s): (2, dci, 0.6) for s, dci in enumerate([0.9, 0.4, 0.5])})
+    assert found.methods[0].choice is None  # they have no curves
+    for model, end in zip(found.methods[0].models, [3.0, 2.0, 1.0], strict=True):
+        rows = [f"{step},{9.0 if step < 18 else end}" for step in range(20)]
+        curve = "\n".join(["step,reconstruction", *rows]) + "\n"
+        (model.run.folder / "curves.csv").write_text(curve)
+    found = finish({("qlae", s): (2, dci, 0.6) for s, dci in enumerate([0.9, 0.4, 0.5])})
+    expected = Choice(seed=2, reconstruction=1.0, score=0.5, mean=pytest.approx(0.6), best=0.9)
+    assert found.methods[0].choice == expected
+    assert finish({("qlae", 0): (2, 0.9, 0.6)}).methods[0].choice is None
+
+
 def test_traversals_are_in_the_order_of_the_factors_that_latents_code():
     n_latents = 4
     images = np.arange(n_latents)[:, None, None, None, None] * np.ones((1, 5, 8, 8, 1))
@@ -165,6 +178,7 @@ def test_missing_runs_are_said_and_all_runs_are_listed(page):
     assert f"{max(steps):,}" in text
     assert "random mixtures" in text
     assert "weakly supervised" in text
+    assert "A seed chosen without labels" in text
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

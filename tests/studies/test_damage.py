@@ -249,11 +249,12 @@ def test_a_plan_or_script_for_the_folder_of_another_study_is_refused(circles, tm
     _, folder = circles
     shutil.copytree(folder, tmp_path / "out")
     code, out, err = cli(*words, "--out", tmp_path / "out")
-    assert code == 2 and not out
+    assert (code, out) == (2, "")
     assert "holds another study: it is called circles there and geomancer here" in err
     (tmp_path / "out/study.json").write_text("[]")
     code, _, err = cli(*words, "--out", tmp_path / "out")
-    assert code == 2 and "runs in" in err and "are not of the study geomancer" in err
+    assert code == 2
+    assert "are not of the study geomancer" in err
     assert (tmp_path / "out/study.json").read_text() == "[]"
 
 

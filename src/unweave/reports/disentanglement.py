@@ -88,6 +88,7 @@ def _dataset(found: DatasetResults) -> dict[str, Any]:
         "factors": found.factors,
         "methods": [_training(method) for method in found.methods],
         "models": _shown_models(found),
+        "choices": [(m.label, choice) for m in found.methods if (choice := m.choice)],
     }
 
 

@@ -18,8 +18,9 @@ from unweave.studies.separation import (
 )
 from unweave.studies.study import RunDescription, Study
 from unweave.studies.training_run import TrainingRun
+from unweave.training.curves import read_curves
 
-__all__ = ["HEADLINE_METRICS", "DatasetResults", "Method", "Model", "results_by_dataset"]
+__all__ = ["HEADLINE_METRICS", "Choice", "DatasetResults", "Method", "Model", "results_by_dataset"]
 
 HEADLINE_METRICS = ("dci_disentanglement", "infom", "mig")
 """Metrics of the table and of the figures that are shown at once; the others are folded away."""
@@ -58,6 +59,33 @@ class Model:
     def n_separated(self) -> int:
         """Factors that it separates."""
         return sum(one.is_separated for one in self.separations)
+
+    @cached_property
+    def reconstruction(self) -> float | None:
+        """Mean over the last tenth of the learning curve, in nats per image; None without one."""
+        points = [row["reconstruction"] for row in read_curves(self.run.folder)]
+        return float(np.mean(points[-max(1, len(points) // 10) :])) if points else None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The seed of a method with the least reconstruction loss, which takes no labels to find.
+
+    Attributes
+    ----------
+    seed, reconstruction
+        Which, and its loss in nats per image.
+    score
+        Its DCI disentanglement.
+    mean, best
+        That of all seeds on average, as of a seed taken at random, and of the best one.
+    """
+
+    seed: int
+    reconstruction: float
+    score: float
+    mean: float
+    best: float
 
 
 @dataclass(frozen=True)
@@ -100,6 +128,17 @@ class Method:
         """The model with the median DCI disentanglement, the lower one of two."""
         order = sorted(self.models, key=lambda m: m.scores["dci_disentanglement"]["value"])
         return order[(len(order) - 1) // 2]
+
+    @property
+    def choice(self) -> Choice | None:
+        """The model chosen without labels; None with fewer than two models to choose from."""
+        models = [(m.reconstruction, m) for m in self.models if m.reconstruction is not None]
+        if len(models) < 2:
+            return None
+        loss, chosen = min(models, key=lambda pair: pair[0])
+        values = {m.seed: float(m.scores["dci_disentanglement"]["value"]) for _, m in models}
+        every = list(values.values())
+        return Choice(chosen.seed, loss, values[chosen.seed], float(np.mean(every)), max(every))
 
     @property
     def _rank(self) -> tuple[float, ...]:
