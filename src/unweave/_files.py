@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 __all__ = [
-    "Content", "DamagedFileError", "Part", "file_sha256", "first_fault", "read_json", "read_text",
-    "sealed",
+    "Content", "DamagedFileError", "Part", "file_sha256", "first_fault", "is_file", "read_json",
+    "read_text", "sealed",
 ]  # fmt: skip
 
 _CHANGED = "its contents are not those that were written"
@@ -83,8 +84,31 @@ def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
     return {**content, "checksum": _checksum(json.loads(json.dumps(content)))}
 
 
+def is_file(file: str | Path) -> bool:
+    """Whether there is a file of this name.
+
+    Raises
+    ------
+    DamagedFileError
+        If something else has the name: a folder, a pipe, a device, a link to nothing. Reading some
+        of these never ends.
+    """
+    if os.path.isfile(file):
+        return True
+    if os.path.lexists(file):
+        raise DamagedFileError(f"{file} is not a regular file", "remove it, or use another folder")
+    return False
+
+
 def file_sha256(file: str | Path) -> str:
-    """SHA-256 of a file's bytes, as 64 hexadecimal digits."""
+    """SHA-256 of a file's bytes, as 64 hexadecimal digits.
+
+    Raises
+    ------
+    DamagedFileError
+        As :func:`is_file`.
+    """
+    is_file(file)
     with open(file, "rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
@@ -104,10 +128,11 @@ def read_json(file: str | Path, kind: type[Content] | None = None) -> dict[str, 
     FileNotFoundError
         If there is no such file.
     DamagedFileError
-        If it is empty, truncated or changed, or holds something other than an object of that kind.
+        If it is empty, truncated or changed, or holds something other than an object of that kind;
+        or as :func:`is_file`.
     """
     file = Path(file)
-    if not file.is_file():
+    if not is_file(file):
         raise FileNotFoundError(f"there is no file {file}")
     remedy = "restore it from a copy, or use another folder"
     try:

@@ -77,6 +77,7 @@ def test_a_shard_is_planned_alone(tiny_file, monkeypatch):
         ("[-1]", "[5]", "'seeds' in cells.0: input should be greater than or equal to 0"),
         ("[0, 9223372036854775808]", "[5]", "'seeds' in cells.0: input should be less than"),
         ("[0]", "[0]", "'milestones' in cells.0: input should be greater than or equal to 1"),
+        ("[0]", f"[{2**63}]", "'milestones' in cells.0: input should be less than"),
         ('["a"]', "[5]", "'seeds' in cells.0: input should be a valid integer"),
     ],
 )
@@ -87,3 +88,40 @@ def test_the_key_of_a_wrong_list_is_named(cli, tmp_path, seeds, milestones, mess
     assert code == 2
     assert message in err
     assert err.count("'seeds'") + err.count("'milestones'") == 1
+
+
+@pytest.mark.parametrize("words", [["slurm", "--jobs", "2"], ["--dry-run"]])
+def test_more_runs_than_ten_thousand_are_counted_and_not_listed(cli, tmp_path, words):
+    file = tmp_path / "many.toml"
+    axes = 'axes = {"network.n_latents" = {low = 1, high = 100, whole = true}}'
+    sample = 'sample = {method = "sobol", n = 999999999}'
+    file.write_text(CELLS.format(seeds="[0]", milestones="[5]") + f"{axes}\n{sample}\n")
+    *command, last = [words[0], file, *words[1:]] if words[0] == "slurm" else [file, *words]
+    code, out, err = cli("study", *command, last, "--out", tmp_path / "out")
+    assert (code, out) == (2, "")
+    assert "999,999,999 runs" in err
+
+
+def test_the_jobs_of_a_large_study_are_told_that_it_may_be_large(cli, tmp_path):
+    file = tmp_path / "large.toml"
+    file.write_text(CELLS.format(seeds=list(range(10_001)), milestones="[5]"))
+    words = ["study", "slurm", file, "--jobs", "2", "--out", tmp_path / "out"]
+    code, _, err = cli(*words)
+    assert code == 2
+    assert "10,001 runs" in err
+    code, out, _ = cli(*words, "--yes")
+    assert code == 0
+    assert out.rstrip().endswith("--yes")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "most"), [("rows", 10**23, "10000000"), ("n_halves", 10**11, "1000000")]
+)
+def test_an_evaluation_without_end_is_refused(cli, tmp_path, key, value, most):
+    file = tmp_path / "endless.toml"
+    cells = CELLS.format(seeds="[0]", milestones="[5]")
+    head, bracket, tail = cells.partition("[[cells]]")
+    file.write_text(f"{head}[evaluation]\n{key} = {value}\n{bracket}{tail}")
+    code, _, err = cli("study", file, "--dry-run")
+    assert code == 2
+    assert f"{key!r} in evaluation: input should be less than or equal to {most}" in err

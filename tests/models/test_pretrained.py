@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
@@ -46,6 +47,15 @@ def test_the_folder_is_that_of_the_hub(tmp_path):
     assert json.loads((tmp_path / "config.json").read_text())["network"]["name"] == "burgess"
     assert "encoder.0.weight" in load_file(tmp_path / "model.safetensors")
     assert "library_name: unweave" in (tmp_path / "README.md").read_text()
+
+
+def test_a_disk_that_is_full_while_a_model_is_saved(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("unweave.models.pretrained.save_file", full)
+    with pytest.raises(OSError, match=r"No space left on device .*: make room, or choose another"):
+        build_vae(NETWORK, (64, 64, 1), seed=0).save_pretrained(tmp_path / "model")
 
 
 def test_the_card_tells_settings_and_scores_with_their_noise(tmp_path):

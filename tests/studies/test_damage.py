@@ -1,6 +1,7 @@
 """Files of a study that are damaged, of another run, or of another study."""
 
 import json
+import os
 import shutil
 import warnings
 
@@ -15,6 +16,7 @@ from unweave.studies.loading import checked_study, write_study
 from unweave.studies.merging import merge_studies
 from unweave.studies.run import RunIsBusyError
 from unweave.studies.training_run import TrainingResult
+from unweave.training.checkpoint import load_model
 
 STUDY = {
     "name": "circles",
@@ -62,6 +64,40 @@ def set_value(result):
     next(iter(result["milestones"].values()))["metrics"]["mig"]["value"] = 1e300
 
 
+def instead(name, make):
+    """Something else in the place of a file of the run."""
+
+    def put(run, _):
+        (run.folder / name).unlink()
+        make(run.folder / name)
+
+    return put
+
+
+def unsealed(change):
+    """An edited result without a checksum, as of an earlier version."""
+
+    def edited(result):
+        change(result)
+        result.pop("checksum")
+
+    return result(lambda file: edit(file, edited))
+
+
+def rename_step(result):
+    milestones = result["milestones"]
+    milestones["9" * 30] = milestones.pop(next(iter(milestones)))
+
+
+def set_n(result):
+    next(iter(result["milestones"].values()))["metrics"]["mig"]["n"] = 10**30
+
+
+def drop_rate(result):
+    milestone = next(iter(result["milestones"].values()))
+    milestone["kl_per_latent"].pop()
+
+
 def result(write):
     return lambda run, other: write(run.folder / "result.json")
 
@@ -88,6 +124,16 @@ DAMAGE = {
     ),
     "a curve of words": lambda run, _: (run.folder / "curves.csv").write_text("step,loss\nx,y\n"),
     "a config that is none": lambda run, _: (run.folder / "config.json").write_text("[]"),
+    "a folder as config": instead("config.json", os.mkdir),
+    "a pipe as config": instead("config.json", os.mkfifo),
+    "a pipe as result": instead("result.json", os.mkfifo),
+    "a pipe as curve": instead("curves.csv", os.mkfifo),
+    "a result that links to itself": instead("result.json", lambda file: file.symlink_to(file)),
+    "more parameters than 64 bits": unsealed(lambda r: r.update(parameters=10**30)),
+    "more rows than 64 bits": unsealed(set_n),
+    "a step of more than 64 bits": unsealed(rename_step),
+    "FLOPs of no float": unsealed(lambda r: r.update(flops_per_step=10**400)),
+    "a latent without its rate": unsealed(drop_rate),
 }  # fmt: skip
 
 
@@ -206,6 +252,56 @@ def test_models_are_not_ranked_by_a_damaged_run(models):
     with pytest.warns(RuntimeWarning, match="is left out"):
         ranked = rank_models(folder, rows=50)
     assert runs[0].folder.name not in ranked["run"].to_list()
+
+
+@pytest.mark.filterwarnings("ignore:.*the run is finished again")
+@pytest.mark.parametrize("further", [0, 5])
+def test_a_finished_run_is_kept_where_its_checkpoints_are_of_another(models, further):
+    _, _, (run, other, *_) = models
+    shutil.rmtree(run.folder / "checkpoints")
+    shutil.copytree(other.folder / "checkpoints", run.folder / "checkpoints")
+    before = (run.folder / "result.json").read_bytes()
+    training = run.description.training
+    steps = sorted({*training.milestones, training.steps + further})
+    more = training.model_copy(update={"steps": steps[-1], "milestones": tuple(steps)})
+    description = run.description.model_copy(update={"training": more})
+    with pytest.raises(ValueError, match=r"step-\d+ is of another run than .*config.json"):
+        description.run(run.folder).check()
+    assert (run.folder / "result.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda run, _: shutil.rmtree(run.folder / "checkpoints"),
+        lambda run, other: shutil.copytree(
+            other.folder / "checkpoints", run.folder / "checkpoints", dirs_exist_ok=True
+        ),
+        instead("checkpoints/step-00000030/model.safetensors", os.mkfifo),
+        instead("checkpoints/step-00000030/model.safetensors", os.mkdir),
+        instead("checkpoints/step-00000030/model.safetensors", lambda file: file.touch()),
+    ],
+)
+def test_models_without_their_last_checkpoint_are_not_ranked(models, damage):
+    _, folder, runs = models
+    damage(runs[0], runs[1])
+    with pytest.warns(RuntimeWarning, match=f"run {runs[0].folder.name} is left out"):
+        ranked = rank_models(folder, rows=50)
+    assert runs[0].folder.name not in ranked["run"].to_list()
+
+
+def test_a_pipe_in_a_checkpoint_is_passed_over(models):
+    _, _, (run, *_) = models
+    instead("checkpoints/step-00000030/model.safetensors", os.mkfifo)(run, None)
+    with pytest.warns(RuntimeWarning, match="is not a regular file; the model of step"):
+        load_model(run.folder)
+
+
+def test_a_checkpoint_needs_the_training_that_it_is_of(models):
+    _, _, (run, *_) = models
+    edit(run.folder / "config.json", lambda config: config.pop("training"))
+    with pytest.raises(ValueError, match=r"config.json lacks the training that .* is a checkpoint"):
+        load_model(run.folder)
 
 
 def test_a_damaged_run_is_not_merged_and_is_replaced(circles, tmp_path):

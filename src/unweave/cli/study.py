@@ -217,6 +217,7 @@ def study_slurm(
     hours: Annotated[int, within(1, 100_000)] = 24,
     gpus: Annotated[int, within(0, 4096)] = 0,
     partition: str | None = None,
+    yes: Flag = False,
 ) -> None:
     """Print a script for sbatch that runs a study as an array of jobs.
 
@@ -236,16 +237,18 @@ def study_slurm(
         GPUs of each job.
     partition
         Partition that the jobs are queued in.
+    yes
+        Write a script for a study of more than 10,000 runs, which is refused otherwise.
     """
     from unweave.studies import load_study
     from unweave.studies.loading import check_same_study
     from unweave.studies.slurm import slurm_script
 
-    chosen = load_study(name)
+    chosen = load_study(name, most_runs=None if yes else MOST_RUNS)
     check_same_study(chosen, out, mend=False)
     script = slurm_script(
         name, chosen.name, out,
-        jobs=jobs, cores=cores, hours=hours, gpus=gpus, partition=partition,
+        jobs=jobs, cores=cores, hours=hours, gpus=gpus, partition=partition, yes=yes,
     )  # fmt: skip
     print(script, end="")
 

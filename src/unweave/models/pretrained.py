@@ -5,6 +5,7 @@ Models that were trained here have a ``training.json`` too, which the model card
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 import unweave
-from unweave._files import DamagedFileError, read_json
+from unweave._files import DamagedFileError, is_file, read_json
 from unweave.datasets.cache import written_whole
 from unweave.datasets.names import parse
 from unweave.metrics import LABEL_FREE
@@ -69,11 +70,20 @@ def save(model: VAE, folder: str | Path) -> None:
     }
     tensors = {key: tensor.detach().contiguous() for key, tensor in model.state_dict().items()}
     for name, write in (
-        (WEIGHTS, lambda path: save_file(tensors, path, metadata={"format": "pt"})),
+        (WEIGHTS, lambda path: _write_tensors(tensors, path)),
         (CONFIG, lambda path: path.write_text(json.dumps(config, indent=1), encoding="utf-8")),
     ):
         with written_whole(Path(folder) / name) as temporary:
             write(temporary)
+
+
+def _write_tensors(tensors: dict[str, Tensor], path: Path) -> None:
+    try:
+        save_file(tensors, path, metadata={"format": "pt"})
+    except SafetensorError as error:
+        raise OSError(
+            errno.EIO, f"cannot write {path.parent} ({error}): make room, or choose another folder"
+        ) from error
 
 
 def local_folder(model_id: str, **options: Any) -> Path:
@@ -135,7 +145,7 @@ def read_tensors(file: str | Path) -> dict[str, Tensor]:
     DamagedFileError
         If it is damaged.
     """
-    if not Path(file).exists():
+    if not is_file(file):
         raise FileNotFoundError(f"there are no weights at {file}")
     try:
         return load_file(file)

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from unweave._files import Part
 
-__all__ = ["SCORE_COLUMNS", "ScoreContent", "score_cells", "with_common_steps"]
+__all__ = ["SCORE_COLUMNS", "Count", "ScoreContent", "score_cells", "with_common_steps"]
 
 SCORE_COLUMNS = {
     "value": pl.Float64,
@@ -30,6 +30,10 @@ SCORE_COLUMNS = {
 }
 
 
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+"""A number of things, as tables hold it."""
+
+
 class _Level(Part):
     mean: float | None
     sd: float | None
@@ -47,7 +51,7 @@ class ScoreContent(Part):
     smooth: _Level
     ceiling: float | None
     p_value: float | None
-    n: int
+    n: Count
 
 
 def score_cells(score: dict[str, Any]) -> dict[str, Any]:

@@ -17,13 +17,22 @@ from unweave._random import LARGEST_SEED
 if TYPE_CHECKING:
     from unweave.studies.run import Run
 
-__all__ = ["BaseStudy", "Description", "Frozen", "NumpySeed", "Seed", "distinct"]
+__all__ = [
+    "MOST_DRAWS", "MOST_ROWS", "BaseStudy", "Description", "Frozen", "NumpySeed", "Seed",
+    "distinct",
+]  # fmt: skip
 
 Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 """A seed of training: a whole number of at least 0 that 63 bits can hold."""
 
 NumpySeed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 """A seed that goes to scikit-learn, which takes 32 bits."""
+
+MOST_ROWS = 10_000_000
+"""Rows that a study may score a model on."""
+
+MOST_DRAWS = 1_000_000
+"""Draws of one kind that a study may take for a score."""
 
 
 class Frozen(BaseModel):

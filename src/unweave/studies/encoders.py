@@ -24,7 +24,15 @@ from unweave.models import Network
 from unweave.models.objectives import AnyObjective
 from unweave.studies.columns import SCORE_COLUMNS, ScoreContent, score_cells
 from unweave.studies.data import describe_data
-from unweave.studies.description import BaseStudy, Description, Frozen, Seed, distinct
+from unweave.studies.description import (
+    MOST_DRAWS,
+    MOST_ROWS,
+    BaseStudy,
+    Description,
+    Frozen,
+    Seed,
+    distinct,
+)
 from unweave.studies.run import Result, Run
 from unweave.studies.scoring import scorable
 from unweave.studies.study import Evaluation, RunDescription
@@ -55,7 +63,7 @@ class EncoderChoice(Frozen):
 class Reading(Frozen):
     """How codes are scored."""
 
-    rows: int = Field(default=10_000, ge=100)
+    rows: int = Field(default=10_000, ge=100, le=MOST_ROWS)
     """Rows of the sound protocol, the same ones for every encoder; the paper's has 1,000."""
     seed: int = Field(default=0, ge=0)
     """Of the rows, of readouts, and of all draws of the metrics."""
@@ -65,11 +73,11 @@ class Reading(Frozen):
     """Of each readout, by their short names."""
     whole_metrics: tuple[str, ...] = ()
     """Of the codes as they come and in the sound protocol alone: those that ask nothing of axes."""
-    n_permutations: int = Field(default=100, ge=2)
+    n_permutations: int = Field(default=100, ge=2, le=MOST_DRAWS)
     """Permutations for the chance level and the p-value."""
-    n_projections: int = Field(default=20, ge=2)
+    n_projections: int = Field(default=20, ge=2, le=MOST_DRAWS)
     """Random projections and random smooth features of the factors."""
-    n_halves: int = Field(default=50, ge=3)
+    n_halves: int = Field(default=50, ge=3, le=MOST_DRAWS)
     """Random halves for intervals and comparisons."""
 
     @field_validator("metrics", "whole_metrics")

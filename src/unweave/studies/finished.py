@@ -49,8 +49,11 @@ def study_runs(study: AnyStudy, folder: str | Path) -> list[Run]:
     return [d.run(Path(folder) / "runs" / d.key) for d in study.runs()]
 
 
-def finished_runs(study: AnyStudy, folder: str | Path) -> Finished:
-    """The finished runs in a study's folder; damaged ones are left out with a warning."""
+def finished_runs(study: AnyStudy, folder: str | Path, *, with_model: bool = False) -> Finished:
+    """The finished runs in a study's folder; damaged ones are left out with a warning.
+
+    ``with_model`` their last checkpoints are looked at too, which takes longer.
+    """
     runs = study_runs(study, folder)
     sound: list[Run] = []
     damaged: list[str] = []
@@ -58,7 +61,7 @@ def finished_runs(study: AnyStudy, folder: str | Path) -> Finished:
     for run in runs:
         if not run.is_finished:
             continue
-        damage = run.damage()
+        damage = run.damage(with_model=with_model)
         if damage is None:
             sound.append(run)
             if not run.has_checksum:

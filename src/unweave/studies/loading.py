@@ -119,7 +119,7 @@ def check_same_study(study: AnyStudy, folder: str | Path, *, mend: bool = True) 
     try:
         before = open_study(folder)
     except DamagedFileError as error:
-        names = (path.name for path in (Path(folder) / "runs").iterdir() if path.is_dir())
+        names = (path.name for path in (Path(folder) / "runs").glob("*") if path.is_dir())
         others = [name for name in names if "." not in name and name not in keys]
         if others:
             raise ValueError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import polars as pl
@@ -12,7 +13,7 @@ from unweave.metrics import Score, unsupervised_disentanglement_ranking
 from unweave.studies.finished import finished_runs
 from unweave.studies.loading import open_study
 from unweave.studies.training_run import TrainingRun
-from unweave.training.checkpoint import load_model
+from unweave.training.checkpoint import latest_checkpoint, load_model
 
 __all__ = ["rank_models"]
 
@@ -38,8 +39,15 @@ def rank_models(
         If no group has two finished runs, or a dataset has fewer rows than asked for.
     """
     groups: dict[str, list[TrainingRun]] = {}
-    for run in finished_runs(open_study(folder), folder).runs:
+    for run in finished_runs(open_study(folder), folder, with_model=True).runs:
         if isinstance(run, TrainingRun):
+            if latest_checkpoint(run.folder) is None:
+                warnings.warn(
+                    f"run {run.description.key} is left out: {run.folder} has no checkpoint",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+                continue
             alike = run.description.model_dump(mode="json")
             alike["training"].pop("seed")
             groups.setdefault(str(alike), []).append(run)

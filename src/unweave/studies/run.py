@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from filelock import BaseFileLock, FileLock, Timeout
 
-from unweave._files import Content, DamagedFileError, file_sha256, read_json, sealed
+from unweave._files import Content, DamagedFileError, file_sha256, is_file, read_json, sealed
 from unweave.datasets.cache import writable_folder
 from unweave.studies.description import Description
 
@@ -64,7 +64,7 @@ class Run(ABC):
     @property
     def is_finished(self) -> bool:
         """Whether its result is there."""
-        return (self.folder / RESULT).exists()
+        return os.path.lexists(self.folder / RESULT)
 
     def result(self) -> dict[str, Any]:
         """The finished run's content.
@@ -112,8 +112,11 @@ class Run(ABC):
     def _damage_of_files(self, result: Mapping[str, Any]) -> str | None:
         for name, expected in result.get("files", {}).items():
             file = self.folder / Path(name).name
-            if not file.is_file():
-                return f"there is no file {file}"
+            try:
+                if not is_file(file):
+                    return f"there is no file {file}"
+            except DamagedFileError as error:
+                return error.damage
             if file_sha256(file) != expected:
                 return f"{file} is damaged (its SHA-256 is not that in {RESULT})"
         return None
@@ -204,7 +207,7 @@ def free_name(path: str | Path) -> Path:
     """A name beside a damaged file or folder that nothing has yet, as NAME.damaged-1."""
     path = Path(path)
     places = (path.with_name(f"{path.name}.damaged-{number}") for number in count(1))
-    return next(place for place in places if not place.exists())
+    return next(place for place in places if not os.path.lexists(place))
 
 
 def finish_run(run: Run, at_step: Callable[[int], None] | None = None) -> str | None:

@@ -23,7 +23,8 @@ _SCRIPT = """\
 #     unweave study report {out}
 set -euo pipefail
 export OMP_NUM_THREADS=1
-exec unweave study {study} --out {out} --workers {workers} --shard "$SLURM_ARRAY_TASK_ID/{jobs}"
+exec unweave study {study} --out {out} --workers {workers} \\
+    --shard "$SLURM_ARRAY_TASK_ID/{jobs}"{yes}
 """
 
 
@@ -37,6 +38,7 @@ def slurm_script(
     hours: int = 24,
     gpus: int = 0,
     partition: str | None = None,
+    yes: bool = False,
 ) -> str:
     """A script for ``sbatch`` that runs a study as an array of jobs in one shared folder.
 
@@ -58,6 +60,8 @@ def slurm_script(
         Of each job.
     partition
         Where the jobs go, if not where they go by default.
+    yes
+        Whether the jobs run a study of more runs than are run unasked.
 
     Raises
     ------
@@ -88,5 +92,6 @@ def slurm_script(
         gpus=f"#SBATCH --gpus={gpus}\n" if gpus else "",
         partition=f"#SBATCH --partition={shlex.quote(partition)}\n" if partition else "",
         out=shlex.quote(str(out)),
+        yes=" --yes" if yes else "",
         workers=min(cores, RUNS_ON_A_GPU * gpus) if gpus else cores,
     )

@@ -24,7 +24,15 @@ from unweave.models import Network
 from unweave.models.defaults import filled
 from unweave.models.objectives import OBJECTIVES, AnyObjective
 from unweave.studies.axes import Axis, Sample, changed, check_axes, n_points, points
-from unweave.studies.description import BaseStudy, Description, Frozen, Seed, distinct
+from unweave.studies.description import (
+    MOST_DRAWS,
+    MOST_ROWS,
+    BaseStudy,
+    Description,
+    Frozen,
+    Seed,
+    distinct,
+)
 from unweave.studies.separation import NEEDED_METRICS
 from unweave.training import TRAINING_REVISION, TrainingConfig, TrainingSettings
 from unweave.training.config import over_defaults
@@ -41,17 +49,17 @@ __all__ = [
 class Evaluation(Frozen):
     """How a model is scored at a milestone."""
 
-    rows: int = Field(default=10_000, ge=100)
+    rows: int = Field(default=10_000, ge=100, le=MOST_ROWS)
     """Rows drawn over the whole dataset, the same ones for every model; all if there are fewer."""
     seed: int = Field(default=0, ge=0)
     """Of the rows and of all draws of the metrics."""
     metrics: tuple[str, ...] = ("mig", "sap")
     """Short names, of `unweave.metrics.METRICS`."""
-    n_permutations: int = Field(default=100, ge=2)
+    n_permutations: int = Field(default=100, ge=2, le=MOST_DRAWS)
     """Permutations for the chance level and the p-value."""
-    n_projections: int = Field(default=20, ge=2)
+    n_projections: int = Field(default=20, ge=2, le=MOST_DRAWS)
     """Random projections of the factors."""
-    n_halves: int = Field(default=50, ge=2)
+    n_halves: int = Field(default=50, ge=2, le=MOST_DRAWS)
     """Random halves for the interval."""
 
     @field_validator("metrics")
@@ -73,7 +81,7 @@ class Cells(Frozen):
     """What to minimise, each with its hyper-parameters."""
     seeds: tuple[Seed, ...] = Field(min_length=1)
     """A run for each."""
-    milestones: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+    milestones: tuple[Annotated[int, Field(ge=1, lt=2**63)], ...] = Field(
         default=(), min_length=1, exclude_if=lambda steps: not steps
     )
     """Steps at which the models are scored; the last one ends the training. None where

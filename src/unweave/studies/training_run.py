@@ -14,12 +14,12 @@ import polars as pl
 import torch
 from pydantic import Field, model_validator
 
-from unweave._files import Content, DamagedFileError, Part, read_json, sealed
+from unweave._files import Content, DamagedFileError, Part, is_file, read_json, sealed
 from unweave.datasets import ImageDataset, load
 from unweave.datasets.cache import written_whole
 from unweave.models import VAE, build_vae, count_parameters
 from unweave.models.collapse import LEAST_KL
-from unweave.studies.columns import SCORE_COLUMNS, ScoreContent, score_cells
+from unweave.studies.columns import SCORE_COLUMNS, Count, ScoreContent, score_cells
 from unweave.studies.data import describe_data
 from unweave.studies.evaluation import pictures, score_model
 from unweave.studies.levels import factor_ends
@@ -48,6 +48,9 @@ _BESIDE = ("pictures.npz", "curves.csv")
 _PICTURES = ("images", "reconstructions", "samples", "traversals", "positions", "order", "reach")
 
 
+_Step = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,17}$")]
+
+
 class _Milestone(Part):
     metrics: dict[str, ScoreContent]
     kl_per_latent: list[float] | None = None
@@ -70,12 +73,12 @@ class MilestoneFile(_Milestone, Content):
 class TrainingResult(Result):
     """What ``result.json`` of a training holds."""
 
-    milestones: dict[Annotated[str, Field(pattern=r"^[0-9]+$")], _Milestone] = Field(min_length=1)
-    parameters: int
-    flops_per_step: int | float
-    n_images: int | None = None
+    milestones: dict[_Step, _Milestone] = Field(min_length=1)
+    parameters: Count
+    flops_per_step: Annotated[float, Field(ge=0, le=1e300)]
+    n_images: Count | None = None
     precision: str | None = None
-    steps: int | None = None
+    steps: Count | None = None
 
     @model_validator(mode="after")
     def _describes(self) -> TrainingResult:
@@ -83,6 +86,11 @@ class TrainingResult(Result):
         missing = {"dataset", "network", "objective", "training"} - self.description.keys()
         if missing:
             raise ValueError(f"its description lacks {min(missing)}")
+        n_latents = (self.description["network"] or {}).get("n_latents")
+        for step, one in self.milestones.items():
+            n_rates = len(one.kl_per_latent or one.entropy_per_latent or ())
+            if n_latents is not None and n_rates != n_latents:
+                raise ValueError(f"{n_rates} rates at step {step} of {n_latents} latents")
         return self
 
 
@@ -222,11 +230,14 @@ class TrainingRun(Run):
             return
         before = self._any_result()["description"]
         refuse_foreign_result(self.folder, before)
+        foreign = foreign_checkpoint(self.folder, course_key(own))
         if before != {key: own.get(key) for key in before} or not before:
             check_same_run(self.folder, own, steps_done(self.folder))
+            _refuse_foreign_checkpoint(foreign)
             (self.folder / RESULT).unlink()
         elif damage := self._damage_of_model():
             warnings.warn(f"{damage}; the run is finished again", RuntimeWarning, stacklevel=2)
+            _refuse_foreign_checkpoint(foreign)
             (self.folder / RESULT).unlink()
 
     def _damage_of_files(self, result: Mapping[str, Any]) -> str | None:
@@ -258,9 +269,9 @@ class TrainingRun(Run):
         """What is wrong with ``config.json`` and the checkpoints that it describes."""
         file = self.folder / CONFIG
         last = latest_checkpoint(self.folder)
-        if not file.exists():
-            return None if last is None else f"{self.folder} has checkpoints and no {CONFIG}"
         try:
+            if not is_file(file):
+                return None if last is None else f"{self.folder} has checkpoints and no {CONFIG}"
             config = read_json(file, RunConfig)
         except DamagedFileError as error:
             return error.damage
@@ -377,6 +388,14 @@ def _scores_key(config: Mapping[str, Any]) -> str:
     """Names what the scores of a run follow from: its course, and how it is scored."""
     text = f"{course_key(config)} {json.dumps(config['evaluation'], sort_keys=True)}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _refuse_foreign_checkpoint(found: Path | None) -> None:
+    if found is not None:
+        raise ValueError(
+            f"{found} is of another run than {found.parent.parent / CONFIG} describes: restore the "
+            "one that belongs there, or train in another folder"
+        )
 
 
 def refuse_foreign_result(folder: str | Path, described: Mapping[str, Any]) -> None:

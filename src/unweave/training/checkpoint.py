@@ -24,6 +24,7 @@ from unweave._files import (
     DamagedFileError,
     file_sha256,
     first_fault,
+    is_file,
     read_json,
     sealed,
 )
@@ -311,7 +312,14 @@ def load_model(run: str | Path, *, step: int | None = None) -> VAE:
     for own in sorted(found, reverse=True) if step is None else [step]:
         weights = found[own] / f"{MODEL}.safetensors"
         try:
-            _check_tensors(weights, _checked_state(found[own], course_key(description)))
+            course = course_key(description)
+            state = _checked_state(found[own], course)
+            if course is None and state.get("run") is not None:
+                raise ValueError(
+                    f"{description_file} lacks the training that {found[own]} is a checkpoint of: "
+                    "restore it from a copy"
+                )
+            _check_tensors(weights, state)
             if model is None:
                 model = _described_model(description, description_file, weights)
             load_weights(model, weights)
@@ -400,7 +408,7 @@ def _described_model(description: Mapping[str, Any], file: Path, weights: Path) 
 def _checked_state(path: Path, run: str | None = None) -> dict[str, Any]:
     """``state.json`` of a checkpoint of this version, and of the run of that name."""
     file = path / "state.json"
-    if not file.exists():
+    if not is_file(file):
         raise DamagedFileError(f"{path} is not a checkpoint: it has no state.json")
     state = read_json(file)
     if state.get("format", FORMAT) != FORMAT:
@@ -422,7 +430,7 @@ def _checked_state(path: Path, run: str | None = None) -> dict[str, Any]:
 def _check_tensors(file: Path, state: Mapping[str, Any]) -> None:
     """Refuse a file of tensors that is not the one that was written."""
     expected = state.get("files", {}).get(file.name)
-    if expected is not None and file.exists() and file_sha256(file) != expected:
+    if is_file(file) and expected is not None and file_sha256(file) != expected:
         raise DamagedFileError(f"{file} is damaged (its SHA-256 is not that in state.json)")
 
 

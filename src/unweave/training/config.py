@@ -82,7 +82,7 @@ class TrainingSettings(BaseModel):
 class TrainingConfig(TrainingSettings):
     """Budget, optimiser and device of one training run."""
 
-    steps: int | None = Field(default=20_000, ge=1)
+    steps: int | None = Field(default=20_000, ge=1, lt=2**63)
     """Training steps in all; None where ``cpu_minutes`` is the budget."""
     milestones: tuple[int, ...] = ()
     """Steps at which the model is kept and scored; the last step always is one."""

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from unweave._files import DamagedFileError
+from unweave._files import DamagedFileError, is_file
 from unweave.datasets.cache import writable_folder, written_whole
 from unweave.training.loggers import open_loggers
 
@@ -106,10 +106,10 @@ def read_curves(folder: str | Path) -> list[dict[str, float]]:
     Raises
     ------
     DamagedFileError
-        If the file does not hold numbers.
+        If the file does not hold numbers, or is not a file.
     """
     path = Path(folder) / "curves.csv"
-    if not path.exists():
+    if not is_file(path):
         return []
     try:
         with open(path, newline="", encoding="utf-8") as file:
