@@ -45,8 +45,8 @@ def generalise(
     """Read factors from ENCODER on images like those that were learnt from, and on held-out ones.
 
     Read-outs learn on a part of a dataset. They are judged on other images of this part and on the
-    part that is held out, and so are reconstructions. Train a model on the first part: `unweave train beta_vae --dataset
-    'rooms?size=32&split=composition&part=train'`.
+    part that is held out, and so are reconstructions. A model is trained on the first part by
+    `unweave train beta_vae --dataset 'rooms?size=32&split=composition&part=train'`.
 
     Parameters
     ----------
