@@ -72,9 +72,10 @@ def fitted(estimator: Any, codes: np.ndarray, columns: np.ndarray) -> Any:
     Columns of one value in all rows are left to it too: regressions predict that value.
     """
     from sklearn.base import clone
-    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 
     with warnings.catch_warnings():
         # A network that could be trained longer is a read-out as it is.
         warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.simplefilter("ignore", DataConversionWarning)  # of targets that are one column
         return clone(estimator).fit(codes, columns)

@@ -211,8 +211,8 @@ def _checked(
         codes, table = check_codes(part[0]), np.asarray(part[1])
         if table.ndim != 2 or table.shape != (len(codes), len(factors)):
             raise ValueError(
-                f"the factors of {name} are of shape {table.shape}, and a row for each of its "
-                f"{len(codes):,} codes and a column for each of {len(factors)} factors were needed"
+                f"the factors of {name} are of shape {table.shape}, and shape ({len(codes)}, "
+                f"{len(factors)}) was needed: a row for each code, a column for each factor"
             )
         if table.dtype.kind not in "iuf" or not np.isfinite(table).all():
             raise ValueError(

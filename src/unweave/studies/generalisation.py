@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import polars as pl
-from pydantic import Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
 from unweave._check import check_choice
 from unweave._files import Part
@@ -65,6 +72,12 @@ class Models(Frozen):
     """How each model is trained, likewise."""
     steps: int | None = Field(default=None, ge=1)
     """Training steps; None where ``cpu_minutes`` in ``training`` end it."""
+
+    @field_serializer("network", "training", mode="wrap")
+    def _as_given(self, part: BaseModel, serialise: SerializerFunctionWrapHandler) -> Any:
+        """The keys that are given alone, as an objective may have defaults for the others."""
+        content = serialise(part)
+        return {key: value for key, value in content.items() if key in part.model_fields_set}
 
     @model_validator(mode="after")
     def _ends(self) -> Self:
