@@ -341,7 +341,9 @@ class TestBadInput:
         with pytest.raises(ValueError, match="has 2 levels, and interpolation needs at least 3"):
             split(two, "interpolation", factors=["side"])
         one = Grid("grid", [Factor("side", (0,)), SCALE])
-        with pytest.raises(ValueError, match="has 1 level, and composition needs at least 2"):
+        with pytest.raises(
+            ValueError, match="1 level, and composition needs at least 2: name other factors"
+        ):
             split(one, "composition", factors=["side"])
 
     def test_options_that_mean_nothing(self):
