@@ -34,6 +34,8 @@ class Stream(IntEnum):
     """Images that training sees."""
     IMAGES = 6
     """What is random in the images of a dataset, by row."""
+    SPLIT = 7
+    """Images that a random split holds out."""
 
 
 def generator(seed: int, stream: Stream, *position: int) -> np.random.Generator:

@@ -27,6 +27,7 @@ LAYERS = [
     {"models", "integrations", "symmetry"},
     {"training"},
     {"encoders"},
+    {"generalisation"},
     {"studies"},
     {"reports"},
     {"cli"},

@@ -10,6 +10,7 @@ from unweave.cli.compare import compare
 from unweave.cli.data import data
 from unweave.cli.data_check import data_check
 from unweave.cli.encode import encode, encoders
+from unweave.cli.generalise import generalise
 from unweave.cli.geomancer import geomancer
 from unweave.cli.models import export, import_model, pretrained, show
 from unweave.cli.options import ALL
@@ -28,7 +29,7 @@ app = App(
     default_parameter=ALL,
 )
 for command in (score, compare, geomancer, train, objectives, show, export, pretrained, encode,
-                encoders, assess, symmetry, study, data):  # fmt: skip
+                encoders, assess, generalise, symmetry, study, data):  # fmt: skip
     app.command(command)
 app.command(import_model, name="import")
 study.command(study_table, name="table")

@@ -16,7 +16,7 @@ from unweave.datasets.drawn.torus import Torus
 from unweave.datasets.drawn.xy import XColumns, XYSingleSquare, XYSquares, XYSquaresMinimal
 from unweave.datasets.drawn.xyobject import XYObject, XYObjectShaded
 from unweave.datasets.factors import Factor, FactorSpace
-from unweave.datasets.loading import load
+from unweave.datasets.loading import load, load_split
 from unweave.datasets.names import canonical, check_name, with_options
 from unweave.datasets.official.s3o4d import S3O4D
 from unweave.datasets.own.array_files import from_file
@@ -25,6 +25,8 @@ from unweave.datasets.own.constructors import from_arrays, from_folder, from_tor
 from unweave.datasets.own.files import ImageFiles
 from unweave.datasets.own.hugging_face import from_huggingface
 from unweave.datasets.pairs import Pairs
+from unweave.datasets.published_splits import published_splits
+from unweave.datasets.splits import SPLITS, Split, split
 from unweave.datasets.symmetries import CyclicShift, Rotations, Symmetry, Translation
 from unweave.datasets.table import ImageTable
 
@@ -51,6 +53,8 @@ __all__ = [
     "Rooms",
     "Rotations",
     "S3O4D",
+    "SPLITS",
+    "Split",
     "Symmetry",
     "Torus",
     "Translation",
@@ -69,5 +73,8 @@ __all__ = [
     "from_huggingface",
     "from_torch",
     "load",
+    "load_split",
+    "published_splits",
+    "split",
     "with_options",
 ]

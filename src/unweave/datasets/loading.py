@@ -31,8 +31,10 @@ from unweave.datasets.own.arrays import ArrayDataset
 from unweave.datasets.own.files import Fit, Resample
 from unweave.datasets.resized import resized
 from unweave.datasets.selection import Selection, scoring
+from unweave.datasets.splits import PARTS, Split
+from unweave.datasets.splits import split as split_dataset
 
-__all__ = ["DatasetName", "canonical", "check_name", "load", "parse", "with_options"]
+__all__ = ["DatasetName", "canonical", "check_name", "load", "load_split", "parse", "with_options"]
 
 
 def load(
@@ -54,8 +56,11 @@ def load(
     options
         Further options. They replace those of the name. Any dataset takes ``size``, ``resample``
         and ``fit`` (as :func:`~unweave.datasets.resized.resized`), ``factors`` and ``nuisances``
-        (as :func:`~unweave.datasets.selection.scoring`), and ``fixed`` (as
-        :func:`~unweave.datasets.fixed.fixed_at`).
+        (as :func:`~unweave.datasets.selection.scoring`), ``fixed`` (as
+        :func:`~unweave.datasets.fixed.fixed_at`), and ``split`` with ``part``, which is ``train``
+        or ``held_out``, and ``split_factors``, ``split_share`` and ``split_seed`` (as
+        :func:`~unweave.datasets.split`). A mask of one's own is ``split=package.module:object``.
+        Datasets of Hugging Face have another ``split``.
 
     Raises
     ------
@@ -81,6 +86,27 @@ def load(
     written = all(isinstance(value, _WRITTEN) for value in options.values())
     dataset.source = canonical(with_options(name, **options)) if written else ""
     return dataset
+
+
+def load_split(name: str | Path) -> Split:
+    """Both parts of the dataset called ``name``, which names a split, as rooms?split=composition.
+
+    A ``part`` in the name is left aside.
+
+    Raises
+    ------
+    ValueError
+        If the name has no split; and as :func:`load`.
+
+    >>> [len(part) for part in load_split("torus?split=random")]
+    [2867, 1229]
+    """
+    if "split" not in dict(parse(name).options):
+        raise ValueError(
+            f"{name} is not split: say what is held out, as with ?split=composition after the "
+            "name of the dataset (and quotes, because shells read ? and &)"
+        )
+    return Split(*(load(with_options(name, part=part)) for part in PARTS))  # type: ignore[arg-type]
 
 
 def _open_catalogued(name: DatasetName, options: Mapping[str, Any], progress: Any) -> ImageDataset:
@@ -175,17 +201,23 @@ def adapted(
     factors: Sequence[str] | None = None,
     nuisances: Sequence[str] = (),
     fixed: Mapping[str, int] | None = None,
+    split: str | None = None,
+    part: str | None = None,
+    split_factors: Sequence[str] | None = None,
+    split_share: float | None = None,
+    split_seed: int | None = None,
 ) -> ImageDataset:
     """The part with factors ``fixed`` at levels, resized, and with a choice of the scored factors.
 
-    ``factors`` of () takes none.
+    ``factors`` of () takes none. Of this, one part of a split is taken, if there is one.
 
     Raises
     ------
     ValueError
         As :func:`~unweave.datasets.resized.resized`, :func:`~unweave.datasets.fixed.fixed_at` and
-        :func:`~unweave.datasets.selection.scoring`; if factors are chosen and none are known; if
-        it is said how images are resized, and to which size is not.
+        :func:`~unweave.datasets.selection.scoring` and :func:`~unweave.datasets.split`; if factors
+        are chosen and none are known; if it is said how images are resized, and to which size is
+        not; if there is a split and no part, or a part and no split.
     """
     if fixed:
         dataset = fixed_at(need_factors(dataset, "factors were fixed"), fixed)
@@ -201,7 +233,29 @@ def adapted(
             f"the images of {dataset.name} are not resized, so that resample and fit mean nothing: "
             "give a size too, as size=64"
         )
-    return dataset
+    options = {"factors": split_factors, "share": split_share, "seed": split_seed}
+    return _part(dataset, split, part, {k: v for k, v in options.items() if v is not None})
+
+
+def _part(
+    dataset: ImageDataset, split: str | None, part: str | None, options: Mapping[str, Any]
+) -> ImageDataset:
+    """One part of a split, or the dataset itself if there is none."""
+    if split is None and (part is not None or options):
+        raise ValueError(
+            f"it is not said how {dataset.name} is split, so that the options of a split mean "
+            f"nothing: give split too, as split=composition&part={part or 'train'}"
+        )
+    if split is None:
+        return dataset
+    if part not in PARTS:
+        raise ValueError(
+            f"a split has the parts {' and '.join(PARTS)}, and the part is "
+            f"{'not said' if part is None else repr(part)}: give part=train or part=held_out"
+        )
+    labelled = need_factors(dataset, "the images were split by factors")
+    mask = _imported_object(split) if ":" in split else split
+    return getattr(split_dataset(labelled, mask, **options), part)
 
 
 def _as_dataset(found: Any, name: DatasetName) -> ImageDataset:

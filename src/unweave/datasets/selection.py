@@ -15,6 +15,7 @@ from unweave.datasets.dataset import FactorDataset, GridDataset, ImageDataset, k
 from unweave.datasets.factors import FactorSpace
 
 __all__ = [
+    "Columns",
     "FactorSelection",
     "Selection",
     "check_n_rows",
@@ -108,8 +109,11 @@ class FactorSelection(Selection, FactorDataset):
         return self._labelled
 
 
-class _Columns(Mapping[str, np.ndarray]):
-    """Factors by name, each column made when it is asked for: few of a large grid are."""
+class Columns(Mapping[str, np.ndarray]):
+    """Values (rows,) of factors by name.
+
+    A column is made when it is asked for, because a large grid has many rows.
+    """
 
     def __init__(self, dataset: FactorDataset) -> None:
         self.dataset = dataset
@@ -149,7 +153,7 @@ def selected(dataset: FactorDataset, mask: object) -> FactorSelection:
         As :meth:`~unweave.datasets.FactorDataset.where`.
     """
     if isinstance(mask, Callable):  # type: ignore[arg-type]
-        mask = mask(_Columns(dataset))  # type: ignore[operator]
+        mask = mask(Columns(dataset))  # type: ignore[operator]
     chosen = np.asarray(mask)
     if chosen.dtype != bool or chosen.shape != (len(dataset),):
         raise ValueError(

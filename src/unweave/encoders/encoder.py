@@ -91,6 +91,13 @@ class Encoder(ABC):
         """
         return None
 
+    def decode(self, codes: np.ndarray) -> np.ndarray | None:
+        """Images (n, height, width, channels) uint8 of ``codes`` (n, latents).
+
+        None where there is no decoder.
+        """
+        return None
+
     @property
     def groups(self) -> tuple[int, ...]:
         """Sizes of the groups of latents that are one unit each; empty where latents are."""

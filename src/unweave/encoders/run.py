@@ -110,6 +110,10 @@ class RunEncoder(Encoder):
         """Posterior means, or values of quantised latents, (n, latents) float32."""
         return self.model.encode(checked_images(images, unscaled=unscaled), unscaled=unscaled)
 
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """Expected images (n, height, width, channels) uint8 of codes (n, latents)."""
+        return self.model.decode(codes)
+
     @property
     def groups(self) -> tuple[int, ...]:
         """Sizes of the groups of Gaussian latents in groups."""

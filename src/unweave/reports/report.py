@@ -6,11 +6,13 @@ from pathlib import Path
 
 from unweave.datasets.cache import written_whole
 from unweave.reports.encoders import encoders_page
+from unweave.reports.generalisation import generalisation_page
 from unweave.reports.manifolds import manifolds_page
 from unweave.reports.objects import objects_page
 from unweave.reports.study import study_page
 from unweave.studies.encoders import EncoderStudy
 from unweave.studies.finished import finished_runs
+from unweave.studies.generalisation import GeneralisationStudy
 from unweave.studies.loading import AnyStudy
 from unweave.studies.manifolds import ManifoldStudy
 from unweave.studies.objects import ObjectStudy
@@ -38,6 +40,8 @@ def write_report(study: AnyStudy, folder: str | Path) -> Path:
         page = objects_page(study, found)
     elif isinstance(study, EncoderStudy):
         page = encoders_page(study, found)
+    elif isinstance(study, GeneralisationStudy):
+        page = generalisation_page(study, found)
     else:
         page = study_page(study, found, folder)
     path = Path(folder) / "report.html"

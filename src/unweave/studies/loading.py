@@ -18,6 +18,7 @@ from unweave.models import Network
 from unweave.models.objectives import OBJECTIVES
 from unweave.studies.combined import CombinedStudy
 from unweave.studies.encoders import EncoderChoice, EncoderStudy, Reading, Trained
+from unweave.studies.generalisation import GeneralisationStudy, Models, ReadOuts
 from unweave.studies.manifolds import ManifoldStudy
 from unweave.studies.objects import ObjectStudy
 from unweave.studies.representations import Isometric, Latents, Model, Pixels
@@ -40,9 +41,9 @@ FORMAT = 1  # of the folder of a study
 STUDY = "study.json"
 _WORDS = ("name", "title", "question", "note", "report")  # in which no run differs
 
-AnyStudy = Study | CombinedStudy | ManifoldStudy | EncoderStudy | ObjectStudy
-"""Models to train, for one question or for several; manifolds to split, encoders to score, or
-rendered objects to split."""
+AnyStudy = Study | CombinedStudy | ManifoldStudy | EncoderStudy | GeneralisationStudy | ObjectStudy
+"""Models to train, for one question or for several; manifolds to split, encoders to score or to
+read out where nothing was learnt, or rendered objects to split."""
 
 
 class StudyFile(Content):
@@ -58,6 +59,7 @@ def validated(content: dict[str, Any]) -> AnyStudy:
     kinds: dict[str, type[AnyStudy]] = {
         "parts": CombinedStudy,
         "products": ManifoldStudy,
+        "splits": GeneralisationStudy,
         "encoders": EncoderStudy,
         "representations": ObjectStudy,
     }
@@ -286,7 +288,8 @@ def _sentence(problem: Any, problems: Sequence[Any]) -> str:
 def _known_keys() -> set[str]:
     models: tuple[type[BaseModel], ...] = (
         Study, CombinedStudy, Cells, Evaluation, Training, Network, ManifoldStudy, EncoderStudy,
-        EncoderChoice, Reading, Trained, ObjectStudy, Latents, Pixels, Model, Isometric,
+        EncoderChoice, Reading, Trained, GeneralisationStudy, Models, ReadOuts, ObjectStudy,
+        Latents, Pixels, Model, Isometric,
         *OBJECTIVES.values(),
     )  # fmt: skip
     return {key for model in models for key in model.model_fields}

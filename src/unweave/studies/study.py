@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Cells", "Evaluation", "RunDescription", "Study", "Training", "prepare_data", "size_of",
+    "with_defaults",
 ]  # fmt: skip
 
 
@@ -251,7 +252,7 @@ class Study(BaseStudy):
                     },
                     "evaluation": self.evaluation.model_dump(),
                 }  # fmt: skip
-                yield RunDescription.model_validate(_with_defaults(changed(content, point)))
+                yield RunDescription.model_validate(with_defaults(changed(content, point)))
 
 
 def size_of(runs: Sequence[RunDescription]) -> str:
@@ -269,7 +270,7 @@ def prepare_data(runs: Sequence[RunDescription], progress: Callable[[int, int], 
         load(name).prepare(progress)
 
 
-def _with_defaults(content: dict[str, Any]) -> dict[str, Any]:
+def with_defaults(content: dict[str, Any]) -> dict[str, Any]:
     """A run's content, filled with the settings of its objective's paper."""
     name = content["objective"]["name"]
     defaults = OBJECTIVES[name].defaults if name in OBJECTIVES else {}
