@@ -158,7 +158,8 @@ def check_positive(what: str, value: int, *, minimum: int = 1) -> int:
     ValueError
         If it is not a whole number or is below ``minimum``.
     """
-    if isinstance(value, bool) or int(value) != value or value < minimum:
+    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not is_number or value != np.floor(value) or value < minimum:
         raise ValueError(f"{what} must be a whole number of at least {minimum}, not {value!r}")
     return int(value)
 
