@@ -32,10 +32,20 @@ def metrics(name: str | None = None, /, *, json: Json = False) -> None:  # noqa:
         for key, one in shown.items():
             _print_one(key, one)
         return
-    columns = ["name", "metric", "range", "options and their defaults", "needs", "draws"]
+    columns = ["names", "metrics", "range", "options and their defaults", "needs", "draws"]
+    together: dict[Any, list[Any]] = {}
+    for one in shown.values():
+        together.setdefault(one.metric, []).append(one)
     rows = [
-        (key, one.title, one.metric.range, "\n".join(_options(one)), _needs(one), _share(one))
-        for key, one in shown.items()
+        (
+            "\n".join(one.name for one in own),
+            "\n".join(one.title for one in own),
+            metric.range,
+            "\n".join(_options(own[0])),
+            _needs(own[0]),
+            _share(own[0]),
+        )
+        for metric, own in together.items()
     ]
     print_texts("Metrics", columns, rows)
     print_note(
@@ -53,7 +63,7 @@ def _print_one(key: str, one: Any) -> None:
         "range": one.metric.range,
         "options": ", ".join(_options(one)) or "none",
         "needs": _needs(one),
-        "draws": f"{_share(one)} of the draws of noise",
+        "draws": f"{_share(one)} of the draws of noise" if one.metric.cost > 1 else "all",
         "best": "small" if one.metric.best_when_small else "large",
     }
     for what, text in facts.items():
