@@ -2,8 +2,10 @@
 
 import json
 import pickle
+import re
 from copy import deepcopy
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -358,3 +360,12 @@ class TestWrongMetrics:
             Evaluation(metrics=({"name": "mig", "n_bin": 3},))
         with pytest.raises(ValueError, match="sap takes no groups of latents: leave groups out"):
             METRICS["sap"](PERFECT, FACTORS, groups=[1, 2])
+
+
+def test_the_page_says_what_works():
+    page = Path(__file__).parents[2] / "docs" / "metrics" / "write_your_own.md"
+    (code,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
+    found = {}
+    exec(code, found)
+    assert list(found["scores"]) == ["mig", "best_correlation"]
+    assert float(found["scores"]["best_correlation"]) == pytest.approx(1)

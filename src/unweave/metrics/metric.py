@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from unweave._check import constant_columns
+from unweave._check import check_latents, constant_columns
 from unweave._parallel import in_threads
 from unweave.metrics._predictors import WIDE
 from unweave.metrics._progress import progress
@@ -145,11 +145,7 @@ class Metric(ABC):
                 f"{n_alive} of {n_latents} latents vary in {len(sample.codes)} rows: "
                 f"{self.names[0]} needs {self.min_alive} that do; give more rows or other codes"
             )
-        if n_latents < self.min_latents:
-            raise ValueError(
-                f"codes have {n_latents} latent(s), and a gap between the two best latents needs "
-                f"at least {self.min_latents}: pass codes with more columns"
-            )
+        check_latents(sample.codes, self.min_latents)
         if self.needs_factors and n_factors < self.min_factors:
             raise ValueError(
                 f"factors have {n_factors} column(s), and this score compares factors: pass at "
