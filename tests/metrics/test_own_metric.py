@@ -48,7 +48,7 @@ class Correlation(Metric):
 
     names = ("best_correlation",)
     titles = ("Best correlation",)
-    level_bins = None
+    needs_levels = False
 
     power: float = 1.0
 
@@ -108,7 +108,7 @@ milestones = [2]
 @dataclass(frozen=True)
 class Correlation(Metric):
     names = ("best_correlation",)
-    level_bins = None
+    needs_levels = False
 
     power: float = 1.0
 

@@ -97,13 +97,7 @@ def beta_vae_score(
     >>> float(beta_vae_score(factors.astype(float), factors, noise=None)) > 0.99
     True
     """
-    sample = Sample.of(
-        codes,
-        factors,
-        factor_names=factor_names,
-        factor_kinds=factor_kinds,
-        seed=seed,
-    )
+    sample = Sample.of(codes, factors, factor_names, factor_kinds, seed=seed)
     metric = BetaVAEScore(
         convention=convention, n_train=n_train, n_test=n_test, batch_size=batch_size
     )

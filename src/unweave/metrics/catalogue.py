@@ -88,13 +88,7 @@ class Choice:
                 what = "groups of latents" if option == "groups" else "test rows"
                 raise ValueError(f"{self.name} takes no {what}: leave {option} out")
         sample = Sample.of(
-            codes,
-            factors,
-            factor_names=factor_names,
-            factor_kinds=factor_kinds,
-            groups=groups,
-            test=test,
-            seed=seed,
+            codes, factors, factor_names, factor_kinds, groups=groups, test=test, seed=seed
         )
         return score(metric, sample, noise)[self.name]
 

@@ -168,13 +168,7 @@ def disentanglement_completeness_informativeness(
     {'dci_disentanglement': 1.0, 'dci_completeness': 1.0, 'dci_informativeness': 1.0}
     """
     sample = Sample.of(
-        codes,
-        factors,
-        factor_names=factor_names,
-        factor_kinds=factor_kinds,
-        groups=groups,
-        test=test,
-        seed=seed,
+        codes, factors, factor_names, factor_kinds, groups=groups, test=test, seed=seed
     )
     metric = DCI(backend=backend, convention=convention, n_train=n_train)
     return Scores(score(metric, sample, noise))

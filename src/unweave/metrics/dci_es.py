@@ -29,6 +29,7 @@ class DCIES(Metric):
     titles = ("DCI-ES explicitness", "DCI-ES size")
     family = "prediction"
     range = "at most 1"
+    needs_levels = False
     cost = 10
     is_listed = False
 
@@ -42,10 +43,6 @@ class DCIES(Metric):
                 f"capacities must be at least two numbers of features, ascending, not {capacities}"
             )
         object.__setattr__(self, "capacities", tuple(capacities))
-
-    @property
-    def level_bins(self) -> None:
-        """Factors need not be levels."""
 
     def settings(self, sample: Sample) -> dict[str, Any]:
         """With the probe."""
@@ -106,13 +103,7 @@ def explicitness_and_size(
     >>> {name: round(float(score), 2) for name, score in scores.items()}
     {'dci_es_explicitness': 1.0, 'dci_es_size': 1.0}
     """
-    sample = Sample.of(
-        codes,
-        factors,
-        factor_names=factor_names,
-        factor_kinds=factor_kinds,
-        seed=seed,
-    )
+    sample = Sample.of(codes, factors, factor_names, factor_kinds, seed=seed)
     return Scores(score(DCIES(capacities=capacities), sample, noise))
 
 

@@ -141,14 +141,7 @@ def downstream_accuracy(
     >>> float(scores["downstream_accuracy"])
     1.0
     """
-    sample = Sample.of(
-        codes,
-        factors,
-        factor_names=factor_names,
-        factor_kinds=factor_kinds,
-        test=test,
-        seed=seed,
-    )
+    sample = Sample.of(codes, factors, factor_names, factor_kinds, test=test, seed=seed)
     return Scores(score(Downstream(predictor=predictor, sizes=sizes), sample, noise))
 
 

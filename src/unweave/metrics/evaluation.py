@@ -64,14 +64,7 @@ def evaluate(
     >>> {name: float(score) for name, score in scores.items()}
     {'mig': 1.0, 'sap': 1.0}
     """
-    sample = Sample.of(
-        codes,
-        factors,
-        factor_names=factor_names,
-        factor_kinds=factor_kinds,
-        groups=groups,
-        seed=seed,
-    )
+    sample = Sample.of(codes, factors, factor_names, factor_kinds, groups=groups, seed=seed)
     skipped: dict[str, str] = {}
     if metrics is None:
         skipped = undefined_metrics(sample.codes, len(sample.names)) if sample.names else {}

@@ -95,14 +95,7 @@ def explicitness(
     >>> float(explicitness(factors.astype(float), factors % 3, noise=None)) > 0.5
     True
     """
-    sample = Sample.of(
-        codes,
-        factors,
-        factor_names=factor_names,
-        factor_kinds=factor_kinds,
-        test=test,
-        seed=seed,
-    )
+    sample = Sample.of(codes, factors, factor_names, factor_kinds, test=test, seed=seed)
     return score(Explicitness(classifier=classifier), sample, noise)["explicitness"]
 
 

@@ -111,13 +111,7 @@ def factor_vae_score(
     >>> float(factor_vae_score(factors.astype(float), factors, noise=None))
     1.0
     """
-    sample = Sample.of(
-        codes,
-        factors,
-        factor_names=factor_names,
-        factor_kinds=factor_kinds,
-        seed=seed,
-    )
+    sample = Sample.of(codes, factors, factor_names, factor_kinds, seed=seed)
     metric = FactorVAEScore(
         convention=convention,
         prune_below=prune_below,

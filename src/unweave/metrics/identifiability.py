@@ -33,16 +33,13 @@ class MCC(Metric):
     names = ("mcc",)
     titles = ("MCC",)
     family = "prediction"
+    needs_levels = False
 
     correlation: str = "pearson"
     """pearson or spearman."""
 
     def __post_init__(self) -> None:
         check_choice("correlation", self.correlation, _CORRELATIONS)
-
-    @property
-    def level_bins(self) -> None:
-        """Factors need not be levels."""
 
     def read(self, sample: Sample) -> dict[str, Measurement]:
         """Match latents with factors so that correlations are largest in all."""
@@ -74,12 +71,9 @@ class LinearR2(Metric):
     titles = ("linear R²",)
     family = "prediction"
     range = "at most 1"
+    needs_levels = False
     takes_test = True
     cost = 2
-
-    @property
-    def level_bins(self) -> None:
-        """Factors need not be levels."""
 
     def read(self, sample: Sample) -> dict[str, Measurement]:
         """Least squares on some rows, judged on others."""
@@ -125,13 +119,7 @@ def mean_correlation_coefficient(
     >>> round(float(mean_correlation_coefficient(-2.0 * factors[:, ::-1], factors, noise=None)), 6)
     1.0
     """
-    sample = Sample.of(
-        codes,
-        factors,
-        factor_names=factor_names,
-        factor_kinds=factor_kinds,
-        seed=seed,
-    )
+    sample = Sample.of(codes, factors, factor_names, factor_kinds, seed=seed)
     return score(MCC(correlation=correlation), sample, noise)["mcc"]
 
 
@@ -168,14 +156,7 @@ def linear_r2(
     >>> round(float(linear_r2(factors @ [[1.0, 1], [1, -1]], factors, noise=None)), 6)
     1.0
     """
-    sample = Sample.of(
-        codes,
-        factors,
-        factor_names=factor_names,
-        factor_kinds=factor_kinds,
-        test=test,
-        seed=seed,
-    )
+    sample = Sample.of(codes, factors, factor_names, factor_kinds, test=test, seed=seed)
     return score(LinearR2(), sample, noise)["linear_r2"]
 
 

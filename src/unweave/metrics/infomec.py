@@ -181,14 +181,7 @@ def infomec(
     >>> scores["infoe"] > 0.99
     True
     """
-    sample = Sample.of(
-        codes,
-        factors,
-        factor_names=factor_names,
-        factor_kinds=factor_kinds,
-        groups=groups,
-        seed=seed,
-    )
+    sample = Sample.of(codes, factors, factor_names, factor_kinds, groups=groups, seed=seed)
     metric = InfoMEC(code_kind=code_kind, n_neighbors=n_neighbors, prune_below=prune_below)
     return Scores(score(metric, sample, noise))
 

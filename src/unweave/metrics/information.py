@@ -59,14 +59,7 @@ def information_scores(
 ) -> dict[str, Score]:
     """The scores of a metric, for functions that take the options of MIG."""
     chosen = metric(**options)
-    sample = Sample.of(
-        codes,
-        factors,
-        factor_names=factor_names,
-        factor_kinds=factor_kinds,
-        groups=groups,
-        seed=seed,
-    )
+    sample = Sample.of(codes, factors, factor_names, factor_kinds, groups=groups, seed=seed)
     return score(chosen, sample, noise)
 
 

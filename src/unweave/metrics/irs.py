@@ -88,13 +88,7 @@ def interventional_robustness_score(
     >>> float(interventional_robustness_score(factors.astype(float), factors, noise=None))
     1.0
     """
-    sample = Sample.of(
-        codes,
-        factors,
-        factor_names=factor_names,
-        factor_kinds=factor_kinds,
-        seed=seed,
-    )
+    sample = Sample.of(codes, factors, factor_names, factor_kinds, seed=seed)
     metric = IRS(convention=convention, diff_quantile=diff_quantile)
     return score(metric, sample, noise)["irs"]
 

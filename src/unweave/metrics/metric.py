@@ -59,6 +59,8 @@ class Metric(ABC):
     min_factors: ClassVar[int] = 1
     needs_factors: ClassVar[bool] = True
     """Whether it reads the factors. One that does not has chance from permuted latents."""
+    needs_levels: ClassVar[bool] = True
+    """Whether factors must take few values, or be cut into bins."""
     takes_groups: ClassVar[bool] = False
     """Whether groups of latents may take the place of latents."""
     takes_test: ClassVar[bool] = False
@@ -82,7 +84,7 @@ class Metric(ABC):
     @property
     def level_bins(self) -> int | None:
         """Bins that continuous factors are cut into; None if factors need not be levels."""
-        return 20
+        return 20 if self.needs_levels else None
 
     @property
     def label(self) -> str:

@@ -132,14 +132,7 @@ def mutual_information_gap(
     >>> float(mutual_information_gap(factors.astype(float), factors, noise=None))
     1.0
     """
-    sample = Sample.of(
-        codes,
-        factors,
-        factor_names=factor_names,
-        factor_kinds=factor_kinds,
-        groups=groups,
-        seed=seed,
-    )
+    sample = Sample.of(codes, factors, factor_names, factor_kinds, groups=groups, seed=seed)
     metric = MIG(estimator=estimator, n_bins=n_bins, binning=binning)
     return score(metric, sample, noise)["mig"]
 

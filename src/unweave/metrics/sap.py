@@ -38,6 +38,7 @@ class SAP(Metric):
     titles = ("SAP",)
     family = "prediction"
     min_latents = 2
+    needs_levels = False  # but of classes
     takes_test = True
 
     convention: str = "by_kind"
@@ -58,10 +59,6 @@ class SAP(Metric):
         """The classifier of disentanglement_lib depends on both."""
         as_they_are = self.convention == "disentanglement_lib" and not self.continuous_factors
         return ("offset", "scale") if as_they_are else ()
-
-    @property
-    def level_bins(self) -> None:
-        """Factors need not be levels, unless they are classes."""
 
     def kinds_of(self, sample: Sample) -> tuple[str, ...]:
         """Kinds as this convention treats them."""
@@ -155,14 +152,7 @@ def separated_attribute_predictability(
     >>> float(separated_attribute_predictability(factors.astype(float), factors, noise=None))
     1.0
     """
-    sample = Sample.of(
-        codes,
-        factors,
-        factor_names=factor_names,
-        factor_kinds=factor_kinds,
-        test=test,
-        seed=seed,
-    )
+    sample = Sample.of(codes, factors, factor_names, factor_kinds, test=test, seed=seed)
     metric = SAP(convention=convention, continuous_factors=continuous_factors)
     return score(metric, sample, noise)["sap"]
 

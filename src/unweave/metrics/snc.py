@@ -86,14 +86,7 @@ def single_neuron_classification(
     >>> float(single_neuron_classification(-factors.astype(float), factors, noise=None)) > 0.9
     True
     """
-    sample = Sample.of(
-        codes,
-        factors,
-        factor_names=factor_names,
-        factor_kinds=factor_kinds,
-        test=test,
-        seed=seed,
-    )
+    sample = Sample.of(codes, factors, factor_names, factor_kinds, test=test, seed=seed)
     return score(SNC(), sample, noise)["snc"]
 
 

@@ -34,6 +34,7 @@ class SubspaceAngle(Metric):
     bounds: ClassVar[Mapping[str, float | None]] = {"subspace_angle": np.pi / 2}
     min_latents = 2
     min_factors = 2
+    needs_levels = False
     cost = 2
 
     probe: str = "ridge"
@@ -44,10 +45,6 @@ class SubspaceAngle(Metric):
     def __post_init__(self) -> None:
         check_choice("probe", self.probe, _PROBES)
         check_positive("max_rank", self.max_rank)
-
-    @property
-    def level_bins(self) -> None:
-        """Factors need not be levels."""
 
     def settings(self, sample: Sample) -> dict[str, Any]:
         """With the unit."""
@@ -118,13 +115,7 @@ def subspace_angle(
     >>> 0 < score <= np.pi / 2, score.extras["own_r2"] > 0.999
     (True, True)
     """
-    sample = Sample.of(
-        codes,
-        factors,
-        factor_names=factor_names,
-        factor_kinds=factor_kinds,
-        seed=seed,
-    )
+    sample = Sample.of(codes, factors, factor_names, factor_kinds, seed=seed)
     metric = SubspaceAngle(probe=probe, max_rank=max_rank)
     return score(metric, sample, noise)["subspace_angle"]
 
