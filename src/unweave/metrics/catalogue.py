@@ -270,6 +270,6 @@ def _where(metric: type[Metric]) -> str:
 
 def _key(one: Choice) -> str:
     """The name, with the options that are not the defaults."""
-    default = type(one.metric)().options
+    default = {field.name: field.default for field in fields(one.metric)}
     own = [f"{key}={value}" for key, value in one.metric.options.items() if value != default[key]]
     return f"{one.name}({', '.join(own)})" if own else one.name

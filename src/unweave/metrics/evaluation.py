@@ -73,6 +73,7 @@ def evaluate(
     asked = chosen(metrics)
     _check_factors(asked, sample)
     found: dict[str, Score] = {}
+    error: Exception | None = None
     groups_of_metrics = _together(asked, sample)
     with progress("scoring", len(groups_of_metrics)) as advance:
         for together in groups_of_metrics:
@@ -85,7 +86,7 @@ def evaluate(
                 else:
                     found[key] = scores[one.name]
             advance()
-    if not found and skipped:
+    if error is not None and not found:
         raise ValueError(
             "no metric could be computed: "
             + "; ".join(f"{key} {reason}" for key, reason in skipped.items())

@@ -313,7 +313,8 @@ def _settings(
     for asked in evaluation.metrics:
         if not isinstance(asked, str):
             options = (f"{key} = {value}" for key, value in asked.items() if key != "name")
-            settings[f"Options of {metric_name(asked['name'])}"] = ", ".join(options)
+            what = f"Options of {metric_name(asked['name'])}"
+            settings[what] = "; ".join(filter(None, (settings.get(what), ", ".join(options))))
     if any(map(needs_factors, metrics)):
         settings["Chance"] = (
             f"rows of the factors permuted against the codes, {evaluation.n_permutations} times"
