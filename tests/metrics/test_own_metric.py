@@ -303,6 +303,11 @@ class TestWrongMetrics:
             ({"other": 1.0}, r"Wrong.read gave \['other'\], and a dict of its names \['wrong'\]"),
             (0.5, r"Wrong.read gave float, and a dict of its names"),
             ({"wrong": Measurement(1.0, np.ones((2, 2)))}, r"per_factor of shape \(2, 2\)"),
+            (
+                {"wrong": Measurement(1.0, np.array([1.0, np.nan]))},
+                "nan or infinite numbers beside",
+            ),
+            ({"wrong": Measurement(1.0, [1.0], names=("a", "b"))}, "as long as names if there"),
             ({"wrong": Measurement(1.0, by_factor=np.ones(2))}, "a value for each of 3 factors"),
         ],
     )

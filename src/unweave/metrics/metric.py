@@ -186,7 +186,7 @@ def score(
     {'latents': latents = 1.0000, n = 4, seed = 0}
     """
     metrics = [metrics] if isinstance(metrics, Metric) else metrics
-    whole = metrics[0].prepared(sample)
+    whole, *_ = [metric.prepared(sample) for metric in metrics]
     notes = [metric.notes(whole) for metric in metrics]
     found: dict[str, Score] = {}
     measured: dict[tuple[str, ...], dict[str, Measurement]] = {}
@@ -241,7 +241,7 @@ def checked(
     ValueError
         Otherwise.
     """
-    which = type(metric).__name__
+    which, n_factors = type(metric).__name__, len(sample.names)
     if not isinstance(read, Mapping) or set(read) != set(metric.names):
         given = sorted(map(str, read)) if isinstance(read, Mapping) else type(read).__name__
         raise ValueError(
@@ -257,13 +257,25 @@ def checked(
             raise ValueError(f"{name} of {which} came out as {what}, and one number is needed")
         if not np.isfinite(array):
             raise ValueError(f"{name} of {which} came out as {one.value}: a score must be finite")
-        if np.ndim(one.per_factor) != 1 or len(one.by_factor) not in (0, len(sample.names)):
+        beside = {
+            what: np.asarray(getattr(one, what), dtype=np.float64)
+            for what in ("per_factor", "by_factor", "matrix")
+        }
+        per_factor, by_factor = beside["per_factor"].shape, beside["by_factor"].shape
+        n_names = per_factor if one.names is None else (len(one.names),)
+        if per_factor != n_names or len(per_factor) != 1 or by_factor not in ((0,), (n_factors,)):
             raise ValueError(
-                f"{name} of {which} has per_factor of shape {np.shape(one.per_factor)} and "
-                f"by_factor of shape {np.shape(one.by_factor)}: give vectors, the second with a "
-                f"value for each of {len(sample.names)} factors"
+                f"{name} of {which} has per_factor of shape {per_factor} and by_factor of shape "
+                f"{by_factor}: give vectors, the first as long as names if there are some, the "
+                f"second with a value for each of {n_factors} factors"
             )
-        found[name] = replace(one, value=float(one.value))
+        extras = np.array([*one.extras.values()], dtype=np.float64)
+        if not all(np.isfinite(part).all() for part in (*beside.values(), extras)):
+            raise ValueError(
+                f"{name} of {which} has nan or infinite numbers beside its value: per_factor, "
+                "by_factor, matrix and extras must be finite"
+            )
+        found[name] = replace(one, value=float(one.value), **beside)
     return found
 
 
