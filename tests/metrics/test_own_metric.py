@@ -305,7 +305,7 @@ class TestWrongMetrics:
             ({"wrong": Measurement(1.0, np.ones((2, 2)))}, r"per_factor of shape \(2, 2\)"),
             (
                 {"wrong": Measurement(1.0, np.array([1.0, np.nan]))},
-                "nan or infinite numbers beside",
+                "has nan or infinity beside its value",
             ),
             ({"wrong": Measurement(1.0, [1.0], names=("a", "b"))}, "as long as names if there"),
             ({"wrong": Measurement(1.0, by_factor=np.ones(2))}, "a value for each of 3 factors"),

@@ -272,8 +272,8 @@ def checked(
         extras = np.array([*one.extras.values()], dtype=np.float64)
         if not all(np.isfinite(part).all() for part in (*beside.values(), extras)):
             raise ValueError(
-                f"{name} of {which} has nan or infinite numbers beside its value: per_factor, "
-                "by_factor, matrix and extras must be finite"
+                f"{name} of {which} has nan or infinity beside its value: give finite per_factor, "
+                "by_factor, matrix and extras"
             )
         found[name] = replace(one, value=float(one.value), **beside)
     return found
