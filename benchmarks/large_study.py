@@ -31,8 +31,8 @@ def study(n: int):
 def score(value: float) -> dict:
     low_to_high = [value - 0.01, value + 0.01]
     level = {"mean": 0.01, "sd": 0.002}
-    levels = dict.fromkeys(("chance", "projection", "smooth"), level)
-    shared = {**levels, "ceiling": 1.0, "p_value": 0.01, "n": 10_000}
+    levels = dict.fromkeys(("chance", "mixture", "smooth"), level)
+    shared = {**levels, "perfect": 1.0, "p_value": 0.01, "n": 10_000}
     return {"value": value, "adjusted": value - 0.01, "interval": low_to_high, **shared}
 
 

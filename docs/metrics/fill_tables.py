@@ -302,9 +302,19 @@ def circle() -> str:
     return "\n".join(lines)
 
 
+def draws() -> str:
+    """The share of the draws of noise that each metric takes."""
+    shares = {1: "all", 2: "a half", 5: "a fifth", 10: "a tenth"}
+    lines = ["| share of the draws | metrics |", "| --- | --- |"]
+    for cost, share in shares.items():
+        names = [f"`{name}`" for name, one in m.METRICS.items() if one.metric.cost == cost]
+        lines.append(f"| {share} | {', '.join(names)} |")
+    return "\n".join(lines)
+
+
 MORE: dict[str, dict[str, Callable[[], str]]] = {
     "infomec": {"kinds of codes": kinds_of_codes, "codes of models": codes_of_models},
-    "README": {"circle": circle},
+    "README": {"circle": circle, "draws": draws},
 }
 
 

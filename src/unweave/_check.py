@@ -22,6 +22,7 @@ __all__ = [
     "check_codes",
     "check_factor_kinds",
     "check_indices",
+    "check_latents",
     "check_names",
     "check_positive",
     "column_range",
@@ -54,12 +55,12 @@ def read_codes(codes: object, *, min_latents: int = 1, like: CodeTable | None = 
         too large or too small to be squared, or have fewer than ``min_latents`` columns.
     """
     if isinstance(codes, CodeTable):
-        _check_latents(codes.values, min_latents)
+        check_latents(codes.values, min_latents)
         return codes
     table = read_table(codes, "codes", "(samples, latents)")
     array, origins = floats_of(table, "(samples, latents)", like)
     _check_numbers(array, table.names)
-    _check_latents(array, min_latents)
+    check_latents(array, min_latents)
     return CodeTable(array, table.precisions, origins, column_names(codes), index_of(codes))
 
 
@@ -84,7 +85,14 @@ def _check_numbers(array: np.ndarray, names: Sequence[object] | None) -> None:
         )
 
 
-def _check_latents(array: np.ndarray, min_latents: int) -> None:
+def check_latents(array: np.ndarray, min_latents: int) -> None:
+    """Refuse codes (samples, latents) of fewer latents.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than ``min_latents``.
+    """
     if array.shape[1] < min_latents:
         raise ValueError(
             f"codes have {array.shape[1]} latent(s), and a gap between the two best latents needs "
@@ -158,7 +166,8 @@ def check_positive(what: str, value: int, *, minimum: int = 1) -> int:
     ValueError
         If it is not a whole number or is below ``minimum``.
     """
-    if isinstance(value, bool) or int(value) != value or value < minimum:
+    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not is_number or value != np.floor(value) or value < minimum:
         raise ValueError(f"{what} must be a whole number of at least {minimum}, not {value!r}")
     return int(value)
 

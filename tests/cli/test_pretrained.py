@@ -29,7 +29,7 @@ def test_the_list_has_every_model_and_its_scores(cli, monkeypatch):
         for metric, score in record["metrics"].items():
             row = next(line for line in out.splitlines() if line.split()[:2] == [name, metric])
             assert f"{score['value']:.4f}" in row
-            assert f"{score['projection']['mean']:.3f}" in row
+            assert f"{score['mixture']['mean']:.3f}" in row
     code, out, _ = cli("pretrained", "--json")
     assert code == 0
     assert json.loads(out)["models"][NAME] == RECORD

@@ -22,7 +22,7 @@ LAYERS = [
     },
     {"_limits"},
     {"_check", "_processes"},
-    {"_factors"},
+    {"_factors", "_objects"},
     {"datasets", "metrics", "geometry"},
     {"models", "integrations", "symmetry"},
     {"training"},

@@ -179,8 +179,8 @@ class TestMetric:
         perfect = METRICS[name](PERFECT, FACTORS, noise=FEW)
         assert perfect.p_value < noise.p_value
         assert perfect.chance.mean < float(perfect)
-        assert noise.ceiling == pytest.approx(float(perfect), abs=0.05)
-        assert perfect.smooth.n_draws == perfect.projection.n_draws
+        assert noise.perfect == pytest.approx(float(perfect), abs=0.05)
+        assert perfect.smooth.n_draws == perfect.mixture.n_draws
 
     def test_the_interval_is_that_of_halves_of_the_rows(self, name, noisy):
         score = METRICS[name](noisy, FACTORS, noise=Noise(3, 2, 3), seed=4)

@@ -21,7 +21,7 @@ from unweave.metrics import (
 )
 from unweave.metrics._information import InformationTable
 from unweave.metrics.mig_sup import mig_sup
-from unweave.metrics.score import Details, Score
+from unweave.metrics.score import Score
 from unweave.models import VAE, Network, build_vae
 from unweave.models.disentangling_vae import _take
 from unweave.models.onnx import export_encoder
@@ -120,7 +120,7 @@ def test_arrays():
     with pytest.raises(ValueError, match="row i of all of them must belong to the same sample"):
         unsupervised_disentanglement_ranking([CODES, CODES[1:]])
     with pytest.raises(ValueError, match="came out as nan: please report this, it is never right"):
-        Score("mig", float("nan"), Details({}, CODES, {}, n_samples=1, seed=0))
+        Score("mig", float("nan"), {}, CODES, {}, n_samples=1, seed=0)
 
 
 def test_spaces():

@@ -149,7 +149,7 @@ def test_noise_of_scores_is_as_free_of_offset_and_scale():
         assert ours.chance.mean == pytest.approx(theirs.chance.mean, abs=2e-3)
         assert ours.p_value == pytest.approx(theirs.p_value, abs=2e-2)
         assert ours.interval == pytest.approx(theirs.interval, abs=2e-2)
-        assert ours.ceiling == pytest.approx(theirs.ceiling)
+        assert ours.perfect == pytest.approx(theirs.perfect)
 
 
 def test_representations_that_differ_in_offset_and_scale_do_not_differ():
@@ -373,7 +373,7 @@ def test_units_of_continuous_factors_do_not_matter(name):
 def test_perfect_codes_of_any_levels_are_the_ceiling(level):
     noise = Noise(n_permutations=2, n_projections=2, n_halves=2)
     score = METRICS["mcc"](NOISY, FACTORS + level, noise=noise)
-    assert score.ceiling == pytest.approx(1.0)
+    assert score.perfect == pytest.approx(1.0)
     assert score.chance.mean < 0.5
     plain = METRICS["mcc"](NOISY, FACTORS, noise=None)
     assert float(score) == pytest.approx(float(plain))

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unweave.metrics import METRICS, Noise, evaluate, significance
+from unweave.metrics import METRICS, Noise, evaluate, metric
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics" / "README.md"
 SHARES = {"all": 1, "a half": 2, "a fifth": 5, "a tenth": 10}
@@ -21,13 +21,15 @@ def told():
 
 @pytest.mark.parametrize("n_latents", [3, 65])
 def test_each_metric_takes_the_share_of_draws_that_the_page_says(n_latents, rng, monkeypatch):
-    taken = {}
+    taken, draw = {}, metric._Draws.of
 
-    def noted(subject, measure, noise, readings, details):
-        taken.update(dict.fromkeys(readings, noise))
-        return details
+    def noted(metrics, sample, noise, failed):
+        few = draw(metrics, sample, Noise(2, 2, 2), failed)
+        thinned = noise.thinned(metric.thinned_by(metrics[0], sample))
+        taken.update({name: thinned for one in metrics for name in one.names})
+        return few
 
-    monkeypatch.setattr(significance, "_with_noise", noted)
+    monkeypatch.setattr(metric._Draws, "of", noted)
     factors = np.stack([rng.integers(0, 4, 300), rng.integers(0, 3, 300)], axis=1)
     codes = rng.standard_normal((300, n_latents))
     codes[:, :2] = factors + 0.1 * codes[:, :2]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from unweave.metrics import LABEL_FREE, METRICS, Noise, compare, evaluate
-from unweave.metrics.evaluation import difference, scores_of_halves
+from unweave.metrics.comparison import difference, scores_of_halves
 
 FACTORS = np.stack(np.meshgrid(range(4), range(5), range(6), indexing="ij"), -1).reshape(-1, 3)
 FEW = Noise(n_permutations=20, n_projections=3, n_halves=10)
@@ -103,7 +103,7 @@ class TestTable:
         assert frame["metric"].to_list() == list(scores)
         assert frame["value"].to_list() == [float(score) for score in scores.values()]
         assert isinstance(scores.to_pandas(), pandas.DataFrame)
-        assert scores.to_pandas().loc["sap", "ceiling"] == scores["sap"].ceiling
+        assert scores.to_pandas().loc["sap", "perfect"] == scores["sap"].perfect
 
     def test_as_a_picture(self, scores, tmp_path):
         figure = scores.plot()

@@ -17,7 +17,7 @@ from unweave.metrics import (
     separated_attribute_predictability,
     unsupervised_disentanglement_ranking,
 )
-from unweave.metrics.evaluation import scores_of_halves
+from unweave.metrics.comparison import scores_of_halves
 
 FEW = Noise(n_permutations=20, n_projections=3, n_halves=6)
 

@@ -123,7 +123,7 @@ class TestGroups:
         codes = FACTORS + 0.1 * rng.standard_normal(FACTORS.shape)
         for name in ("mig", "dci_completeness", "infoc"):
             score = METRICS[name](codes, FACTORS, groups=[1, 2], noise=FEW)
-            assert score.ceiling == pytest.approx(1, abs=0.02)
+            assert score.perfect == pytest.approx(1, abs=0.02)
 
     def test_dead_latents_of_a_group_change_nothing(self):
         dead = np.insert(CIRCLE, 4, 7.0, axis=1)
@@ -293,10 +293,10 @@ class TestDiscreteCodes:
         assert score.settings["code_kind"] == "discrete"
         assert score.settings["n_neighbors"] is None
         # As many values as rows would know everything of all factors, and no preference.
-        assert 0.1 < score.projection.mean < 0.9
-        assert scores["infoe"].projection.mean < 0.7
+        assert 0.1 < score.mixture.mean < 0.9
+        assert scores["infoe"].mixture.mean < 0.7
         # Four values for twelve levels, as the codes have.
-        assert scores["infoe"].ceiling == pytest.approx(math.log(4) / math.log(12), abs=0.02)
+        assert scores["infoe"].perfect == pytest.approx(math.log(4) / math.log(12), abs=0.02)
         assert score.chance.mean < 0.5
 
     def test_are_never_guessed_and_noted(self, rng):

@@ -40,7 +40,7 @@ def test_random_projections_score_what_was_measured_elsewhere(rng):
     factors = np.stack([rng.integers(0, k, 1000) for k in sizes], axis=1)
     score = mutual_information_gap(rng.standard_normal((1000, 10)), factors)
     mean, sd, _ = REFERENCE["statistics"]["random_linear_projection_n1000_d10"]
-    assert score.projection.mean == pytest.approx(mean, abs=4 * sd / np.sqrt(20))
+    assert score.mixture.mean == pytest.approx(mean, abs=4 * sd / np.sqrt(20))
     mean, sd, _ = REFERENCE["statistics"]["noise_n1000_d10"]
     assert score.chance.mean == pytest.approx(mean, abs=sd)
 

@@ -17,8 +17,10 @@ from unweave.metrics import (
     separated_attribute_predictability,
     subspace_angle,
 )
-from unweave.metrics.score import Reading
-from unweave.metrics.significance import Noise, Subject, interval, p_value, score_all
+from unweave.metrics.metric import Metric
+from unweave.metrics.metric import score as score_of
+from unweave.metrics.noise import Noise, interval, p_value
+from unweave.metrics.sample import Sample
 
 
 def test_p_values_of_many_draws_are_ranks():
@@ -148,14 +150,17 @@ def test_halves_are_half_of_the_rows_and_leave_nothing_of_a_bias_of_one_over_n()
     rows = np.arange(1000)[:, None]
     sizes = []
 
-    def measure(codes, factors):
-        sizes.append(len(np.unique(factors)))  # rows that are repeated count once
-        return {"biased": Reading(0.8 - 100 / len(codes), np.array([0.0]))}
+    class Biased(Metric):
+        names = ("biased",)
 
-    subject = Subject(np.hstack([rows, rows]).astype(float), rows, ("row",), {}, seed=0)
-    score = score_all(subject, measure, Noise(3, 2, 40))["biased"]
+        def read(self, sample):
+            sizes.append(len(np.unique(sample.factors)))  # rows that are repeated count once
+            return {"biased": 0.8 - 100 / len(sample.codes)}
+
+    sample = Sample.of(np.hstack([rows, rows]).astype(float), rows)
+    found = score_of(Biased(), sample, Noise(3, 2, 40))["biased"]
     assert sizes.count(500) == 40
-    assert score.interval == pytest.approx((0.7, 0.8))
+    assert found.interval == pytest.approx((0.7, 0.8))
 
 
 def test_an_interval_reaches_what_is_left_when_a_bias_of_one_over_n_is_gone():
@@ -183,7 +188,7 @@ def test_every_draw_of_noise_depends_on_the_seed(rng):
         mutual_information_gap(codes, factors, noise=Noise(20, 5, 10), seed=seed) for seed in (0, 1)
     )
     assert float(first) == float(second)
-    for name in ("chance", "projection", "smooth", "interval"):
+    for name in ("chance", "mixture", "smooth", "interval"):
         assert getattr(first, name) != getattr(second, name)
 
 
@@ -194,7 +199,7 @@ def test_rows_to_judge_on_belong_to_no_draw_of_noise(rng):
         codes[:400], factors[:400], test=(codes[400:], factors[400:]), noise=Noise(3, 5, 3)
     )
     # A random mixture of the factors tells them all to a linear map, on rows of its own.
-    assert score.projection.mean > 0.9
+    assert score.mixture.mean > 0.9
 
 
 def test_fits_spend_fewer_draws(rng):

@@ -61,8 +61,8 @@ def test_a_disk_that_is_full_while_a_model_is_saved(tmp_path, monkeypatch):
 def test_the_card_tells_settings_and_scores_with_their_noise(tmp_path):
     score = {
         "value": 0.123, "interval": [0.1, 0.15], "chance": {"mean": 0.01, "sd": 0.002},
-        "projection": {"mean": 0.05, "sd": 0.01}, "smooth": {"mean": 0.04, "sd": 0.02},
-        "ceiling": 0.987, "n": 10_000,
+        "mixture": {"mean": 0.05, "sd": 0.01}, "smooth": {"mean": 0.04, "sd": 0.02},
+        "perfect": 0.987, "n": 10_000,
     }  # fmt: skip
     result = {
         "cpu_seconds": 930.0,

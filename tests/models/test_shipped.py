@@ -72,9 +72,9 @@ def test_a_card_has_the_settings_and_scores_of_the_run(name):
     for metric, cells in printed.items():
         score = record["metrics"][metric]
         assert cells[0] == f"{score['value']:.4f}"
-        assert cells[3].startswith(f"{score['projection']['mean']:.3f} ±")
+        assert cells[3].startswith(f"{score['mixture']['mean']:.3f} ±")
         assert cells[4].startswith(f"{score['smooth']['mean']:.3f} ±")
-        assert cells[5:] == [f"{score['ceiling']:.3f}", f"{score['n']:,}"]
+        assert cells[5:] == [f"{score['perfect']:.3f}", f"{score['n']:,}"]
 
 
 def assert_reproduced(name, metrics):

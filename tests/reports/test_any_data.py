@@ -82,7 +82,7 @@ def test_of_scores_that_need_no_factors_the_lowest_is_the_best():
         {
             "run": f"{objective}{seed}", "dataset": "own", "objective": objective,
             "strength": None, "seed": seed, "step": 9, "metric": "latent_mi", "value": value,
-            "low": value, "high": value, "projection_mean": 1.0, "projection_sd": 0.1,
+            "low": value, "high": value, "mixture_mean": 1.0, "mixture_sd": 0.1,
         }
         for objective, values in {"vae": [0.5, 0.51, 0.52], "factor_vae": [0.1, 0.11, 0.12]}.items()
         for seed, value in enumerate(values)

@@ -43,9 +43,9 @@ def chance(by_factor, upper):
 def score(value, by_factor, matrix):
     same = dict.fromkeys(by_factor, 0.3)
     return {
-        "value": value, "by_factor": by_factor, "matrix": matrix, "ceiling": 1.0,
+        "value": value, "by_factor": by_factor, "matrix": matrix, "perfect": 1.0,
         "adjusted": value, "interval": [value, value], "p_value": 0.01, "n": 100,
-        "chance": chance(same, 0.2), "projection": chance(same, 0.4), "smooth": chance(same, 0.5),
+        "chance": chance(same, 0.2), "mixture": chance(same, 0.4), "smooth": chance(same, 0.5),
     }  # fmt: skip
 
 

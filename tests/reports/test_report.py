@@ -88,7 +88,7 @@ def scores(value_of):
             "run": f"{objective}-{seed}", "dataset": "dsprites", "objective": objective,
             "strength": strength, "seed": seed, "step": step, "metric": metric, "flops": 1.0 * step,
             "value": (v := value_of(objective, metric, seed, step)), "low": v - 0.001,
-            "high": v + 0.001, "chance_mean": 0.0, "projection_mean": 0.1, "projection_sd": 0.02,
+            "high": v + 0.001, "chance_mean": 0.0, "mixture_mean": 0.1, "mixture_sd": 0.02,
         }
         for objective, strength in (("vae", None), ("beta_vae", 4.0))
         for metric in ("mig", "sap")
@@ -174,7 +174,7 @@ def scored(scores):
             "run": f"{objective}{seed}", "dataset": "dsprites", "objective": objective,
             "strength": None, "seed": seed, "step": 9, "metric": metric, "value": value,
             "low": value, "high": value,
-            "projection_mean": 1.0, "projection_sd": 0.1,
+            "mixture_mean": 1.0, "mixture_sd": 0.1,
         }
         for metric in ("mig", "downstream_accuracy", "modularity")
         for objective, values in scores.items()

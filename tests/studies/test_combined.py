@@ -127,11 +127,11 @@ def test_the_table_has_both_kinds_of_random_codes(finished):
     row = read_table(folder).filter(metric="dci_disentanglement").to_dicts()[0]
     result = json.loads((folder / "runs" / row["run"] / "result.json").read_text())
     score = list(result["milestones"].values())[-1]["metrics"]["dci_disentanglement"]
-    assert row["projection_upper"] == score["projection"]["upper"]
+    assert row["mixture_upper"] == score["mixture"]["upper"]
     assert (row["smooth_mean"], row["smooth_upper"]) == (
         score["smooth"]["mean"], score["smooth"]["upper"],
     )  # fmt: skip
-    assert row["ceiling"] == score["ceiling"]
+    assert row["perfect"] == score["perfect"]
 
 
 def test_its_page_has_a_section_for_each_part(finished):

@@ -69,13 +69,13 @@ def test_references_of_a_score():
     good, mixed = (scores(codes)["dci_disentanglement"] for codes in (UNIT, UNIT @ np.ones((4, 4))))
     assert is_above_references(good)
     assert not is_above_references(mixed)
-    assert good["projection"]["upper"] > good["projection"]["mean"]
+    assert good["mixture"]["upper"] > good["mixture"]["mean"]
 
 
 def test_the_upper_end_of_many_draws_is_their_quantile(rng):
     codes = UNIT + 0.1 * rng.standard_normal(UNIT.shape)
     few, many = (
-        evaluate(codes, FACTORS, metrics=["mig"], noise=Noise(10, n, 10))["mig"].projection
+        evaluate(codes, FACTORS, metrics=["mig"], noise=Noise(10, n, 10))["mig"].mixture
         for n in (39, 40)
     )
     bound = stats.t(38).ppf(0.975) * np.sqrt(1 + 1 / 39)

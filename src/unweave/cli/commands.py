@@ -12,6 +12,7 @@ from unweave.cli.data_check import data_check
 from unweave.cli.encode import encode, encoders
 from unweave.cli.generalise import generalise
 from unweave.cli.geomancer import geomancer
+from unweave.cli.metrics import metrics
 from unweave.cli.models import export, import_model, pretrained, show
 from unweave.cli.options import ALL
 from unweave.cli.score import score
@@ -28,8 +29,8 @@ app = App(
     help="Measure disentanglement, learn it, and study how it scales.",
     default_parameter=ALL,
 )
-for command in (score, compare, geomancer, train, objectives, show, export, pretrained, encode,
-                encoders, assess, generalise, symmetry, study, data):  # fmt: skip
+for command in (score, metrics, compare, geomancer, train, objectives, show, export, pretrained,
+                encode, encoders, assess, generalise, symmetry, study, data):  # fmt: skip
     app.command(command)
 app.command(import_model, name="import")
 study.command(study_table, name="table")

@@ -45,7 +45,8 @@ def compare(
     factors
         Arrays or columns that are factors, as for `unweave score`.
     metrics
-        Metrics to compute, by their short names, as mig,sap; by default all.
+        Metrics to compute: names that `unweave metrics` lists, as mig,sap, or
+        package.module:MyMetric; by default all.
     json
         Print JSON instead of a table.
     wide

@@ -99,6 +99,7 @@ def export(
     force
         Write into a folder that is not empty.
     """
+    from unweave.metrics.score import with_todays_names
     from unweave.models.onnx import export_encoder
     from unweave.models.pretrained import read_training, training_record, write_training
     from unweave.models.shipped import model_folder
@@ -115,7 +116,7 @@ def export(
     record = read_training(folder)
     result = folder / RESULT
     if result.exists():
-        told = read_json(result, TrainingResult)
+        told = with_todays_names(read_json(result, TrainingResult))
         refuse_foreign_result(folder, told["description"])
         if step is not None:
             told["milestones"] = {k: v for k, v in told["milestones"].items() if int(k) == step}
@@ -210,8 +211,8 @@ def _score_cells(score: dict[str, Any]) -> list[str]:
     return [
         f"{score['value']:.4f}",
         f"[{low:.4f}, {high:.4f}]",
-        *(f"{score[key]['mean']:.3f}" for key in ("chance", "projection", "smooth")),
-        f"{score['ceiling']:.3f}",
+        *(f"{score[key]['mean']:.3f}" for key in ("chance", "mixture", "smooth")),
+        f"{score['perfect']:.3f}",
         f"{score['n']:,}",
     ]
 

@@ -50,7 +50,8 @@ def score(
         Arrays or columns that are factors, as shape,hue. By default: the array `factors`; columns
         named factor_shape. Factors may be words. Columns that are codes are left out of a pattern.
     metrics
-        Metrics to compute, by their short names, as mig,dci_disentanglement; by default all.
+        Metrics to compute: names that `unweave metrics` lists, as mig,dci_disentanglement, or
+        package.module:MyMetric; by default all.
     json
         Print JSON instead of a table.
     wide
@@ -66,22 +67,25 @@ def score(
         Seed for drawing rows and for the metrics.
     """
     from unweave.cli.arrays import Choice, read_table
-    from unweave.metrics import GROUPED, LABEL_FREE, evaluate
+    from unweave.metrics import evaluate
+    from unweave.metrics.catalogue import chosen
 
+    asked = None if metrics is None else chosen(metrics)
+    label_free = asked and not any(one.metric.needs_factors for one in asked.values())
     choice = Choice(
         codes,
         factors,
         drop_constant=drop_constant,
         rows=rows,
         seed=seed,
-        factors_needed=False if metrics and set(metrics) <= set(LABEL_FREE) else None,
+        factors_needed=False if label_free else None,
     )
     table = read_table(file, factors_file, choice)
     sizes = (groups or table.groups) if table.factors is not None else None
     scores = evaluate(
         table.codes,
         table.factors,
-        metrics=metrics,
+        metrics=asked,
         factor_names=table.names or None,
         factor_kinds=table.kinds,
         groups=sizes,
@@ -109,7 +113,7 @@ def score(
         _print_factors(scores, table.names, wide=wide)
     notes = list(scores.notes)
     if sizes:
-        listed = ", ".join(name for name in scores if name in GROUPED)
+        listed = ", ".join(name for name, one in scores.items() if "groups" in one.settings)
         notes.append(f"groups of {', '.join(map(str, sizes))} latents are the units of: {listed}")
     if table.factors is None:
         notes.append(f"{file} has no factors: metrics that need them are left out")

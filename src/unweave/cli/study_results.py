@@ -16,7 +16,7 @@ __all__ = ["study_merge", "study_table", "study_udr"]
 _RUN = ("objective", "strength", "seed", "step", "metric")
 _SHOWN = (
     "value", "low", "high", "adjusted", "chance_mean", "chance_sd",
-    "projection_mean", "p_value", "n", "kl", "active_latents",
+    "mixture_mean", "p_value", "n", "kl", "active_latents",
 )  # fmt: skip
 
 

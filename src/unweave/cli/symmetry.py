@@ -103,6 +103,8 @@ def symmetry(
                "parallelogram", "by action", "chance")  # fmt: skip
     print_table("errors, and analogies answered rightly", columns, table)
     if distance is not None:
+        assert distance.interval is not None
+        assert distance.chance is not None
         low, high = distance.interval
         print_line(
             f"D_LSBD {float(distance):.4f} [{low:.4f}, {high:.4f}], chance "

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
-import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -14,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from unweave._check import suggestion
+from unweave._objects import imported_object
 from unweave.datasets.catalogue import DATASETS
 from unweave.datasets.dataset import ImageDataset, check_dataset, need_factors
 from unweave.datasets.fixed import fixed_at
@@ -31,7 +30,7 @@ from unweave.datasets.own.arrays import ArrayDataset
 from unweave.datasets.own.files import Fit, Resample
 from unweave.datasets.resized import resized
 from unweave.datasets.selection import Selection, scoring
-from unweave.datasets.splits import PARTS, Split
+from unweave.datasets.splits import PARTS, SPLITS, Split
 from unweave.datasets.splits import split as split_dataset
 
 __all__ = ["DatasetName", "canonical", "check_name", "load", "load_split", "parse", "with_options"]
@@ -148,7 +147,8 @@ def _open_hugging_face(
 
 
 def _open_object(name: DatasetName, options: Mapping[str, Any], progress: Any) -> ImageDataset:
-    found = _imported_object(name.name)
+    needed = "a dataset, or of a function or class that makes one"
+    found = imported_object(name.name, needed, DATASETS)
     is_called = inspect.isclass(found) or (
         callable(found) and not isinstance(found, ImageDataset) and not hasattr(found, "__len__")
     )
@@ -254,7 +254,8 @@ def _part(
             f"{'not said' if part is None else repr(part)}: give part=train or part=held_out"
         )
     labelled = need_factors(dataset, "the images were split by factors")
-    mask = _imported_object(split) if ":" in split else split
+    needed = "booleans (rows,), or of a function that makes them"
+    mask = imported_object(split, needed, SPLITS) if ":" in split else split
     return getattr(split_dataset(labelled, mask, **options), part)
 
 
@@ -273,31 +274,6 @@ def _as_dataset(found: Any, name: DatasetName) -> ImageDataset:
         "function or class that makes one, an array, a pair of images and factors, or a dataset of "
         "torch"
     )
-
-
-def _imported_object(name: str) -> Any:
-    """The object ``package.module:object``; the current folder is searched first."""
-    module, _, attribute = name.partition(":")
-    if os.getcwd() not in sys.path and "" not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    try:
-        found = importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-            raise
-        raise ImportError(
-            f"there is no module {error.name} to load {name} from, neither installed nor in "
-            f"{os.getcwd()}{suggestion(module, DATASETS)}"
-        ) from error
-    for part in attribute.split("."):
-        if not hasattr(found, part):
-            public = [word for word in vars(found) if not word.startswith("_")]
-            raise ValueError(
-                f"the module {module} has no {attribute}{suggestion(part, public)}: give the name "
-                "of a dataset, or of a function or class that makes one"
-            )
-        found = getattr(found, part)
-    return found
 
 
 def _function(module: str, function: str) -> Callable[..., ImageDataset]:

@@ -26,6 +26,7 @@ from typing import Any, Literal
 from urllib.parse import unquote
 
 from unweave._check import suggestion
+from unweave._objects import is_object_name
 from unweave.datasets.catalogue import DATASETS
 
 __all__ = ["FILE_SUFFIXES", "DatasetName", "canonical", "check_name", "parse", "with_options"]
@@ -228,10 +229,7 @@ def _encoded(value: str) -> str:
 
 
 def _is_object(text: str) -> bool:
-    module, colon, attribute = text.partition(":")
-    words = [*module.split("."), *attribute.split(".")]
-    has_suffix = os.path.splitext(text)[1].lower() in FILE_SUFFIXES
-    return bool(colon) and not has_suffix and all(word.isidentifier() for word in words)
+    return is_object_name(text) and os.path.splitext(text)[1].lower() not in FILE_SUFFIXES
 
 
 def _is_local(text: str) -> bool:

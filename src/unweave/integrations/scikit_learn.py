@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from unweave._check import check_choice, check_names
+from unweave._check import check_names
 from unweave._tables import index_of, matching_rows
-from unweave.metrics import BEST_WHEN_SMALL, METRICS
+from unweave.metrics.catalogue import MetricLike, one_score
 
 __all__ = ["disentanglement_scorer"]
 
 
-def disentanglement_scorer(metric: str, **options: Any) -> Callable[[Any, Any, Any], float]:
+def disentanglement_scorer(metric: MetricLike, **options: Any) -> Callable[[Any, Any, Any], float]:
     """A scorer ``(estimator, X, factors) -> float`` of what ``estimator.transform(X)`` gives.
 
     It goes where scikit-learn takes ``scoring``, as in ``cross_val_score`` or ``GridSearchCV``,
@@ -22,9 +22,11 @@ def disentanglement_scorer(metric: str, **options: Any) -> Callable[[Any, Any, A
     Parameters
     ----------
     metric
-        Short name, of :data:`unweave.metrics.METRICS`.
+        Short name, of :data:`unweave.metrics.METRICS`; or a :class:`~unweave.metrics.Metric`, as
+        of :func:`~unweave.metrics.evaluate`.
     options
-        Of that metric: ``factor_names``, ``factor_kinds``, ``noise`` (None unless given), ``seed``.
+        Of that metric, and ``factor_names``, ``factor_kinds``, ``noise`` (None unless given) and
+        ``seed``.
 
     >>> import numpy as np
     >>> from sklearn.decomposition import PCA
@@ -33,9 +35,9 @@ def disentanglement_scorer(metric: str, **options: Any) -> Callable[[Any, Any, A
     >>> round(scorer(PCA().fit(factors), factors, factors), 6)
     1.0
     """
-    check_choice("metric", metric, METRICS)
-    sign = -1 if metric in BEST_WHEN_SMALL else 1
-    options = {"noise": None, **options}
+    score, rest = one_score(metric, options)
+    sign = -1 if score.metric.best_when_small else 1
+    options = {"noise": None, **rest}
     names = options.get("factor_names")
     if names is not None:
         check_names("factor", names, len(names))
@@ -50,6 +52,6 @@ def disentanglement_scorer(metric: str, **options: Any) -> Callable[[Any, Any, A
         if index_of(codes) is None:  # the estimator kept the order of X, not its labels
             rows = matching_rows(index_of(X), index_of(factors), "X", "factors")
             factors = factors if rows is None else factors.iloc[rows]
-        return sign * float(METRICS[metric](codes, factors, **options))
+        return sign * float(score(codes, factors, **options))
 
     return scorer

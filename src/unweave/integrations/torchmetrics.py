@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from unweave._check import check_choice, check_names
+from unweave._check import check_names
 from unweave._extras import imported
 from unweave._tables import index_of, matching_rows
 from unweave.integrations._batches import Layout, batch_of, layouts_of, names_of, table_of
-from unweave.metrics import BEST_WHEN_SMALL, METRICS, Score
+from unweave.metrics import Score
+from unweave.metrics.catalogue import MetricLike, one_score
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,9 +37,10 @@ class DisentanglementMetric(Metric):
     Parameters
     ----------
     metric
-        Short name, of :data:`unweave.metrics.METRICS`.
+        Short name, of :data:`unweave.metrics.METRICS`; or a :class:`~unweave.metrics.Metric`, as
+        of :func:`~unweave.metrics.evaluate`.
     options
-        Of that metric: ``factor_names``, ``factor_kinds``, ``noise``, ``seed``. Noise is not
+        Of that metric, and ``factor_names``, ``factor_kinds``, ``noise``, ``seed``. Noise is not
         measured unless asked for: a training loop wants the bare value.
 
     >>> metric = DisentanglementMetric("mig")
@@ -55,10 +57,13 @@ class DisentanglementMetric(Metric):
     codes_layouts: list[torch.Tensor]
     factors_layouts: list[torch.Tensor]
 
-    def __init__(self, metric: str, *, options: dict[str, Any] | None = None, **kwargs: Any):
+    def __init__(
+        self, metric: MetricLike, *, options: dict[str, Any] | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(compute_on_cpu=True, **kwargs)
-        self.metric = check_choice("metric", metric, METRICS)
-        self.options = {"noise": None, **(options or {})}
+        self._scored, rest = one_score(metric, options or {})
+        self.metric = self._scored.name
+        self.options = {"noise": None, **rest}
         names = self.options.get("factor_names")
         if names is not None:
             check_names("factor", names, len(names))
@@ -72,7 +77,7 @@ class DisentanglementMetric(Metric):
     @property
     def higher_is_better(self) -> bool:
         """False for the dependence between latents, of which none is best."""
-        return self.metric not in BEST_WHEN_SMALL
+        return not self._scored.metric.best_when_small
 
     def update(self, codes: object, factors: object) -> None:
         """Add codes (samples, latents) and factors (samples, factors) of one batch.
@@ -143,7 +148,7 @@ class DisentanglementMetric(Metric):
         codes = table_of(dim_zero_cat(self.codes), codes_layouts, "codes")
         factors = table_of(dim_zero_cat(self.factors), layouts, "factors")
         options = {"factor_names": names_of(layouts), **self.options}
-        self.score = METRICS[self.metric](codes, factors, **options)
+        self.score = self._scored(codes, factors, **options)
         return torch.tensor(float(self.score))
 
     def plot(

@@ -96,7 +96,7 @@ def warn_of_outliers(bins: np.ndarray, codes: np.ndarray, n_bins: int) -> None:
             "width: outliers stretch the range and destroy the score; use binning='quantile', or "
             "remove them",
             UserWarning,
-            stacklevel=3,
+            stacklevel=6,  # past `score` and the metric
         )
 
 

@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from unweave._check import check_choice
-from unweave._factors import read_codes_factors
 from unweave.metrics._information import factor_levels
-from unweave.metrics._subject import subject_of
-from unweave.metrics.significance import Subject
+from unweave.metrics.metric import Metric
+from unweave.metrics.sample import Sample
 
-__all__ = ["GridGroups", "Groups", "all_groups", "interventional_subject"]
+__all__ = ["CONVENTIONS", "GridGroups", "Groups", "Interventional", "all_groups", "groups_of"]
 
 CONVENTIONS = ("standardised", "disentanglement_lib")
 _GROUPING = (
     "interventions by grouping: rows that agree in a factor stand in for fresh samples with that "
     "factor held fixed"
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interventional(Metric):
+    """A metric of rows that agree in one factor."""
+
+    family = "interventions"
+
+    convention: str = "standardised"
+    """standardised, or those of other libraries, which depend on the scale of the codes."""
+
+    @property
+    def keep(self) -> tuple[str, ...]:
+        """Other conventions weigh or prune latents by their spread."""
+        return () if self.convention == "standardised" else ("scale",)
+
+    def settings(self, sample: Sample) -> dict[str, Any]:
+        """With how rows are drawn."""
+        return {**self.options, "sampling": "rows" if sample.grid is None else "grid"}
+
+    def notes(self, sample: Sample) -> tuple[str, ...]:
+        """That rows are grouped."""
+        return (_GROUPING,) if sample.grid is None else ()
 
 
 @dataclass(frozen=True)
@@ -76,50 +97,14 @@ class GridGroups:
         return rows + (like // stride % size - rows // stride % size) * stride
 
 
+def groups_of(sample: Sample) -> Sequence[Groups | GridGroups]:
+    """The rows grouped by each factor."""
+    if sample.grid is not None:
+        return [GridGroups(sample.grid, k) for k in range(len(sample.grid))]
+    return all_groups(sample.factors, sample.kinds)
+
+
 def all_groups(factors: np.ndarray, kinds: Sequence[str] | None) -> list[Groups]:
-    """The groups of each factor."""
+    """The groups of each factor, of any rows."""
     levels, n_levels = factor_levels(factors, kinds)
     return [Groups.by(row, int(n)) for row, n in zip(levels, n_levels, strict=True)]
-
-
-GroupsOf = Callable[[np.ndarray], Sequence[Groups | GridGroups]]
-
-
-def interventional_subject(
-    codes: object,
-    factors: object,
-    convention: str,
-    settings: Mapping[str, Any],
-    conventions: Sequence[str] = CONVENTIONS,
-    **options: Any,
-) -> tuple[Subject, tuple[str, ...], GroupsOf]:
-    """The checked arrays with what their scores say, the kinds of factors, and how rows group."""
-    check_choice("convention", convention, conventions)
-    names, kinds = options.pop("factor_names"), options.pop("factor_kinds")
-    codes, table = read_codes_factors(codes, factors, names=names, kinds=kinds)
-    settings = {
-        "convention": convention,
-        "sampling": "grid" if table.grid else "rows",
-        **settings,
-    }
-    notes = () if table.grid else (_GROUPING,)
-    # Other conventions weigh or prune latents by their spread.
-    keep = () if convention == "standardised" else ("scale",)
-    subject, readings = subject_of(
-        codes,
-        table,
-        settings,
-        factor_names=None,
-        factor_kinds=None,
-        notes=notes,
-        keep=keep,
-        **options,
-    )
-    sizes = table.grid
-
-    def groups_of(rows: np.ndarray) -> Sequence[Groups | GridGroups]:
-        if sizes is not None and rows is subject.factors:
-            return [GridGroups(sizes, k) for k in range(len(sizes))]
-        return all_groups(rows, readings)
-
-    return subject, readings, groups_of

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,9 +11,12 @@ from unweave._check import constant_columns
 from unweave._factors import LEVELS_OF_CIRCLE
 from unweave.metrics._information import factor_levels
 from unweave.metrics._scale import Scale
-from unweave.metrics.significance import WIDE
+
+if TYPE_CHECKING:
+    from unweave.metrics.sample import Sample
 
 __all__ = [
+    "WIDE",
     "Split",
     "angle_of",
     "cut_angle_r_squared",
@@ -25,15 +28,17 @@ __all__ = [
     "targets_by_kind",
 ]
 
+WIDE = 64  # latents, beyond which fits are expensive and less is spent on them
 Split = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 """Codes and factors to learn from, codes and factors to be judged on."""
 
 
-def hold_out(codes: np.ndarray, factors: np.ndarray, test: tuple | None, seed: int) -> Split:
-    """Split off ``test``, or else a random third of the rows."""
-    if test is not None:
-        return codes, factors, *test
-    rows = np.random.default_rng([seed, 4]).permutation(len(codes))
+def hold_out(sample: Sample) -> Split:
+    """All rows and those that the user gave to judge on; else a random third is split off."""
+    codes, factors = sample.codes, sample.factors
+    if sample.test is not None:
+        return codes, factors, *sample.test
+    rows = np.random.default_rng([sample.seed, 4]).permutation(len(codes))
     cut = max(1, len(codes) // 3)
     learn, judge = rows[cut:], rows[:cut]
     return codes[learn], factors[learn], codes[judge], factors[judge]
@@ -62,7 +67,7 @@ def scaled_like(train: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
 def logistic_regression(codes: Any, labels: np.ndarray, **options: Any) -> Any:
     """A fitted multinomial logistic regression, scikit-learn's defaults but for ``options``.
 
-    Its hundred steps are part of the conventions that scores are compared in: `score_all` keeps
+    Its hundred steps are part of the conventions that scores are compared in: `score` keeps
     its warnings of them from the user. Wide codes are fitted in single precision, in half the time,
     unless they are sparse.
     """

@@ -3,20 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from unweave._check import check_positive
+from unweave._check import check_choice, check_positive
 from unweave.metrics._interventions import (
+    CONVENTIONS,
     GridGroups,
     Groups,
-    interventional_subject,
+    Interventional,
+    groups_of,
 )
-from unweave.metrics._predictors import logistic_regression, scaled_like
-from unweave.metrics.score import Reading, Score
-from unweave.metrics.significance import WIDE, Noise, score_all
+from unweave.metrics._predictors import WIDE, logistic_regression, scaled_like
+from unweave.metrics.metric import score
+from unweave.metrics.noise import Noise
+from unweave.metrics.sample import Sample
+from unweave.metrics.score import Measurement, Score
 
-__all__ = ["beta_vae_score", "difference_points"]
+__all__ = ["BetaVAEScore", "beta_vae_score", "difference_points"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BetaVAEScore(Interventional):
+    """Accuracy of a linear classifier of mean differences between rows that agree in a factor."""
+
+    names = ("beta_vae",)
+    titles = ("β-VAE score",)
+    min_factors = 2
+    cost = 10
+
+    n_train: int = 10_000
+    """Points to learn from."""
+    n_test: int = 5_000
+    """Points to be judged on."""
+    batch_size: int = 64
+    """Pairs for each point."""
+
+    def __post_init__(self) -> None:
+        check_choice("convention", self.convention, CONVENTIONS)
+        for name in ("n_train", "n_test", "batch_size"):
+            check_positive(name, getattr(self, name))
+
+    def read(self, sample: Sample) -> dict[str, Measurement]:
+        """Draw pairs, and classify the factor that they agree in."""
+        codes = sample.codes
+        scaled = scaled_like(codes)[0] if self.convention == "standardised" else codes
+        groups, rng = groups_of(sample), np.random.default_rng([sample.seed, 6])
+        n_points = self.n_train + self.n_test
+        points, labels = difference_points(scaled, groups, n_points, self.batch_size, rng)
+        return {"beta_vae": _measured(points, labels, self.n_train, len(groups))}
 
 
 def beta_vae_score(
@@ -61,29 +97,11 @@ def beta_vae_score(
     >>> float(beta_vae_score(factors.astype(float), factors, noise=None)) > 0.99
     True
     """
-    sizes = {"n_train": n_train, "n_test": n_test, "batch_size": batch_size}
-    for name, size in sizes.items():
-        check_positive(name, size)
-    subject, _, groups_of = interventional_subject(
-        codes,
-        factors,
-        convention,
-        dict(sizes),
-        factor_names=factor_names,
-        factor_kinds=factor_kinds,
-        seed=seed,
-        thin=10,
-        min_factors=2,
+    sample = Sample.of(codes, factors, factor_names, factor_kinds, seed=seed)
+    metric = BetaVAEScore(
+        convention=convention, n_train=n_train, n_test=n_test, batch_size=batch_size
     )
-
-    def measure(codes, factors) -> dict[str, Reading]:
-        scaled = scaled_like(codes)[0] if convention == "standardised" else codes
-        groups = groups_of(factors)
-        rng = np.random.default_rng([seed, 6])
-        points, labels = difference_points(scaled, groups, n_train + n_test, batch_size, rng)
-        return {"beta_vae": _read(points, labels, n_train, len(groups))}
-
-    return score_all(subject, measure, noise)["beta_vae"]
+    return score(metric, sample, noise)["beta_vae"]
 
 
 def difference_points(
@@ -106,7 +124,7 @@ def difference_points(
     return _kernels.mean_differences(codes, first, second), labels
 
 
-def _read(points: np.ndarray, labels: np.ndarray, n_train: int, n_factors: int) -> Reading:
+def _measured(points: np.ndarray, labels: np.ndarray, n_train: int, n_factors: int) -> Measurement:
     if len(np.unique(labels[:n_train])) < 2:
         right = labels[n_train:] == labels[0]
     else:
@@ -120,4 +138,4 @@ def _read(points: np.ndarray, labels: np.ndarray, n_train: int, n_factors: int) 
         points[labels == k].mean(axis=0) if (labels == k).any() else points[0] * 0
         for k in range(n_factors)
     ]
-    return Reading(float(right.mean()), per_factor, np.stack(means, axis=1))
+    return Measurement(float(right.mean()), per_factor, np.stack(means, axis=1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,15 +21,84 @@ from unweave.metrics._predictors import (
     scaled_like,
     targets_by_kind,
 )
-from unweave.metrics._subject import subject_of
-from unweave.metrics.score import Reading, Scores
-from unweave.metrics.significance import Noise, score_all
+from unweave.metrics.metric import Metric, score
+from unweave.metrics.noise import Noise
+from unweave.metrics.sample import Sample
+from unweave.metrics.score import Measurement
+from unweave.metrics.scores import Scores
 
-__all__ = ["BACKENDS", "disentanglement_completeness_informativeness"]
+__all__ = ["BACKENDS", "DCI", "disentanglement_completeness_informativeness"]
 
 BACKENDS = ("gradient_boosting", "scikit_learn", "lightgbm", "random_forest", "lasso")
 _LASSO_ALPHA = 0.02  # of the paper's experiments
 _MAX_TEST = 5_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class DCI(Metric):
+    """Entropies of the importances of latents to predictors of factors, and their accuracy."""
+
+    names = ("dci_disentanglement", "dci_completeness", "dci_informativeness")
+    titles = ("DCI disentanglement", "DCI completeness", "DCI informativeness")
+    family = "prediction"
+    takes_groups = True
+    takes_test = True
+    cost = 10
+
+    backend: str = "gradient_boosting"
+    """gradient_boosting, scikit_learn, lightgbm, random_forest or lasso."""
+    convention: str = "standardised"
+    """standardised or disentanglement_lib."""
+    n_train: int = 1_000
+    """Rows to learn from."""
+
+    def __post_init__(self) -> None:
+        check_choice("back-end", self.backend, BACKENDS)
+        check_choice("convention", self.convention, CONVENTIONS)
+        check_positive("n_train", self.n_train, minimum=2)
+
+    @property
+    def keep(self) -> tuple[str, ...]:
+        """Trees of disentanglement_lib take the codes as they are."""
+        return ("offset", "scale") if self.convention == "disentanglement_lib" else ()
+
+    @property
+    def level_bins(self) -> int | None:
+        """Classifiers need levels."""
+        return None if self.backend == "lasso" else 20
+
+    @property
+    def label(self) -> str:
+        """The back-end, which is part of the score."""
+        return f" ({self.backend})"
+
+    def cost_of(self, sample: Sample) -> int:
+        """Lasso is not expensive."""
+        return 1 if self.backend == "lasso" else self.cost
+
+    def read(self, sample: Sample) -> dict[str, Measurement]:
+        """Fit predictors, and take entropies of their importances."""
+        split = _cut(sample, self.n_train)
+        if self.convention == "standardised" or self.backend == "lasso":
+            split = _standardised(split)
+        importance, known = _importance(split, sample.kinds, self.backend, sample.seed)
+        units, alive = sample.groups, np.ones(sample.codes.shape[1], dtype=bool)
+        alive[constant_columns(sample.codes)] = False
+        if units is not None:
+            importance, alive = units.sums(importance), units.any_of(alive)
+        separate, per_latent = disentanglement(importance)
+        complete, per_factor = completeness(importance[alive])
+        names = None if units is None else units.names
+        apart = separation(importance, per_latent)
+        return {
+            "dci_disentanglement": Measurement(
+                separate, per_latent, importance, names=names, by_factor=apart
+            ),
+            "dci_completeness": Measurement(complete, per_factor, importance, by_factor=per_factor),
+            "dci_informativeness": Measurement(
+                float(known.mean()), known, importance, by_factor=known
+            ),
+        }
 
 
 def disentanglement_completeness_informativeness(
@@ -97,57 +167,22 @@ def disentanglement_completeness_informativeness(
     >>> {name: float(score) for name, score in scores.items()}
     {'dci_disentanglement': 1.0, 'dci_completeness': 1.0, 'dci_informativeness': 1.0}
     """
-    check_choice("back-end", backend, BACKENDS)
-    check_choice("convention", convention, CONVENTIONS)
-    n_train = check_positive("n_train", n_train, minimum=2)
-    subject, kinds = subject_of(
-        codes,
-        factors,
-        {"backend": backend, "convention": convention, "n_train": n_train},
-        factor_names=factor_names,
-        factor_kinds=factor_kinds,
-        seed=seed,
-        needs_levels=backend != "lasso",
-        test=test,
-        groups=groups,
-        keep=("offset", "scale") if convention == "disentanglement_lib" else (),
-        label=f" ({backend})",
-        thin=1 if backend == "lasso" else 10,
+    sample = Sample.of(
+        codes, factors, factor_names, factor_kinds, groups=groups, test=test, seed=seed
     )
-
-    def measure(codes, factors) -> dict[str, Reading]:
-        split = _cut(codes, factors, subject.test_of(codes, factors), n_train, seed)
-        if convention == "standardised" or backend == "lasso":
-            split = _standardised(split)
-        importance, known = _importance(split, kinds, backend, seed)
-        units, alive = subject.groups_of(codes), np.ones(codes.shape[1], dtype=bool)
-        alive[constant_columns(codes)] = False
-        if units is not None:
-            importance, alive = units.sums(importance), units.any_of(alive)
-        separate, per_latent = disentanglement(importance)
-        complete, per_factor = completeness(importance[alive])
-        names = None if units is None else units.names
-        apart = separation(importance, per_latent)
-        return {
-            "dci_disentanglement": Reading(
-                separate, per_latent, importance, names=names, by_factor=apart
-            ),
-            "dci_completeness": Reading(complete, per_factor, importance, by_factor=per_factor),
-            "dci_informativeness": Reading(float(known.mean()), known, importance, by_factor=known),
-        }
-
-    return Scores(score_all(subject, measure, noise))
+    metric = DCI(backend=backend, convention=convention, n_train=n_train)
+    return Scores(score(metric, sample, noise))
 
 
-def _cut(codes, factors, test, n_train: int, seed: int) -> Split:
+def _cut(sample: Sample, n_train: int) -> Split:
     """At most ``n_train`` rows to learn from, and rows to be judged on."""
-    n = len(codes)
-    if test is not None:
-        rows = np.sort(np.random.default_rng([seed, 8]).permutation(n)[:n_train])
-        return codes[rows], factors[rows], *test
+    codes, factors, n = sample.codes, sample.factors, len(sample.codes)
+    rows = np.random.default_rng([sample.seed, 8]).permutation(n)
+    if sample.test is not None:
+        rows = np.sort(rows[:n_train])
+        return codes[rows], factors[rows], *sample.test
     if n < 1.5 * n_train:
-        return hold_out(codes, factors, None, seed)
-    rows = np.random.default_rng([seed, 8]).permutation(n)
+        return hold_out(sample)
     learn, judge = rows[:n_train], rows[n_train : n_train + _MAX_TEST]
     return codes[learn], factors[learn], codes[judge], factors[judge]
 

@@ -3,18 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from unweave.metrics._predictors import hold_out, scaled_like, targets_by_kind
-from unweave.metrics._subject import subject_of
-from unweave.metrics.score import Reading, Scores
-from unweave.metrics.significance import Noise, score_all
+from unweave.metrics.metric import Metric, score
+from unweave.metrics.noise import Noise
+from unweave.metrics.sample import Sample
+from unweave.metrics.score import Measurement
+from unweave.metrics.scores import Scores
 
-__all__ = ["explicitness_and_size"]
+__all__ = ["DCIES", "explicitness_and_size"]
 
 _CAPACITIES = (0, 8, 32, 128, 512)
 _RIDGE = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class DCIES(Metric):
+    """Explicitness, from losses of probes of several capacities, and size."""
+
+    names = ("dci_es_explicitness", "dci_es_size")
+    titles = ("DCI-ES explicitness", "DCI-ES size")
+    family = "prediction"
+    range = "at most 1"
+    needs_levels = False
+    cost = 10
+    is_listed = False
+
+    capacities: Sequence[int] = _CAPACITIES
+    """Numbers of Fourier features; 0 is the linear probe."""
+
+    def __post_init__(self) -> None:
+        capacities = list(self.capacities)
+        if len(capacities) < 2 or capacities != sorted(set(capacities)) or capacities[0] < 0:
+            raise ValueError(
+                f"capacities must be at least two numbers of features, ascending, not {capacities}"
+            )
+        object.__setattr__(self, "capacities", tuple(capacities))
+
+    def settings(self, sample: Sample) -> dict[str, Any]:
+        """With the probe."""
+        return {"capacities": list(self.capacities), "probe": "random_fourier_features"}
+
+    def read(self, sample: Sample) -> dict[str, Measurement]:
+        """The area above the least loss."""
+        split = hold_out(sample)
+        targets = targets_by_kind(np.concatenate([split[1], split[3]]), sample.kinds)
+        train, judge = scaled_like(split[0], split[2])
+        losses = _losses(train, judge, targets, self.capacities, sample.seed)
+        explicit = np.array([_explicitness(row) for row in losses])
+        n_factors, n_latents = len(targets), sample.codes.shape[1]
+        return {
+            "dci_es_explicitness": Measurement(float(explicit.mean()), explicit, losses),
+            "dci_es_size": Measurement(min(1.0, n_factors / n_latents)),
+        }
 
 
 def explicitness_and_size(
@@ -58,35 +103,8 @@ def explicitness_and_size(
     >>> {name: round(float(score), 2) for name, score in scores.items()}
     {'dci_es_explicitness': 1.0, 'dci_es_size': 1.0}
     """
-    capacities = list(capacities)
-    if len(capacities) < 2 or capacities != sorted(set(capacities)) or capacities[0] < 0:
-        raise ValueError(
-            f"capacities must be at least two numbers of features, ascending, not {capacities}"
-        )
-    subject, kinds = subject_of(
-        codes,
-        factors,
-        {"capacities": capacities, "probe": "random_fourier_features"},
-        factor_names=factor_names,
-        factor_kinds=factor_kinds,
-        seed=seed,
-        needs_levels=False,
-        thin=10,
-    )
-
-    def measure(codes, factors) -> dict[str, Reading]:
-        split = hold_out(codes, factors, None, seed)
-        targets = targets_by_kind(np.concatenate([split[1], split[3]]), kinds)
-        train, judge = scaled_like(split[0], split[2])
-        losses = _losses(train, judge, targets, capacities, seed)
-        explicit = np.array([_explicitness(row) for row in losses])
-        n_factors, n_latents = len(targets), codes.shape[1]
-        return {
-            "dci_es_explicitness": Reading(float(explicit.mean()), explicit, losses),
-            "dci_es_size": Reading(min(1.0, n_factors / n_latents)),
-        }
-
-    return Scores(score_all(subject, measure, noise))
+    sample = Sample.of(codes, factors, factor_names, factor_kinds, seed=seed)
+    return Scores(score(DCIES(capacities=capacities), sample, noise))
 
 
 def _losses(train, judge, targets, capacities, seed: int) -> np.ndarray:

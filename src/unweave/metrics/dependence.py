@@ -2,22 +2,76 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
 import numpy as np
 
-from unweave._check import check_choice, check_positive, constant_columns, read_codes
+from unweave._check import check_choice, check_positive, constant_columns
 from unweave.metrics._information import BINNINGS, bin_codes, latent_information, warn_of_outliers
 from unweave.metrics._predictors import scaled_like
-from unweave.metrics._scale import Scale
-from unweave.metrics.score import Reading, Scores
-from unweave.metrics.significance import Noise, Subject, score_all
+from unweave.metrics.metric import Metric, score
+from unweave.metrics.noise import Noise
+from unweave.metrics.sample import Sample
+from unweave.metrics.score import Measurement
+from unweave.metrics.scores import Scores
 
-__all__ = ["latent_dependence"]
+__all__ = ["LatentDependence", "latent_dependence"]
 
 _CONVENTIONS = ("standardised", "disentanglement_lib")
 _SINGULAR = (
     "some latents are linear functions of others: the total correlation is infinite, and what is "
     "given a lower bound"
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatentDependence(Metric):
+    """Total correlation, Wasserstein distance and mutual information of latents."""
+
+    names = ("total_correlation", "wasserstein", "latent_mi")
+    titles = ("total correlation", "Wasserstein dependence", "latent MI")
+    family = "dependence"
+    range = "from 0, which is best"
+    bounds: ClassVar[Mapping[str, float | None]] = dict.fromkeys(names)
+    min_latents = 2
+    min_alive = 2
+    needs_factors = False
+    best_when_small = True
+    cost = 5
+
+    convention: str = "standardised"
+    """standardised or disentanglement_lib."""
+    n_bins: int = 20
+    """Bins of each latent."""
+    binning: str = "equal_width"
+    """equal_width or quantile."""
+
+    def __post_init__(self) -> None:
+        check_choice("convention", self.convention, _CONVENTIONS)
+        check_choice("binning", self.binning, BINNINGS)
+        check_positive("n_bins", self.n_bins, minimum=2)
+
+    @property
+    def keep(self) -> tuple[str, ...]:
+        """The distance of disentanglement_lib depends on the scale."""
+        return () if self.convention == "standardised" else ("scale",)
+
+    def notes(self, sample: Sample) -> tuple[str, ...]:
+        """That the total correlation is infinite, if it is."""
+        codes = sample.codes
+        if self.binning == "equal_width":
+            warn_of_outliers(bin_codes(codes, self.n_bins), codes, self.n_bins)
+        covariance = _covariance(codes)
+        singular = np.linalg.cond(covariance) > 1 / (np.finfo(float).eps * len(covariance))
+        return (_SINGULAR,) if singular else ()
+
+    def read(self, sample: Sample) -> dict[str, Measurement]:
+        """From the covariance, and from the bins of each two latents that vary."""
+        codes = np.delete(sample.codes, constant_columns(sample.codes), axis=1)
+        bins = bin_codes(codes, self.n_bins, self.binning)
+        return _measured(codes, bins, self.n_bins, self.convention)
 
 
 def latent_dependence(
@@ -70,46 +124,8 @@ def latent_dependence(
     ...  latent_dependence(codes, noise=None).items()}
     {'total_correlation': 0.0, 'wasserstein': 0.0, 'latent_mi': 0.0}
     """
-    given = read_codes(codes)
-    check_choice("convention", convention, _CONVENTIONS)
-    check_choice("binning", binning, BINNINGS)
-    n_bins = check_positive("n_bins", n_bins, minimum=2)
-    scale = Scale.of(given.values, () if convention == "standardised" else ("scale",))
-    notes, codes = scale.notes(given.precisions), scale.apply(given.values)
-    dead = constant_columns(codes)
-    if codes.shape[1] - dead.size < 2 or len(codes) < 2:
-        raise ValueError(
-            f"{codes.shape[1] - dead.size} of {codes.shape[1]} latents vary in {len(codes)} rows: "
-            "dependence needs two that do; give more rows or other codes"
-        )
-    if binning == "equal_width":
-        warn_of_outliers(bin_codes(codes, n_bins), codes, n_bins)
-    covariance = _covariance(codes)
-    singular = np.linalg.cond(covariance) > 1 / (np.finfo(float).eps * len(covariance))
-    subject = Subject(
-        codes,
-        np.arange(len(codes))[:, None],
-        [],
-        {"convention": convention, "n_bins": n_bins, "binning": binning},
-        seed,
-        notes=(*notes, _SINGULAR) if singular else notes,
-        tops=dict.fromkeys(("total_correlation", "wasserstein", "latent_mi")),
-        thin=5,
-        shuffle=_independent,
-        perfect=_independent(codes, codes, np.random.default_rng([seed, 9]))[0],
-    )
-
-    def measure(codes, factors) -> dict[str, Reading]:
-        codes = np.delete(codes, constant_columns(codes), axis=1)
-        bins = bin_codes(codes, n_bins, binning)
-        return _read(codes, bins, n_bins, convention)
-
-    return Scores(score_all(subject, measure, noise))
-
-
-def _independent(codes, factors, rng):
-    """Each latent permuted by itself."""
-    return rng.permuted(codes, axis=0), factors
+    metric = LatentDependence(convention=convention, n_bins=n_bins, binning=binning)
+    return Scores(score(metric, Sample.of(codes, seed=seed), noise))
 
 
 def _covariance(codes: np.ndarray) -> np.ndarray:
@@ -118,7 +134,7 @@ def _covariance(codes: np.ndarray) -> np.ndarray:
     return scaled.T @ scaled / len(scaled)
 
 
-def _read(codes, bins, n_bins: int, convention: str) -> dict[str, Reading]:
+def _measured(codes, bins, n_bins: int, convention: str) -> dict[str, Measurement]:
     covariance = np.atleast_2d(np.cov(codes, rowvar=False))
     deviation = np.sqrt(np.diag(covariance))
     correlation = covariance / np.outer(deviation, deviation)
@@ -133,12 +149,12 @@ def _read(codes, bins, n_bins: int, convention: str) -> dict[str, Reading]:
     information = latent_information(bins, n_bins)
     apart = information[~np.eye(len(information), dtype=bool)]
     return {
-        "total_correlation": Reading(float(max(total, 0.0)), matrix=correlation),
-        "wasserstein": Reading(
+        "total_correlation": Measurement(float(max(total, 0.0)), matrix=correlation),
+        "wasserstein": Measurement(
             float(distance),
             matrix=measured,
             extras={"normalised": float(distance / trace)},
             size=float(trace),
         ),
-        "latent_mi": Reading(float(apart.mean()), matrix=information),
+        "latent_mi": Measurement(float(apart.mean()), matrix=information),
     }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -15,13 +17,82 @@ from unweave.metrics._predictors import (
     logistic_regression,
     scaled_like,
 )
-from unweave.metrics._subject import subject_of
-from unweave.metrics.score import Reading, Scores
-from unweave.metrics.significance import Noise, score_all
+from unweave.metrics.metric import Metric, score
+from unweave.metrics.noise import Noise
+from unweave.metrics.sample import Sample
+from unweave.metrics.score import Measurement
+from unweave.metrics.scores import Scores
 
-__all__ = ["downstream_accuracy"]
+__all__ = ["Downstream", "downstream_accuracy"]
 
 PREDICTORS = ("logistic_regression", "logistic_regression_cv", "gradient_boosting")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Downstream(Metric):
+    """Accuracy of a predictor on held-out rows, and how few rows reach it."""
+
+    names = ("downstream_accuracy", "statistical_efficiency")
+    titles = ("downstream accuracy", "statistical efficiency")
+    family = "prediction"
+    range = "[0, 1]; efficiency from 0"
+    bounds: ClassVar[Mapping[str, float | None]] = {"statistical_efficiency": None}
+    takes_test = True
+    cost = 10
+
+    predictor: str = "logistic_regression"
+    """logistic_regression, logistic_regression_cv or gradient_boosting."""
+    sizes: Sequence[int] = (10, 100, 1_000, 10_000)
+    """Numbers of rows to learn from."""
+
+    def __post_init__(self) -> None:
+        check_choice("predictor", self.predictor, PREDICTORS)
+        sizes = tuple(sorted(check_positive("sizes", size) for size in self.sizes))
+        if not sizes:
+            raise ValueError("sizes are empty: give at least one number of rows to learn from")
+        object.__setattr__(self, "sizes", sizes)
+
+    @property
+    def keep(self) -> tuple[str, ...]:
+        """The penalty that is chosen by folds depends on the scale."""
+        return ("scale",) if self.predictor == "logistic_regression_cv" else ()
+
+    @property
+    def label(self) -> str:
+        """The predictor, which is part of the score."""
+        return f" ({self.predictor})"
+
+    def settings(self, sample: Sample) -> dict[str, Any]:
+        """As JSON has them."""
+        return {"predictor": self.predictor, "sizes": list(self.sizes)}
+
+    def cost_of(self, sample: Sample) -> int:
+        """Other predictors are more expensive."""
+        return self.cost if self.predictor == "logistic_regression" else 30
+
+    def read(self, sample: Sample) -> dict[str, Measurement]:
+        """Learn from each number of rows, and judge on the same others."""
+        split = hold_out(sample)
+        learn_levels, judge_levels = labelled(split, sample.kinds)
+        available = [min(size, len(split[0])) for size in self.sizes]
+        found = {
+            size: _accuracies(split, learn_levels, judge_levels, size, self.predictor)
+            for size in sorted({*available, min(100, len(split[0]))})
+        }
+        most, few = found[available[-1]], found[min(100, len(split[0]))]
+        extras = {
+            f"accuracy_at_{size}": float(found[rows].mean())
+            for size, rows in zip(self.sizes, available, strict=True)
+            if size == rows
+        }
+        extras["rows_learnt_from"] = available[-1]
+        efficiency = few / np.maximum(most, 1e-12)
+        return {
+            "downstream_accuracy": Measurement(float(most.mean()), most, extras=extras),
+            "statistical_efficiency": Measurement(
+                float(few.mean() / max(most.mean(), 1e-12)), efficiency, extras=extras
+            ),
+        }
 
 
 def downstream_accuracy(
@@ -70,48 +141,8 @@ def downstream_accuracy(
     >>> float(scores["downstream_accuracy"])
     1.0
     """
-    check_choice("predictor", predictor, PREDICTORS)
-    sizes = sorted(check_positive("sizes", size) for size in sizes)
-    if not sizes:
-        raise ValueError("sizes are empty: give at least one number of rows to learn from")
-    subject, kinds = subject_of(
-        codes,
-        factors,
-        {"predictor": predictor, "sizes": list(sizes)},
-        factor_names=factor_names,
-        factor_kinds=factor_kinds,
-        seed=seed,
-        test=test,
-        keep=("scale",) if predictor == "logistic_regression_cv" else (),
-        label=f" ({predictor})",
-        tops={"statistical_efficiency": None},
-        thin=10 if predictor == "logistic_regression" else 30,
-    )
-
-    def measure(codes, factors) -> dict[str, Reading]:
-        split = hold_out(codes, factors, subject.test_of(codes, factors), seed)
-        learn_levels, judge_levels = labelled(split, kinds)
-        available = [min(size, len(split[0])) for size in sizes]
-        found = {
-            size: _accuracies(split, learn_levels, judge_levels, size, predictor)
-            for size in sorted({*available, min(100, len(split[0]))})
-        }
-        most, few = found[available[-1]], found[min(100, len(split[0]))]
-        extras = {
-            f"accuracy_at_{size}": float(found[rows].mean())
-            for size, rows in zip(sizes, available, strict=True)
-            if size == rows
-        }
-        extras["rows_learnt_from"] = available[-1]
-        efficiency = few / np.maximum(most, 1e-12)
-        return {
-            "downstream_accuracy": Reading(float(most.mean()), most, extras=extras),
-            "statistical_efficiency": Reading(
-                float(few.mean() / max(most.mean(), 1e-12)), efficiency, extras=extras
-            ),
-        }
-
-    return Scores(score_all(subject, measure, noise))
+    sample = Sample.of(codes, factors, factor_names, factor_kinds, test=test, seed=seed)
+    return Scores(score(Downstream(predictor=predictor, sizes=sizes), sample, noise))
 
 
 def _accuracies(split: Split, learn_levels, judge_levels, size: int, predictor: str) -> np.ndarray:

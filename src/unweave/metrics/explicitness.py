@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -14,13 +15,47 @@ from unweave.metrics._predictors import (
     logistic_regression,
     scaled_like,
 )
-from unweave.metrics._subject import subject_of
-from unweave.metrics.score import Reading, Score
-from unweave.metrics.significance import Noise, score_all
+from unweave.metrics.metric import Metric, score
+from unweave.metrics.noise import Noise
+from unweave.metrics.sample import Sample
+from unweave.metrics.score import Measurement, Score
 
-__all__ = ["area_under_roc", "explicitness"]
+__all__ = ["Explicitness", "area_under_roc", "explicitness"]
 
 _CLASSIFIERS = ("multinomial", "one_against_rest")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explicitness(Metric):
+    """Mean area under the ROC curve of a linear classifier of all latents."""
+
+    names = ("explicitness",)
+    titles = ("explicitness",)
+    family = "prediction"
+    range = "[0, 1], 0.5 by chance"
+    takes_test = True
+    cost = 10
+
+    classifier: str = "multinomial"
+    """multinomial or one_against_rest."""
+
+    def __post_init__(self) -> None:
+        check_choice("classifier", self.classifier, _CLASSIFIERS)
+
+    def settings(self, sample: Sample) -> dict[str, Any]:
+        """With the number of rows that the user gave to judge on."""
+        return {**self.options, "n_test": len(sample.test[0]) if sample.test else None}
+
+    def read(self, sample: Sample) -> dict[str, Measurement]:
+        """The area of each factor, on held-out rows."""
+        split = hold_out(sample)
+        train, judge = scaled_like(split[0], split[2])
+        learn_levels, judge_levels = labelled(split, sample.kinds)
+        areas = [
+            _mean_area(train, learn, judge, true, self.classifier)
+            for learn, true in zip(learn_levels, judge_levels, strict=True)
+        ]
+        return {"explicitness": Measurement(float(np.mean(areas)), np.array(areas))}
 
 
 def explicitness(
@@ -60,32 +95,8 @@ def explicitness(
     >>> float(explicitness(factors.astype(float), factors % 3, noise=None)) > 0.5
     True
     """
-    check_choice("classifier", classifier, _CLASSIFIERS)
-    subject, kinds = subject_of(
-        codes,
-        factors,
-        {"classifier": classifier},
-        factor_names=factor_names,
-        factor_kinds=factor_kinds,
-        seed=seed,
-        test=test,
-        thin=10,
-    )
-    n_test = len(subject.test[0]) if subject.test else None
-    subject = replace(subject, settings={**subject.settings, "n_test": n_test})
-
-    def measure(codes, factors) -> dict[str, Reading]:
-        # Draws judge on rows of their own: test rows fit no permutation.
-        split = hold_out(codes, factors, subject.test_of(codes, factors), seed)
-        train, judge = scaled_like(split[0], split[2])
-        learn_levels, judge_levels = labelled(split, kinds)
-        areas = [
-            _mean_area(train, learn, judge, true, classifier)
-            for learn, true in zip(learn_levels, judge_levels, strict=True)
-        ]
-        return {"explicitness": Reading(float(np.mean(areas)), np.array(areas))}
-
-    return score_all(subject, measure, noise)["explicitness"]
+    sample = Sample.of(codes, factors, factor_names, factor_kinds, test=test, seed=seed)
+    return score(Explicitness(classifier=classifier), sample, noise)["explicitness"]
 
 
 def area_under_roc(scores: np.ndarray, positive: np.ndarray) -> np.ndarray:

@@ -3,20 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from unweave._check import check_positive
+from unweave._check import check_choice, check_positive
 from unweave.metrics._interventions import (
+    CONVENTIONS,
     GridGroups,
     Groups,
-    interventional_subject,
+    Interventional,
+    groups_of,
 )
 from unweave.metrics._predictors import scaled_like
-from unweave.metrics.score import Reading, Score
-from unweave.metrics.significance import Noise, score_all
+from unweave.metrics.metric import score
+from unweave.metrics.noise import Noise
+from unweave.metrics.sample import Sample
+from unweave.metrics.score import Measurement, Score
 
-__all__ = ["factor_vae_score", "fixed_factor_batches"]
+__all__ = ["FactorVAEScore", "factor_vae_score", "fixed_factor_batches"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FactorVAEScore(Interventional):
+    """Accuracy of a majority vote of the latent that varies least among rows that agree."""
+
+    names = ("factor_vae",)
+    titles = ("FactorVAE score",)
+    min_factors = 2
+    cost = 10
+
+    prune_below: float = 0.05
+    """Standard deviation below which a latent casts no votes."""
+    n_train: int = 10_000
+    """Votes to learn from."""
+    n_test: int = 5_000
+    """Votes to be judged on."""
+    batch_size: int = 64
+    """Rows for each vote."""
+
+    def __post_init__(self) -> None:
+        for name in ("n_train", "n_test", "batch_size"):
+            check_positive(name, getattr(self, name), minimum=2)
+        if not np.isfinite(self.prune_below) or self.prune_below < 0:
+            raise ValueError(
+                f"prune_below is a standard deviation of at least 0, not {self.prune_below}"
+            )
+        check_choice("convention", self.convention, CONVENTIONS)
+
+    def read(self, sample: Sample) -> dict[str, Measurement]:
+        """Draw batches, and let latents vote."""
+        from unweave.metrics import _kernels
+
+        codes = sample.codes
+        scaled = scaled_like(codes)[0] if self.convention == "standardised" else codes
+        deviation = np.sqrt(_kernels.variances(scaled))
+        active = (deviation >= self.prune_below) & (deviation > 0)
+        groups, rng = groups_of(sample), np.random.default_rng([sample.seed, 7])
+        n_points = self.n_train + self.n_test
+        rows, labels = fixed_factor_batches(groups, n_points, self.batch_size, rng)
+        variances = deviation**2 * active
+        found = _measured(scaled, rows, labels, variances, self.n_train, len(groups))
+        return {"factor_vae": found}
 
 
 def factor_vae_score(
@@ -63,37 +111,15 @@ def factor_vae_score(
     >>> float(factor_vae_score(factors.astype(float), factors, noise=None))
     1.0
     """
-    sizes = {"n_train": n_train, "n_test": n_test, "batch_size": batch_size}
-    for name, size in sizes.items():
-        check_positive(name, size, minimum=2)
-    if not np.isfinite(prune_below) or prune_below < 0:
-        raise ValueError(f"prune_below is a standard deviation of at least 0, not {prune_below}")
-    subject, _, groups_of = interventional_subject(
-        codes,
-        factors,
-        convention,
-        {**sizes, "prune_below": prune_below},
-        factor_names=factor_names,
-        factor_kinds=factor_kinds,
-        seed=seed,
-        thin=10,
-        min_factors=2,
+    sample = Sample.of(codes, factors, factor_names, factor_kinds, seed=seed)
+    metric = FactorVAEScore(
+        convention=convention,
+        prune_below=prune_below,
+        n_train=n_train,
+        n_test=n_test,
+        batch_size=batch_size,
     )
-
-    def measure(codes, factors) -> dict[str, Reading]:
-        from unweave.metrics import _kernels
-
-        scaled = scaled_like(codes)[0] if convention == "standardised" else codes
-        deviation = np.sqrt(_kernels.variances(scaled))
-        active = (deviation >= prune_below) & (deviation > 0)
-        groups = groups_of(factors)
-        rng = np.random.default_rng([seed, 7])
-        rows, labels = fixed_factor_batches(groups, n_train + n_test, batch_size, rng)
-        return {
-            "factor_vae": _read(scaled, rows, labels, deviation**2 * active, n_train, len(groups))
-        }
-
-    return score_all(subject, measure, noise)["factor_vae"]
+    return score(metric, sample, noise)["factor_vae"]
 
 
 def fixed_factor_batches(
@@ -109,18 +135,18 @@ def fixed_factor_batches(
     return rows, labels
 
 
-def _read(codes, rows, labels, variances, n_train: int, n_factors: int) -> Reading:
+def _measured(codes, rows, labels, variances, n_train: int, n_factors: int) -> Measurement:
     from unweave.metrics import _kernels
 
     n_latents = codes.shape[1]
     if not variances.any():  # nothing can vote
-        return Reading(0.0, np.zeros(n_factors), np.zeros((n_latents, n_factors)))
+        return Measurement(0.0, np.zeros(n_factors), np.zeros((n_latents, n_factors)))
     least = _kernels.least_variance(codes, rows, variances)
     votes = np.zeros((n_latents, n_factors))
     np.add.at(votes, (least[:n_train], labels[:n_train]), 1)
     right = votes.argmax(axis=1)[least[n_train:]] == labels[n_train:]
     shown = [labels[n_train:] == k for k in range(n_factors)]
     per_factor = np.array([right[s].mean() if s.any() else 0.0 for s in shown])
-    return Reading(
+    return Measurement(
         float(right.mean()), per_factor, votes, {"active_latents": int((variances > 0).sum())}
     )

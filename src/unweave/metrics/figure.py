@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from unweave.metrics.score import Score
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from unweave.metrics.score import Scores
-
 __all__ = ["draw"]
 
-_BAR, _CHANCE, _CEILING = "#3b6ea5", "#c0504d", "#7a7a7a"
+_BAR, _CHANCE, _PERFECT = "#3b6ea5", "#c0504d", "#7a7a7a"
 _MAX_LATENTS = 60
 _END = 1.6  # of the axis, just beyond pi / 2: what has no bound is cut there, with its value
-_SHOWN = ("mig", "sap", "irs", "mcc", "dci_disentanglement")
+_FIRST = ("mig", "sap", "irs", "mcc", "dci_disentanglement")
 
 
-def draw(scores: Scores) -> Figure:
-    """Bars with interval, chance level and ceiling; and the matrix behind the first few scores."""
+def draw(scores: Mapping[str, Score]) -> Figure:
+    """Bars with interval, chance and perfect code; and the matrix behind the first few scores."""
     from unweave._figure import ShownFigure
 
     matrices = _matrices(scores)
@@ -45,7 +46,7 @@ def draw(scores: Scores) -> Figure:
     return figure
 
 
-def _bars(ax, scores: Scores) -> None:
+def _bars(ax, scores: Mapping[str, Score]) -> None:
     places = np.arange(len(scores))[::-1]
     for place, score in zip(places, scores.values(), strict=True):
         value = float(score)
@@ -58,8 +59,8 @@ def _bars(ax, scores: Scores) -> None:
             )
         if score.chance is not None and score.chance.mean <= _END:
             ax.plot(score.chance.mean, place, "D", color=_CHANCE, ms=4, zorder=4)
-        if score.ceiling is not None and score.ceiling <= _END:
-            ax.plot(score.ceiling, place, "|", color=_CEILING, ms=12, mew=2, zorder=3)
+        if score.perfect is not None and score.perfect <= _END:
+            ax.plot(score.perfect, place, "|", color=_PERFECT, ms=12, mew=2, zorder=3)
     ax.set_yticks(places, list(scores), fontsize=8)
     ax.set_xlim(min(0, *[float(s) for s in scores.values()]), _END + 0.15)
     ax.set_ylim(-0.7, len(scores) - 0.3)
@@ -69,15 +70,13 @@ def _bars(ax, scores: Scores) -> None:
         ax.spines[side].set_visible(False)
 
 
-def _matrices(scores: Scores):
+def _matrices(scores: Mapping[str, Score]):
     """Up to three different (latents, factors) matrices, with the names of their factors."""
     found: list = []
-    for name in _SHOWN:
-        if name not in scores:
-            continue
-        named = next(n for n in ("mig", "dci_completeness", name) if n in scores)
-        matrix, factors = np.asarray(scores[name].matrix), list(scores[named].per_factor)
-        fits = matrix.ndim == 2 and matrix.shape[1] == len(factors)
-        if fits and 0 < matrix.shape[0] <= _MAX_LATENTS:
+    for name in sorted(scores, key=lambda name: _FIRST.index(name) if name in _FIRST else 99):
+        matrix, factors = np.asarray(scores[name].matrix), scores[name].factor_names
+        fits = matrix.ndim == 2 and matrix.shape[1] == len(factors) > 0
+        is_new = not any(np.array_equal(matrix, other) for _, other, _ in found)
+        if fits and is_new and 0 < matrix.shape[0] <= _MAX_LATENTS:
             found.append((name, matrix, factors))
     return found[:3]

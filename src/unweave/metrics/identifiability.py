@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,13 +16,72 @@ from unweave.metrics._predictors import (
     scaled_like,
     targets_by_kind,
 )
-from unweave.metrics._subject import subject_of
-from unweave.metrics.score import Reading, Score
-from unweave.metrics.significance import Noise, score_all
+from unweave.metrics.metric import Metric, score
+from unweave.metrics.noise import Noise
+from unweave.metrics.sample import Sample
+from unweave.metrics.score import Measurement, Score
 
-__all__ = ["linear_r2", "mean_correlation_coefficient"]
+__all__ = ["MCC", "LinearR2", "linear_r2", "mean_correlation_coefficient"]
 
 _CORRELATIONS = ("pearson", "spearman")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MCC(Metric):
+    """Mean correlation of each factor with a latent of its own."""
+
+    names = ("mcc",)
+    titles = ("MCC",)
+    family = "prediction"
+    needs_levels = False
+
+    correlation: str = "pearson"
+    """pearson or spearman."""
+
+    def __post_init__(self) -> None:
+        check_choice("correlation", self.correlation, _CORRELATIONS)
+
+    def read(self, sample: Sample) -> dict[str, Measurement]:
+        """Match latents with factors so that correlations are largest in all."""
+        from scipy.optimize import linear_sum_assignment
+        from scipy.stats import rankdata
+
+        codes, factors, kinds = sample.codes, sample.factors, sample.kinds
+        if self.correlation == "spearman":
+            codes, factors = rankdata(codes, axis=0), _ranked(factors, kinds)
+        (scaled,) = scaled_like(codes)
+        matrix = np.stack(
+            [_correlations(scaled, target) for target in targets_by_kind(factors, kinds)], axis=1
+        )
+        for k, kind in enumerate(kinds):
+            angle = angle_of(factors[:, k], kind)
+            if angle is not None:
+                by_angle = np.sqrt(cut_angle_r_squared(scaled, angle))
+                matrix[:, k] = np.maximum(matrix[:, k], by_angle)
+        latents, matched = linear_sum_assignment(matrix, maximize=True)
+        per_factor = np.zeros(matrix.shape[1])
+        per_factor[matched] = matrix[latents, matched]
+        return {"mcc": Measurement(float(per_factor.mean()), per_factor, matrix)}
+
+
+class LinearR2(Metric):
+    """Share of each factor's variance that a linear map of all latents predicts."""
+
+    names = ("linear_r2",)
+    titles = ("linear R²",)
+    family = "prediction"
+    range = "at most 1"
+    needs_levels = False
+    takes_test = True
+    cost = 2
+
+    def read(self, sample: Sample) -> dict[str, Measurement]:
+        """Least squares on some rows, judged on others."""
+        split = hold_out(sample)
+        train, judge = scaled_like(split[0], split[2])
+        targets = targets_by_kind(np.concatenate([split[1], split[3]]), sample.kinds)
+        shares = np.array([_held_out_share(train, judge, target) for target in targets])
+        return {"linear_r2": Measurement(float(shares.mean()), shares)}
 
 
 def mean_correlation_coefficient(
@@ -59,38 +119,8 @@ def mean_correlation_coefficient(
     >>> round(float(mean_correlation_coefficient(-2.0 * factors[:, ::-1], factors, noise=None)), 6)
     1.0
     """
-    check_choice("correlation", correlation, _CORRELATIONS)
-    subject, kinds = subject_of(
-        codes,
-        factors,
-        {"correlation": correlation},
-        factor_names=factor_names,
-        factor_kinds=factor_kinds,
-        seed=seed,
-        needs_levels=False,
-    )
-
-    def measure(codes, factors) -> dict[str, Reading]:
-        from scipy.optimize import linear_sum_assignment
-        from scipy.stats import rankdata
-
-        if correlation == "spearman":
-            codes, factors = rankdata(codes, axis=0), _ranked(factors, kinds)
-        (scaled,) = scaled_like(codes)
-        matrix = np.stack(
-            [_correlations(scaled, target) for target in targets_by_kind(factors, kinds)], axis=1
-        )
-        for k, kind in enumerate(kinds):
-            angle = angle_of(factors[:, k], kind)
-            if angle is not None:
-                by_angle = np.sqrt(cut_angle_r_squared(scaled, angle))
-                matrix[:, k] = np.maximum(matrix[:, k], by_angle)
-        latents, matched = linear_sum_assignment(matrix, maximize=True)
-        per_factor = np.zeros(matrix.shape[1])
-        per_factor[matched] = matrix[latents, matched]
-        return {"mcc": Reading(float(per_factor.mean()), per_factor, matrix)}
-
-    return score_all(subject, measure, noise)["mcc"]
+    sample = Sample.of(codes, factors, factor_names, factor_kinds, seed=seed)
+    return score(MCC(correlation=correlation), sample, noise)["mcc"]
 
 
 def linear_r2(
@@ -126,26 +156,8 @@ def linear_r2(
     >>> round(float(linear_r2(factors @ [[1.0, 1], [1, -1]], factors, noise=None)), 6)
     1.0
     """
-    subject, kinds = subject_of(
-        codes,
-        factors,
-        {},
-        factor_names=factor_names,
-        factor_kinds=factor_kinds,
-        seed=seed,
-        needs_levels=False,
-        test=test,
-        thin=2,
-    )
-
-    def measure(codes, factors) -> dict[str, Reading]:
-        split = hold_out(codes, factors, subject.test_of(codes, factors), seed)
-        train, judge = scaled_like(split[0], split[2])
-        targets = targets_by_kind(np.concatenate([split[1], split[3]]), kinds)
-        shares = np.array([_held_out_share(train, judge, target) for target in targets])
-        return {"linear_r2": Reading(float(shares.mean()), shares)}
-
-    return score_all(subject, measure, noise)["linear_r2"]
+    sample = Sample.of(codes, factors, factor_names, factor_kinds, test=test, seed=seed)
+    return score(LinearR2(), sample, noise)["linear_r2"]
 
 
 def _ranked(factors: np.ndarray, kinds: Sequence[str]) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,16 +19,93 @@ from unweave.metrics._information import (
     neighbour_table,
 )
 from unweave.metrics._predictors import logistic_regression, scaled_like
-from unweave.metrics._subject import subject_of
-from unweave.metrics.score import Reading, Scores
-from unweave.metrics.significance import Noise, score_all
+from unweave.metrics.metric import Metric, score
+from unweave.metrics.noise import Noise
+from unweave.metrics.sample import Sample
+from unweave.metrics.score import Measurement
+from unweave.metrics.scores import Scores
 
-__all__ = ["CODE_KINDS", "infomec"]
+__all__ = ["CODE_KINDS", "InfoMEC", "infomec"]
 
 CODE_KINDS = ("continuous", "discrete")
 _PRUNE_BELOW = {"continuous": 0.05, "discrete": 0.0}  # of the authors' code
 _CODEBOOK = 256  # values in a latent, up to which codes look quantised
 _SAME = 1e-6  # of a latent's range: values that are nearer differ by rounding
+
+
+@dataclass(frozen=True, kw_only=True)
+class InfoMEC(Metric):
+    """Shares of informations over latents and over factors, and what a regression explains."""
+
+    names = ("infom", "infoc", "infoe")
+    titles = ("InfoM", "InfoC", "InfoE")
+    family = "information"
+    takes_groups = True
+    cost = 10
+
+    code_kind: str = "continuous"
+    """continuous or discrete."""
+    n_neighbors: int = 10
+    """Neighbours for the estimate of information, for continuous codes."""
+    prune_below: float | None = None
+    """Share of the largest range below which a latent is inactive; none for that of the authors."""
+
+    def __post_init__(self) -> None:
+        check_choice("kind of codes", self.code_kind, CODE_KINDS)
+        check_positive("n_neighbors", self.n_neighbors)
+
+    @property
+    def is_discrete(self) -> bool:
+        """Whether codes are counted."""
+        return self.code_kind == "discrete"
+
+    @property
+    def least_share(self) -> float:
+        """``prune_below``, or that of the authors."""
+        return _PRUNE_BELOW[self.code_kind] if self.prune_below is None else self.prune_below
+
+    @property
+    def keep(self) -> tuple[str, ...]:
+        """Latents are pruned by their range."""
+        return ("scale",)
+
+    def settings(self, sample: Sample) -> dict[str, Any]:
+        """Those that this kind of codes has."""
+        return {
+            "code_kind": self.code_kind,
+            "n_neighbors": None if self.is_discrete else self.n_neighbors,
+            "prune_below": self.least_share,
+        }
+
+    def notes(self, sample: Sample) -> tuple[str, ...]:
+        """On codes that look quantised or rounded, and on latents that are left out."""
+        own = _notes_of_values(sample.codes, _n_values(sample), self.is_discrete)
+        return own + _pruned(sample.codes, self.least_share)
+
+    def read(self, sample: Sample) -> dict[str, Measurement]:
+        """Normalised informations, and the regression of each factor."""
+        codes = sample.codes
+        levels, n_levels = factor_levels(sample.factors, sample.kinds)
+        units, active = sample.groups, _active(codes, self.least_share)
+        if self.is_discrete:
+            most = max(_n_values(sample.origin or sample))
+            values, sizes = factor_levels(_quantised(codes, most))
+            table = _counted(values, sizes, levels, n_levels, units)
+            seen = _indicators(values, sizes)
+        else:
+            table = neighbour_table(codes, levels, n_levels, self.n_neighbors, units)
+            (seen,) = scaled_like(codes)
+        shares, names = table.normalised, None
+        if units is not None:
+            active = units.any_of(active)
+            names = tuple(units.names[i] for i in np.flatnonzero(active))
+        rows = zip(levels, n_levels, strict=True)
+        explicit = np.array([_explicitness(seen, row, n) for row, n in rows])
+        return {
+            "infom": replace(_preference(shares[active], shares), names=names),
+            "infoc": _preference(shares[active].T, shares),
+            "infoe": Measurement(float(explicit.mean()), explicit, shares),
+        }
 
 
 def infomec(
@@ -104,54 +181,16 @@ def infomec(
     >>> scores["infoe"] > 0.99
     True
     """
-    code_kind = check_choice("kind of codes", code_kind, CODE_KINDS)
-    n_neighbors = check_positive("n_neighbors", n_neighbors)
-    is_discrete = code_kind == "discrete"
-    if prune_below is None:
-        prune_below = _PRUNE_BELOW[code_kind]
-    subject, kinds = subject_of(
-        codes,
-        factors,
-        {
-            "code_kind": code_kind,
-            "n_neighbors": None if is_discrete else n_neighbors,
-            "prune_below": prune_below,
-        },
-        factor_names=factor_names,
-        factor_kinds=factor_kinds,
-        seed=seed,
-        groups=groups,
-        keep=("scale",),
-        thin=10,
+    sample = Sample.of(codes, factors, factor_names, factor_kinds, groups=groups, seed=seed)
+    metric = InfoMEC(code_kind=code_kind, n_neighbors=n_neighbors, prune_below=prune_below)
+    return Scores(score(metric, sample, noise))
+
+
+def _n_values(sample: Sample) -> list[int]:
+    """How many values each latent takes."""
+    return sample.once_for_codes(
+        "values", lambda: [len(np.unique(column)) for column in sample.codes.T]
     )
-    n_values = [len(np.unique(column)) for column in subject.codes.T]
-    own = _notes_of_values(subject.codes, n_values, is_discrete)
-    own += _pruned(subject.codes, prune_below)
-    subject = replace(subject, notes=(*subject.notes, *own))
-
-    def measure(codes, factors) -> dict[str, Reading]:
-        levels, n_levels = factor_levels(factors, kinds)
-        units, active = subject.groups_of(codes), _active(codes, prune_below)
-        if is_discrete:
-            values, sizes = factor_levels(_quantised(codes, max(n_values)))
-            table = _counted(values, sizes, levels, n_levels, units)
-            seen = _indicators(values, sizes)
-        else:
-            table = neighbour_table(codes, levels, n_levels, n_neighbors, units)
-            (seen,) = scaled_like(codes)
-        shares, names = table.normalised, None
-        if units is not None:
-            active = units.any_of(active)
-            names = tuple(units.names[i] for i in np.flatnonzero(active))
-        rows = zip(levels, n_levels, strict=True)
-        explicit = np.array([_explicitness(seen, row, n) for row, n in rows])
-        return {
-            "infom": replace(_preference(shares[active], shares), names=names),
-            "infoc": _preference(shares[active].T, shares),
-            "infoe": Reading(float(explicit.mean()), explicit, shares),
-        }
-
-    return Scores(score_all(subject, measure, noise))
 
 
 def _notes_of_values(
@@ -248,14 +287,14 @@ def _pruned(codes: np.ndarray, prune_below: float) -> tuple[str, ...]:
     )
 
 
-def _preference(rows: np.ndarray, matrix: np.ndarray) -> Reading:
+def _preference(rows: np.ndarray, matrix: np.ndarray) -> Measurement:
     """How much of each row lies in its largest entry, 0 being an even spread."""
     if rows.shape[0] == 0 or rows.shape[1] < 2:
-        return Reading(0.0, np.zeros(rows.shape[0]), matrix)
+        return Measurement(0.0, np.zeros(rows.shape[0]), matrix)
     even, total = 1 / rows.shape[1], rows.sum(axis=1)
     share = np.where(total > 0, rows.max(axis=1) / np.where(total > 0, total, 1.0), even)
     each = (share - even) / (1 - even)
-    return Reading(float(each.mean()), each, matrix)
+    return Measurement(float(each.mean()), each, matrix)
 
 
 def _explicitness(seen: Any, levels: np.ndarray, n_levels: int) -> float:

@@ -3,20 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from unweave._check import constant_columns
+from unweave._check import check_choice, constant_columns
 from unweave.metrics._information import bin_codes
-from unweave.metrics._interventions import all_groups, interventional_subject
+from unweave.metrics._interventions import Interventional, all_groups
 from unweave.metrics._predictors import scaled_like
-from unweave.metrics.score import Reading, Score
-from unweave.metrics.significance import Noise, score_all
+from unweave.metrics.metric import score
+from unweave.metrics.noise import Noise
+from unweave.metrics.sample import Sample
+from unweave.metrics.score import Measurement, Score
 
-__all__ = ["interventional_robustness_score"]
+__all__ = ["IRS", "interventional_robustness_score"]
 
 _CONVENTIONS = ("standardised", "disentanglement_lib", "own_levels")
 _REBINNED = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class IRS(Interventional):
+    """How far latents move within rows of one level, at worst."""
+
+    names = ("irs",)
+    titles = ("IRS",)
+    cost = 5
+
+    diff_quantile: float = 0.99
+    """Quantile over the rows of a level; 1 is the maximum."""
+
+    def __post_init__(self) -> None:
+        check_choice("convention", self.convention, _CONVENTIONS)
+        if not 0 < self.diff_quantile <= 1:
+            raise ValueError(f"diff_quantile must lie in (0, 1], not {self.diff_quantile}")
+
+    def read(self, sample: Sample) -> dict[str, Measurement]:
+        """The share of its reach that a latent does not leave, weighted by reach."""
+        codes, factors = sample.codes, sample.factors
+        if self.convention == "disentanglement_lib":
+            factors = bin_codes(factors.astype(np.float64), _REBINNED).T
+        scaled = scaled_like(codes)[0] if self.convention == "standardised" else codes
+        return {"irs": _measured(scaled, all_groups(factors, sample.kinds), self.diff_quantile)}
 
 
 def interventional_robustness_score(
@@ -60,30 +88,12 @@ def interventional_robustness_score(
     >>> float(interventional_robustness_score(factors.astype(float), factors, noise=None))
     1.0
     """
-    if not 0 < diff_quantile <= 1:
-        raise ValueError(f"diff_quantile must lie in (0, 1], not {diff_quantile}")
-    subject, kinds, _ = interventional_subject(
-        codes,
-        factors,
-        convention,
-        {"diff_quantile": diff_quantile},
-        _CONVENTIONS,
-        factor_names=factor_names,
-        factor_kinds=factor_kinds,
-        seed=seed,
-        thin=5,
-    )
-
-    def measure(codes, factors) -> dict[str, Reading]:
-        if convention == "disentanglement_lib":
-            factors = bin_codes(factors.astype(np.float64), _REBINNED).T
-        scaled = scaled_like(codes)[0] if convention == "standardised" else codes
-        return {"irs": _read(scaled, all_groups(factors, kinds), diff_quantile)}
-
-    return score_all(subject, measure, noise)["irs"]
+    sample = Sample.of(codes, factors, factor_names, factor_kinds, seed=seed)
+    metric = IRS(convention=convention, diff_quantile=diff_quantile)
+    return score(metric, sample, noise)["irs"]
 
 
-def _read(codes: np.ndarray, groups, quantile: float) -> Reading:
+def _measured(codes: np.ndarray, groups, quantile: float) -> Measurement:
     from unweave.metrics import _kernels
 
     columns = np.ascontiguousarray(codes.T, dtype=np.float64)
@@ -91,10 +101,10 @@ def _read(codes: np.ndarray, groups, quantile: float) -> Reading:
     alive = np.ones(len(columns), dtype=bool)
     alive[constant_columns(codes)] = False
     if not alive.any():
-        return Reading(0.0, np.zeros(len(groups)), np.zeros((len(columns), len(groups))))
+        return Measurement(0.0, np.zeros(len(groups)), np.zeros((len(columns), len(groups))))
     moved = np.stack(
         [_kernels.grouped_deviations(columns, g.order, g.starts, quantile) for g in groups], axis=1
     )
     robustness = np.where(alive[:, None], 1 - moved / np.where(alive, worst, 1.0)[:, None], 0.0)
     value = np.average(robustness.max(axis=1)[alive], weights=worst[alive])
-    return Reading(float(np.clip(value, 0, 1)), robustness.max(axis=0), robustness)
+    return Measurement(float(np.clip(value, 0, 1)), robustness.max(axis=0), robustness)

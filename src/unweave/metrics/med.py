@@ -2,19 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-from typing import Unpack
+from dataclasses import dataclass
+from typing import ClassVar, Unpack
 
 import numpy as np
 
 from unweave._check import check_positive
 from unweave.metrics._importance import completeness, disentanglement
-from unweave.metrics._information import InformationTable
-from unweave.metrics._one_matrix import OneMatrixOptions, one_matrix_scores
-from unweave.metrics.score import Reading, Scores
+from unweave.metrics.information import (
+    InformationMetric,
+    InformationOptions,
+    information_scores,
+)
+from unweave.metrics.sample import Sample
+from unweave.metrics.score import Measurement
+from unweave.metrics.scores import Scores
 
-__all__ = ["mutual_information_entropy_disentanglement", "read_med"]
+__all__ = ["MED", "mutual_information_entropy_disentanglement"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MED(InformationMetric):
+    """DCI's formulas of informations as shares of what is known of a factor."""
+
+    names = ("med_disentanglement", "med_completeness")
+    titles = ("MED disentanglement", "MED completeness")
+    min_factors: ClassVar[int] = 2
+
+    top_k: int | None = None
+    """Latents kept for each factor; none for all."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.top_k is not None:
+            check_positive("top_k", self.top_k)
+
+    def read(self, sample: Sample) -> dict[str, Measurement]:
+        """Shares of informations, of latents that vary: others do not count in the base."""
+        table = self.table(sample)
+        information = np.maximum(table.information, 0.0)
+        if self.top_k is not None and self.top_k < len(information):
+            least = np.sort(information, axis=0)[-self.top_k]
+            information = np.where(information >= least, information, 0.0)
+        known = information.sum(axis=0)
+        importance = information / np.where(known > 0, known, 1.0)
+        separate, per_latent = disentanglement(importance[table.alive])
+        complete, per_factor = completeness(importance[table.alive])
+        names = None
+        if table.names is not None:
+            names = tuple(table.names[i] for i in np.flatnonzero(table.alive))
+        return {
+            "med_disentanglement": Measurement(separate, per_latent, importance, names=names),
+            "med_completeness": Measurement(complete, per_factor, importance),
+        }
 
 
 def mutual_information_entropy_disentanglement(
@@ -22,7 +62,7 @@ def mutual_information_entropy_disentanglement(
     factors: object,
     *,
     top_k: int | None = None,
-    **options: Unpack[OneMatrixOptions],
+    **options: Unpack[InformationOptions],
 ) -> Scores:
     r"""MED: ``med_disentanglement`` and ``med_completeness``, each in [0, 1].
 
@@ -54,38 +94,4 @@ def mutual_information_entropy_disentanglement(
     med_completeness     1.0000
     n = 6, seed = 0
     """
-    if top_k is not None:
-        top_k = check_positive("top_k", top_k)
-    return Scores(
-        one_matrix_scores(
-            read_med(top_k),
-            codes,
-            factors,
-            min_factors=2,
-            settings={"top_k": top_k},
-            **options,
-        )
-    )
-
-
-def read_med(top_k: int | None = None) -> dict[str, Callable[[InformationTable], Reading]]:
-    """Both formulas by name."""
-    return {
-        "med_disentanglement": partial(_read, aggregate=disentanglement, top_k=top_k),
-        "med_completeness": partial(_read, aggregate=completeness, top_k=top_k),
-    }
-
-
-def _read(table: InformationTable, aggregate: Callable, top_k: int | None) -> Reading:
-    information = np.maximum(table.information, 0.0)
-    if top_k is not None and top_k < len(information):
-        least = np.sort(information, axis=0)[-top_k]
-        information = np.where(information >= least, information, 0.0)
-    known = information.sum(axis=0)
-    importance = information / np.where(known > 0, known, 1.0)
-    # A latent that never varies does not count in the base.
-    value, each = aggregate(importance[table.alive])
-    names = None
-    if table.names is not None and aggregate is disentanglement:
-        names = tuple(table.names[i] for i in np.flatnonzero(table.alive))
-    return Reading(value, each, importance, names=names)
+    return Scores(information_scores(MED, codes, factors, top_k=top_k, **options))

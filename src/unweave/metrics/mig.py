@@ -2,24 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Unpack
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Unpack
 
 import numpy as np
 
 from unweave.metrics._groups import GroupsOption
-from unweave.metrics._information import InformationTable
-from unweave.metrics._one_matrix import OneMatrixOptions, one_matrix_scores
-from unweave.metrics.score import Reading, Score
-from unweave.metrics.significance import Noise
+from unweave.metrics.information import (
+    InformationMetric,
+    InformationOptions,
+    information_scores,
+)
+from unweave.metrics.metric import score
+from unweave.metrics.noise import Noise
+from unweave.metrics.sample import Sample
+from unweave.metrics.score import Measurement, Score
 
 __all__ = [
+    "MIG",
+    "RMIG",
     "mutual_information_gap",
-    "read_mig",
-    "read_rmig",
     "robust_mutual_information_gap",
     "top_gap",
 ]
+
+
+class MIG(InformationMetric):
+    """Mean gap between the two latents that know most of a factor, over its entropy."""
+
+    names = ("mig",)
+    titles = ("MIG",)
+
+    def read(self, sample: Sample) -> dict[str, Measurement]:
+        """Sort each factor's column, and take the difference at its end."""
+        table = self.table(sample)
+        gaps = top_gap(table.normalised, 1.0)
+        value = float(gaps.mean())
+        exact = value if self.estimator == "adjusted" else None
+        return {"mig": Measurement(value, gaps, table.information, adjusted=exact)}
+
+    def adjusted(self, sample: Sample) -> Mapping[str, float]:
+        """The gap of informations that are corrected for chance exactly."""
+        table = self.table(sample, "adjusted")
+        return {"mig": float(top_gap(table.normalised, 1.0).mean())}
+
+
+class RMIG(InformationMetric):
+    """The same in nats."""
+
+    names = ("rmig",)
+    titles = ("RMIG",)
+    range: ClassVar[str] = "from 0, in nats"
+    bounds: ClassVar[Mapping[str, float | None]] = {"rmig": None}
+
+    def read(self, sample: Sample) -> dict[str, Measurement]:
+        """The gap of informations that are not over the entropy."""
+        table = self.table(sample)
+        gaps = top_gap(table.information, table.factor_entropy)
+        extras = {"normalised": float(gaps.mean() / table.factor_entropy.mean())}
+        return {"rmig": Measurement(float(gaps.mean()), gaps, table.information, extras)}
 
 
 def mutual_information_gap(
@@ -91,25 +132,15 @@ def mutual_information_gap(
     >>> float(mutual_information_gap(factors.astype(float), factors, noise=None))
     1.0
     """
-    return one_matrix_scores(
-        {"mig": read_mig},
-        codes,
-        factors,
-        estimator=estimator,
-        n_bins=n_bins,
-        binning=binning,
-        groups=groups,
-        factor_names=factor_names,
-        factor_kinds=factor_kinds,
-        noise=noise,
-        seed=seed,
-    )["mig"]
+    sample = Sample.of(codes, factors, factor_names, factor_kinds, groups=groups, seed=seed)
+    metric = MIG(estimator=estimator, n_bins=n_bins, binning=binning)
+    return score(metric, sample, noise)["mig"]
 
 
 def robust_mutual_information_gap(
     codes: object,
     factors: object,
-    **options: Unpack[OneMatrixOptions],
+    **options: Unpack[InformationOptions],
 ) -> Score:
     r"""RMIG: the gap of :func:`mutual_information_gap` in nats, from 0 to the mean entropy.
 
@@ -130,25 +161,7 @@ def robust_mutual_information_gap(
     >>> round(float(score / np.log(2)), 6)
     1.0
     """
-    return one_matrix_scores(
-        {"rmig": read_rmig},
-        codes,
-        factors,
-        **options,
-    )["rmig"]
-
-
-def read_mig(table: InformationTable) -> Reading:
-    """Mean gap between the two latents that know most of a factor, over its entropy."""
-    gaps = top_gap(table.normalised, 1.0)
-    return Reading(float(gaps.mean()), gaps, table.information)
-
-
-def read_rmig(table: InformationTable) -> Reading:
-    """The same in nats."""
-    gaps = top_gap(table.information, table.factor_entropy)
-    normalised = float(gaps.mean() / table.factor_entropy.mean())
-    return Reading(float(gaps.mean()), gaps, table.information, {"normalised": normalised})
+    return information_scores(RMIG, codes, factors, **options)["rmig"]
 
 
 def top_gap(matrix: np.ndarray, most: float | np.ndarray = np.inf) -> np.ndarray:

@@ -2,20 +2,96 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Unpack
+from dataclasses import dataclass
+from typing import ClassVar, Unpack
 
 import numpy as np
 
 from unweave._check import check_choice
-from unweave.metrics._information import InformationTable
-from unweave.metrics._one_matrix import OneMatrixOptions, one_matrix_scores
+from unweave.metrics.information import (
+    InformationMetric,
+    InformationOptions,
+    information_scores,
+)
 from unweave.metrics.mig import top_gap
-from unweave.metrics.score import Reading, Score
+from unweave.metrics.sample import Sample
+from unweave.metrics.score import Measurement, Score
 
-__all__ = ["dcimig", "jemmig", "mig_sup", "read_dcimig", "read_jemmig", "read_mig_sup"]
+__all__ = ["DCIMIG", "JEMMIG", "MIGSup", "dcimig", "jemmig", "mig_sup"]
 
 _MIG_SUP_CONVENTIONS = ("by_factor_entropy", "by_code_entropy")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MIGSup(InformationMetric):
+    """Mean gap between the two factors that a latent knows most of."""
+
+    names = ("mig_sup",)
+    titles = ("MIG-sup",)
+    min_factors: ClassVar[int] = 2
+
+    convention: str = "by_factor_entropy"
+    """by_factor_entropy or by_code_entropy."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("convention", self.convention, _MIG_SUP_CONVENTIONS)
+        if self.convention == "by_code_entropy" and not self.is_binned:
+            raise ValueError("convention='by_code_entropy' needs binned codes: not estimator='ksg'")
+
+    def read(self, sample: Sample) -> dict[str, Measurement]:
+        """Sort each latent's row, and take the difference at its end."""
+        table = self.table(sample)
+        normalised = table.normalised
+        alive = table.alive
+        if self.convention == "by_code_entropy" and table.code_entropy is not None:
+            normalised = table.information / np.maximum(table.code_entropy, 1e-12)[:, None]
+        gaps = np.where(alive, top_gap(normalised.T, 1.0), 0.0)
+        value = float(gaps[alive].mean()) if alive.any() else 0.0
+        return {"mig_sup": Measurement(value, gaps, table.information, names=table.names)}
+
+
+class DCIMIG(InformationMetric):
+    """Best gap among the latents of each factor, over the entropy of all factors."""
+
+    names = ("dcimig",)
+    titles = ("DCIMIG",)
+    min_factors: ClassVar[int] = 2
+
+    def read(self, sample: Sample) -> dict[str, Measurement]:
+        """Each latent belongs to the factor that it knows best."""
+        table = self.table(sample)
+        information, entropy = table.information, table.factor_entropy
+        first = information.argmax(axis=1)
+        gaps = top_gap(information.T, entropy[first])
+        best = np.zeros(len(entropy))
+        np.maximum.at(best, first, gaps)
+        value = float(best.sum() / entropy.sum())
+        return {"dcimig": Measurement(value, best / entropy, information)}
+
+
+class JEMMIG(InformationMetric):
+    """Joint entropy with the first latent, less what it knows, plus what the second knows."""
+
+    names = ("jemmig",)
+    titles = ("JEMMIG",)
+    takes_groups: ClassVar[bool] = False  # it counts the bins of single latents
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.is_binned:
+            raise ValueError("jemmig needs the entropy of binned codes: choose another estimator")
+
+    def read(self, sample: Sample) -> dict[str, Measurement]:
+        """The numerator over its largest value, from 1."""
+        table = self.table(sample)
+        information, factors = table.information, np.arange(len(table.factor_entropy))
+        first = information.argmax(axis=0)
+        left = table.joint_entropy[first, factors] - top_gap(information)
+        per_factor = 1 - left / (table.factor_entropy + np.log(table.n_bins or 1))
+        extras = {"nats": float(left.mean())}
+        value = float(per_factor.mean())
+        return {"jemmig": Measurement(value, per_factor, information, extras)}
 
 
 def mig_sup(
@@ -23,7 +99,7 @@ def mig_sup(
     factors: object,
     *,
     convention: str = "by_factor_entropy",
-    **options: Unpack[OneMatrixOptions],
+    **options: Unpack[InformationOptions],
 ) -> Score:
     r"""MIG-sup: how far a latent's first factor is ahead of its second, in [0, 1].
 
@@ -53,23 +129,13 @@ def mig_sup(
     >>> float(mig_sup(factors.astype(float), factors, noise=None))
     1.0
     """
-    check_choice("convention", convention, _MIG_SUP_CONVENTIONS)
-    if convention == "by_code_entropy" and options.get("estimator") == "ksg":
-        raise ValueError("convention='by_code_entropy' needs binned codes: not estimator='ksg'")
-    return one_matrix_scores(
-        {"mig_sup": partial(read_mig_sup, convention=convention)},
-        codes,
-        factors,
-        min_factors=2,
-        settings={"convention": convention},
-        **options,
-    )["mig_sup"]
+    return information_scores(MIGSup, codes, factors, convention=convention, **options)["mig_sup"]
 
 
 def dcimig(
     codes: object,
     factors: object,
-    **options: Unpack[OneMatrixOptions],
+    **options: Unpack[InformationOptions],
 ) -> Score:
     r"""DCIMIG (3CharM): the best latent's gap for each factor over all entropy, in [0, 1].
 
@@ -91,19 +157,13 @@ def dcimig(
     >>> round(float(dcimig(factors.astype(float), factors, noise=None)), 6)
     1.0
     """
-    return one_matrix_scores(
-        {"dcimig": read_dcimig},
-        codes,
-        factors,
-        min_factors=2,
-        **options,
-    )["dcimig"]
+    return information_scores(DCIMIG, codes, factors, **options)["dcimig"]
 
 
 def jemmig(
     codes: object,
     factors: object,
-    **options: Unpack[OneMatrixOptions],
+    **options: Unpack[InformationOptions],
 ) -> Score:
     r"""JEMMIG: MIG that also punishes a latent for holding more than its factor, in [0, 1].
 
@@ -126,39 +186,6 @@ def jemmig(
     >>> round(float(jemmig(factors.astype(float), factors, n_bins=2, noise=None)), 6)
     1.0
     """
-    return one_matrix_scores(
-        {"jemmig": read_jemmig},
-        codes,
-        factors,
-        **options,
-    )["jemmig"]
-
-
-def read_mig_sup(table: InformationTable, convention: str = "by_factor_entropy") -> Reading:
-    """Mean gap between the two factors that a latent knows most of."""
-    normalised = table.normalised
-    alive = table.alive
-    if convention == "by_code_entropy" and table.code_entropy is not None:
-        normalised = table.information / np.maximum(table.code_entropy, 1e-12)[:, None]
-    gaps = np.where(alive, top_gap(normalised.T, 1.0), 0.0)
-    value = float(gaps[alive].mean()) if alive.any() else 0.0
-    return Reading(value, gaps, table.information, names=table.names)
-
-
-def read_dcimig(table: InformationTable) -> Reading:
-    """Best gap among the latents of each factor, over the entropy of all factors."""
-    information, entropy = table.information, table.factor_entropy
-    first = information.argmax(axis=1)
-    gaps = top_gap(information.T, entropy[first])
-    best = np.zeros(len(entropy))
-    np.maximum.at(best, first, gaps)
-    return Reading(float(best.sum() / entropy.sum()), best / entropy, information)
-
-
-def read_jemmig(table: InformationTable) -> Reading:
-    """Joint entropy with the first latent, less what it knows, plus what the second knows."""
-    information, factors = table.information, np.arange(len(table.factor_entropy))
-    first = information.argmax(axis=0)
-    left = table.joint_entropy[first, factors] - top_gap(information)
-    per_factor = 1 - left / (table.factor_entropy + np.log(table.n_bins or 1))
-    return Reading(float(per_factor.mean()), per_factor, information, {"nats": float(left.mean())})
+    if options.get("groups") is not None:
+        raise ValueError("jemmig counts the bins of single latents: it has no groups")
+    return information_scores(JEMMIG, codes, factors, **options)["jemmig"]

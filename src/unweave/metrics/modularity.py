@@ -2,19 +2,52 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Unpack
+from dataclasses import dataclass
+from typing import ClassVar, Unpack
 
 import numpy as np
 
 from unweave._check import check_choice
-from unweave.metrics._information import InformationTable
-from unweave.metrics._one_matrix import OneMatrixOptions, one_matrix_scores
-from unweave.metrics.score import Reading, Score
+from unweave.metrics.information import (
+    InformationMetric,
+    InformationOptions,
+    information_scores,
+)
+from unweave.metrics.sample import Sample
+from unweave.metrics.score import Measurement, Score
 
-__all__ = ["modularity", "read_modularity"]
+__all__ = ["Modularity", "modularity"]
 
 _CONVENTIONS = ("alive_latents", "disentanglement_lib")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Modularity(InformationMetric):
+    """Mean over latents of one less the squared informations beyond the first."""
+
+    names = ("modularity",)
+    titles = ("modularity",)
+    min_factors: ClassVar[int] = 2
+
+    convention: str = "alive_latents"
+    """alive_latents or disentanglement_lib."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("convention", self.convention, _CONVENTIONS)
+
+    def read(self, sample: Sample) -> dict[str, Measurement]:
+        """The ratio of what is beyond the first factor of a latent, from 1."""
+        table = self.table(sample)
+        squared = table.information**2
+        first = squared.max(axis=1)
+        alive = first > 0
+        beyond = (squared.sum(axis=1) - first) / (squared.shape[1] - 1)
+        per_latent = np.where(alive, 1 - beyond / np.where(alive, first, 1.0), 0.0)
+        counted = per_latent if self.convention == "disentanglement_lib" else per_latent[alive]
+        value = float(counted.mean()) if counted.size else 0.0
+        found = Measurement(value, per_latent, table.information, names=table.names)
+        return {"modularity": found}
 
 
 def modularity(
@@ -22,7 +55,7 @@ def modularity(
     factors: object,
     *,
     convention: str = "alive_latents",
-    **options: Unpack[OneMatrixOptions],
+    **options: Unpack[InformationOptions],
 ) -> Score:
     r"""How little a latent knows of factors besides its first, in [0, 1].
 
@@ -50,24 +83,5 @@ def modularity(
     >>> float(modularity(factors.astype(float), factors, noise=None))
     1.0
     """
-    check_choice("convention", convention, _CONVENTIONS)
-    return one_matrix_scores(
-        {"modularity": partial(read_modularity, convention=convention)},
-        codes,
-        factors,
-        min_factors=2,
-        settings={"convention": convention},
-        **options,
-    )["modularity"]
-
-
-def read_modularity(table: InformationTable, convention: str = "alive_latents") -> Reading:
-    """Mean over latents of one less the squared informations beyond the first."""
-    squared = table.information**2
-    first = squared.max(axis=1)
-    alive = first > 0
-    beyond = (squared.sum(axis=1) - first) / (squared.shape[1] - 1)
-    per_latent = np.where(alive, 1 - beyond / np.where(alive, first, 1.0), 0.0)
-    counted = per_latent if convention == "disentanglement_lib" else per_latent[alive]
-    value = float(counted.mean()) if counted.size else 0.0
-    return Reading(value, per_latent, table.information, names=table.names)
+    scores = information_scores(Modularity, codes, factors, convention=convention, **options)
+    return scores["modularity"]

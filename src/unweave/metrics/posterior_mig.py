@@ -12,7 +12,7 @@ from unweave._tables import index_of, matching_rows
 from unweave.metrics._information import check_levels, entropies, factor_levels
 from unweave.metrics._scale import Scale
 from unweave.metrics.mig import top_gap
-from unweave.metrics.score import Details, Score
+from unweave.metrics.score import Score
 
 __all__ = ["posterior_mutual_information_gap"]
 
@@ -85,7 +85,9 @@ def posterior_mutual_information_gap(
         ]
     )
     gaps = top_gap(information / entropies(levels, n_levels))
-    details = Details(
+    return Score(
+        "posterior_mig",
+        float(gaps.mean()),
         per_factor=dict(zip(table.labels, gaps.tolist(), strict=True)),
         matrix=information,
         settings={"metric": "posterior_mutual_information_gap", "estimator": "chen2018"},
@@ -95,7 +97,6 @@ def posterior_mutual_information_gap(
         notes=table.notes,
         levels={table.labels[k]: words for k, words in table.words.items()},
     )
-    return Score("posterior_mig", float(gaps.mean()), details)
 
 
 def _information(mean, deviation, levels, n_levels) -> np.ndarray:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,15 +18,81 @@ from unweave.metrics._predictors import (
     scaled_like,
     targets_by_kind,
 )
-from unweave.metrics._subject import subject_of
+from unweave.metrics.metric import Metric, score
 from unweave.metrics.mig import top_gap
-from unweave.metrics.score import Reading, Score
-from unweave.metrics.significance import Noise, score_all
+from unweave.metrics.noise import Noise
+from unweave.metrics.sample import Sample
+from unweave.metrics.score import Measurement, Score
 
-__all__ = ["separated_attribute_predictability"]
+__all__ = ["SAP", "separated_attribute_predictability"]
 
 CONVENTIONS = ("by_kind", "disentanglement_lib")
 _C = 0.01  # the regularisation of disentanglement_lib's classifier
+
+
+@dataclass(frozen=True, kw_only=True)
+class SAP(Metric):
+    """Mean gap between the two latents that predict a factor best."""
+
+    names = ("sap",)
+    titles = ("SAP",)
+    family = "prediction"
+    min_latents = 2
+    needs_levels = False  # but of classes
+    takes_test = True
+
+    convention: str = "by_kind"
+    """by_kind or disentanglement_lib."""
+    continuous_factors: bool = False
+    """Whether disentanglement_lib takes R², and not classes."""
+
+    def __post_init__(self) -> None:
+        check_choice("convention", self.convention, CONVENTIONS)
+        if self.continuous_factors and self.convention != "disentanglement_lib":
+            raise ValueError(
+                "continuous_factors belongs to convention='disentanglement_lib'; by kind, say "
+                "which factors are continuous in factor_kinds"
+            )
+
+    @property
+    def keep(self) -> tuple[str, ...]:
+        """The classifier of disentanglement_lib depends on both."""
+        as_they_are = self.convention == "disentanglement_lib" and not self.continuous_factors
+        return ("offset", "scale") if as_they_are else ()
+
+    def kinds_of(self, sample: Sample) -> tuple[str, ...]:
+        """Kinds as this convention treats them."""
+        if self.convention == "by_kind":
+            return sample.kinds
+        return ("ordinal" if self.continuous_factors else "categorical",) * len(sample.kinds)
+
+    def settings(self, sample: Sample) -> dict[str, Any]:
+        """With the kinds, and what belongs to classes."""
+        kinds = self.kinds_of(sample)
+        return {
+            "convention": self.convention,
+            "factor_kinds": ["circular" if k == LEVELS_OF_CIRCLE else k for k in kinds],
+            "svm_C": _C if "categorical" in kinds else None,
+            "n_test": len(sample.test[0]) if sample.test else None,
+        }
+
+    def notes(self, sample: Sample) -> tuple[str, ...]:
+        """None; but classes must be levels."""
+        kinds = self.kinds_of(sample)
+        check_levels(
+            sample.factors[:, [k for k, kind in enumerate(kinds) if kind == "categorical"]]
+        )
+        return ()
+
+    def cost_of(self, sample: Sample) -> int:
+        """Each latent and level of a class has a support vector machine of its own."""
+        return 5 if "categorical" in self.kinds_of(sample) else 1
+
+    def read(self, sample: Sample) -> dict[str, Measurement]:
+        """Sort each factor's column of predictabilities, and take the difference at its end."""
+        matrix = _predictability(sample, self.kinds_of(sample), self.convention)
+        gaps = top_gap(matrix)
+        return {"sap": Measurement(float(gaps.mean()), gaps, matrix)}
 
 
 def separated_attribute_predictability(
@@ -85,53 +152,14 @@ def separated_attribute_predictability(
     >>> float(separated_attribute_predictability(factors.astype(float), factors, noise=None))
     1.0
     """
-    check_choice("convention", convention, CONVENTIONS)
-    if continuous_factors and convention != "disentanglement_lib":
-        raise ValueError(
-            "continuous_factors belongs to convention='disentanglement_lib'; by kind, say which "
-            "factors are continuous in factor_kinds"
-        )
-    as_they_are = convention == "disentanglement_lib" and not continuous_factors
-    subject, kinds = subject_of(
-        codes,
-        factors,
-        {},
-        factor_names=factor_names,
-        factor_kinds=factor_kinds,
-        seed=seed,
-        min_latents=2,
-        needs_levels=False,
-        test=test,
-        keep=("offset", "scale") if as_they_are else (),
-    )
-    if convention == "disentanglement_lib":
-        kinds = ("ordinal" if continuous_factors else "categorical",) * len(kinds)
-    classes = [k for k, kind in enumerate(kinds) if kind == "categorical"]
-    check_levels(subject.factors[:, classes])
-    subject = replace(
-        subject,
-        settings={
-            "convention": convention,
-            "factor_kinds": ["circular" if k == LEVELS_OF_CIRCLE else k for k in kinds],
-            "svm_C": _C if "categorical" in kinds else None,
-            "n_test": len(subject.test[0]) if subject.test else None,
-        },
-        # Each latent and level has a support vector machine of its own.
-        thin=5 if "categorical" in kinds else 1,
-    )
-
-    def measure(codes, factors) -> dict[str, Reading]:
-        # Draws judge classifiers on rows of their own: test rows fit no permutation.
-        test = subject.test_of(codes, factors)
-        matrix = _predictability(codes, factors, kinds, test, seed, convention)
-        gaps = top_gap(matrix)
-        return {"sap": Reading(float(gaps.mean()), gaps, matrix)}
-
-    return score_all(subject, measure, noise)["sap"]
+    sample = Sample.of(codes, factors, factor_names, factor_kinds, test=test, seed=seed)
+    metric = SAP(convention=convention, continuous_factors=continuous_factors)
+    return score(metric, sample, noise)["sap"]
 
 
-def _predictability(codes, factors, kinds, test, seed: int, convention: str) -> np.ndarray:
+def _predictability(sample: Sample, kinds: Sequence[str], convention: str) -> np.ndarray:
     """Score matrix (latents, factors): R² of the rows, or accuracy on the held-out ones."""
+    codes, factors = sample.codes, sample.factors
     matrix = np.empty((codes.shape[1], factors.shape[1]))
     classes = np.array([kind == "categorical" for kind in kinds])
     if not classes.all():
@@ -143,7 +171,7 @@ def _predictability(codes, factors, kinds, test, seed: int, convention: str) -> 
             if angle is not None:
                 matrix[:, k] = cut_angle_r_squared(codes, angle)
     if classes.any():
-        learn, learn_factors, judge, judge_factors = hold_out(codes, factors, test, seed)
+        learn, learn_factors, judge, judge_factors = hold_out(sample)
         if convention == "by_kind":
             learn, judge = scaled_like(learn, judge)
         matrix[:, classes] = _accuracy(

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from unweave._extras import imported
-
-__all__ = ["ENOUGH_FOR_QUANTILES", "Chance", "Details", "Reading", "Score", "Scores"]
+__all__ = ["ENOUGH_FOR_QUANTILES", "Chance", "Measurement", "Score", "with_todays_names"]
 
 _UPPER = 0.975
 ENOUGH_FOR_QUANTILES = 40  # so that one draw lies above the quantile
@@ -65,16 +62,16 @@ def _upper(draws: np.ndarray, mean: float, sd: float) -> float:
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What a metric reads from one pair of arrays, before anything is known of its noise.
-
-    ``per_factor`` has a value for each factor (or latent), ``matrix`` is what they were read from.
-    """
+class Measurement:
+    """What a metric reads from one sample, before anything is known of its noise."""
 
     value: float
     per_factor: np.ndarray = field(default_factory=lambda: np.empty(0))
+    """A value for each factor, or for each latent."""
     matrix: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    """What they were read from, often (latents, factors)."""
     extras: Mapping[str, float] = field(default_factory=dict)
+    """Further numbers, by name."""
     names: tuple[str, ...] | None = None
     """Of the values in ``per_factor``, where they are of groups of latents."""
     by_factor: np.ndarray = field(default_factory=lambda: np.empty(0))
@@ -82,20 +79,19 @@ class Reading:
     """
     size: float = 1.0
     """Of the numbers that make up the value: differences of 1e-12 of it are rounding."""
+    adjusted: float | None = None
+    """The value with chance taken out, where the metric does that exactly."""
 
 
-@dataclass(frozen=True)
-class Details:
-    """What made a score. A field is None when its noise was not asked for.
+class Score(float):
+    """A number, with what made it as its attributes; those of noise are None without noise.
 
     Attributes
     ----------
+    name
+        Short name of the metric.
     per_factor
         The score of each factor, by name.
-    by_factor
-        A number for each factor, by name, whose chance, mixtures and smooth features are known as
-        well; empty for most metrics. Of ``dci_disentanglement`` it is how far the factor is
-        separated from the others, even where ``per_factor`` has the latents.
     matrix
         What the score was read from, (latents, factors); with ``groups``, (groups, factors), in the
         order of ``settings["groups"]``, which has the latents of each group by its name.
@@ -107,75 +103,93 @@ class Details:
         The value with chance taken out: 0 is chance, 1 stays 1.
     chance
         The same metric with the rows of the factors permuted against the codes.
-    projection
-        The same metric for random linear projections of the factors, as wide as the codes:
+    mixture
+        The same metric for random linear mixtures of the factors, as wide as the codes:
         what a smooth code that knows every factor and separates none would get.
     smooth
         The same metric for random smooth features of the factors (cosines of random frequencies
         and phases), as wide as the codes.
     interval, confidence
-        Bounds that hold both the value at this sample size and its extrapolation to all rows.
+        Bounds that hold both the value at this sample size and its extrapolation to all rows, and
+        their nominal coverage.
     p_value
         How likely chance alone reaches the value: share of the permutations that do, the data
         itself counted as one; or, with fewer than 50 permutations, the tail of a skewed
         distribution that is fitted to them, but at least 0.001.
-    ceiling
-        What a perfect code, one latent a factor, scores with these settings and these rows. What
-        noise scores is ``chance``.
+    perfect
+        What a perfect code, one latent a factor, scores with these settings and these rows.
     notes
         Sentences that a reader of the value should know.
     levels
         What the levels 0, 1, ... of a factor of words are called, by its name.
     extras
         Further numbers that came with the value, by name.
-    """
+    by_factor
+        A number for each factor, by name, whose chance, mixtures and smooth features are known as
+        well; empty for most metrics. Of ``dci_disentanglement`` it is how far the factor is
+        separated from the others, even where ``per_factor`` has the latents.
+    factor_names
+        Of the factors, also where ``per_factor`` has the latents; empty if there are none.
 
-    per_factor: Mapping[str, float]
-    matrix: np.ndarray
-    settings: Mapping[str, Any]
-    n_samples: int
-    seed: int
-    dead_latents: tuple[int, ...] = ()
-    adjusted: float | None = None
-    chance: Chance | None = None
-    projection: Chance | None = None
-    smooth: Chance | None = None
-    interval: tuple[float, float] | None = None
-    confidence: float | None = None
-    p_value: float | None = None
-    ceiling: float | None = None
-    notes: tuple[str, ...] = field(default=())
-    levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    extras: Mapping[str, float] = field(default_factory=dict)
-    by_factor: Mapping[str, float] = field(default_factory=dict)
-
-
-class Score(float):
-    """A number, with the :class:`Details` that made it as its attributes.
-
-    >>> details = Details({"x": 0.5}, np.array([[0.5]]), {}, n_samples=10, seed=0)
-    >>> score = Score("mig", 0.5, details)
+    >>> score = Score("mig", 0.5, {"x": 0.5}, np.array([[0.5]]), {}, n_samples=10, seed=0)
     >>> score > 0.4, score.per_factor["x"]
     (True, 0.5)
     """
 
-    def __new__(cls, name: str, value: float, details: Details) -> Score:
+    def __new__(cls, name: str, value: float, *_: Any, **__: Any) -> Score:
         """Refuse nan: an undefined score must be an error with a reason."""
         if not np.isfinite(value):
             raise ValueError(f"{name} came out as {value}: please report this, it is never right")
         return super().__new__(cls, value)
 
-    def __init__(self, name: str, value: float, details: Details) -> None:
+    def __init__(
+        self,
+        name: str,
+        value: float,
+        per_factor: Mapping[str, float],
+        matrix: np.ndarray,
+        settings: Mapping[str, Any],
+        *,
+        n_samples: int,
+        seed: int,
+        dead_latents: tuple[int, ...] = (),
+        adjusted: float | None = None,
+        chance: Chance | None = None,
+        mixture: Chance | None = None,
+        smooth: Chance | None = None,
+        interval: tuple[float, float] | None = None,
+        confidence: float | None = None,
+        p_value: float | None = None,
+        perfect: float | None = None,
+        notes: tuple[str, ...] = (),
+        levels: Mapping[str, tuple[str, ...]] | None = None,
+        extras: Mapping[str, float] | None = None,
+        by_factor: Mapping[str, float] | None = None,
+        factor_names: tuple[str, ...] = (),
+    ) -> None:
         self.name = name
-        self.details = details
+        self.per_factor = per_factor
+        self.matrix = matrix
+        self.settings = settings
+        self.n_samples = n_samples
+        self.seed = seed
+        self.dead_latents = dead_latents
+        self.adjusted = adjusted
+        self.chance = chance
+        self.mixture = mixture
+        self.smooth = smooth
+        self.interval = interval
+        self.confidence = confidence
+        self.p_value = p_value
+        self.perfect = perfect
+        self.notes = notes
+        self.levels: Mapping[str, tuple[str, ...]] = levels or {}
+        self.extras: Mapping[str, float] = extras or {}
+        self.by_factor: Mapping[str, float] = by_factor or {}
+        self.factor_names = factor_names
 
-    def __getattr__(self, attribute: str) -> Any:
-        if attribute == "details":
-            raise AttributeError(attribute)
-        return getattr(self.details, attribute)
-
-    def __reduce__(self):
-        return Score, (self.name, float(self), self.details)
+    def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return (self.name, float(self)), {}
 
     @property
     def value(self) -> float:
@@ -184,162 +198,50 @@ class Score(float):
 
     def to_dict(self) -> dict[str, Any]:
         """As plain numbers, lists and dicts, for JSON."""
-        d = self.details
         return {
             "value": float(self),
-            "adjusted": d.adjusted,
-            "chance": d.chance.to_dict() if d.chance else None,
-            "projection": d.projection.to_dict() if d.projection else None,
-            "smooth": d.smooth.to_dict() if d.smooth else None,
-            "interval": list(d.interval) if d.interval else None,
-            "confidence": d.confidence,
-            "p_value": d.p_value,
-            "ceiling": d.ceiling,
-            "n": d.n_samples,
-            "seed": d.seed,
-            "per_factor": dict(d.per_factor),
-            "by_factor": dict(d.by_factor),
-            "dead_latents": list(d.dead_latents),
-            "matrix": d.matrix.tolist(),
-            "settings": dict(d.settings),
-            "notes": list(d.notes),
-            "levels": {name: list(words) for name, words in d.levels.items()},
-            "extras": dict(d.extras),
+            "adjusted": self.adjusted,
+            "chance": self.chance.to_dict() if self.chance else None,
+            "mixture": self.mixture.to_dict() if self.mixture else None,
+            "smooth": self.smooth.to_dict() if self.smooth else None,
+            "interval": list(self.interval) if self.interval else None,
+            "confidence": self.confidence,
+            "p_value": self.p_value,
+            "perfect": self.perfect,
+            "n": self.n_samples,
+            "seed": self.seed,
+            "per_factor": dict(self.per_factor),
+            "by_factor": dict(self.by_factor),
+            "dead_latents": list(self.dead_latents),
+            "matrix": self.matrix.tolist(),
+            "settings": dict(self.settings),
+            "notes": list(self.notes),
+            "levels": {name: list(words) for name, words in self.levels.items()},
+            "extras": dict(self.extras),
         }
 
     def __repr__(self) -> str:
-        d = self.details
         text = f"{self.name} = {float(self):.4f}"
-        if d.interval is not None and d.chance is not None:
+        if self.interval is not None and self.chance is not None:
+            low, high = self.interval
             text += (
-                f" [{d.interval[0]:.4f}, {d.interval[1]:.4f}], chance {d.chance.mean:.4f} ± "
-                f"{d.chance.sd:.4f}"
+                f" [{low:.4f}, {high:.4f}], chance {self.chance.mean:.4f} ± {self.chance.sd:.4f}"
             )
-        if d.p_value is not None:
-            text += f", p = {d.p_value:.2g}"
-        return f"{text}, n = {d.n_samples}, seed = {d.seed}"
+        if self.p_value is not None:
+            text += f", p = {self.p_value:.2g}"
+        return f"{text}, n = {self.n_samples}, seed = {self.seed}"
 
     __str__ = __repr__
 
 
-class Scores(Mapping[str, Score]):
-    """Scores by name; prints as a table, in a terminal and in a notebook, and draws itself."""
-
-    def __init__(
-        self, scores: Mapping[str, Score], skipped: Mapping[str, str] | None = None
-    ) -> None:
-        self._scores = dict(scores)
-        self.skipped = dict(skipped or {})
-        """Metrics that are not defined here, and why."""
-
-    def __getitem__(self, name: str) -> Score:
-        return self._scores[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._scores)
-
-    def __len__(self) -> int:
-        return len(self._scores)
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a reader of the values should know, each sentence once."""
-        notes = [note for score in self.values() for note in score.notes]
-        notes += [f"{name} {reason}" for name, reason in self.skipped.items()]
-        return tuple(dict.fromkeys(notes))
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain numbers, lists and dicts, for JSON."""
-        return {name: score.to_dict() for name, score in self.items()}
-
-    def to_json(self, **options: Any) -> str:
-        """As JSON text; ``options`` are those of :func:`json.dumps`."""
-        return json.dumps(self.to_dict(), **options)
-
-    def records(self) -> list[dict[str, Any]]:
-        """A flat record for each metric: the numbers that the printed table has, unrounded."""
-        return [
-            {
-                "metric": name,
-                "value": float(score),
-                "low": score.interval[0] if score.interval else None,
-                "high": score.interval[1] if score.interval else None,
-                "adjusted": score.adjusted,
-                "chance": score.chance.mean if score.chance else None,
-                "chance_sd": score.chance.sd if score.chance else None,
-                "projection": score.projection.mean if score.projection else None,
-                "smooth": score.smooth.mean if score.smooth else None,
-                "ceiling": score.ceiling,
-                "p_value": score.p_value,
-                "n": score.n_samples,
-                "seed": score.seed,
-            }
-            for name, score in self.items()
-        ]
-
-    def to_polars(self):
-        """As a polars data frame, a row for each metric."""
-        import polars
-
-        return polars.DataFrame(self.records(), infer_schema_length=None)
-
-    def to_pandas(self):
-        """As a pandas data frame, a row for each metric.
-
-        Raises
-        ------
-        ImportError
-            If pandas is not installed.
-        """
-        pandas = imported("pandas", needed_by="to_pandas")
-        return pandas.DataFrame(self.records()).set_index("metric")
-
-    def plot(self):
-        """A matplotlib figure: values with intervals beside chance, and each matrix behind them."""
-        from unweave.metrics.figure import draw
-
-        return draw(self)
-
-    def rows(self) -> tuple[list[str], list[list[str]]]:
-        """Column names, and the cells of each row as text."""
-        columns = ["metric", "value"]
-        if any(score.chance for score in self.values()):
-            columns += ["interval", "adjusted", "chance", "mixture", "smooth", "perfect", "p"]
-        return columns, [_cells(name, score, len(columns)) for name, score in self.items()]
-
-    def _caption(self) -> str:
-        first = next(iter(self.values()), None)
-        if first is None:
-            return "no scores"
-        caption = f"n = {first.n_samples}, seed = {first.seed}"
-        return caption + (f", {100 * first.confidence:g} % intervals" if first.confidence else "")
-
-    def __repr__(self) -> str:
-        from unweave.metrics._table import text_table
-
-        notes = "".join(f"\nnote: {note}" for note in self.notes)
-        return f"{text_table(*self.rows())}\n{self._caption()}{notes}"
-
-    def _repr_html_(self) -> str:
-        from unweave.metrics._table import html_table
-
-        return html_table(*self.rows(), caption=self._caption())
+_FORMER_NAMES = {"projection": "mixture", "ceiling": "perfect"}
 
 
-def _cells(name: str, score: Score, n_columns: int) -> list[str]:
-    cells = [name, f"{float(score):.4f}"]
-    if n_columns == len(cells):
-        return cells
-    from unweave.metrics._table import p_text
-
-    if score.chance is None:
-        return cells + [""] * (n_columns - len(cells))
-    return cells + [
-        f"[{score.interval[0]:.4f}, {score.interval[1]:.4f}]",
-        "-" if score.adjusted is None else f"{score.adjusted:.4f}",
-        f"{score.chance.mean:.4f} ± {score.chance.sd:.4f}",
-        f"{score.projection.mean:.3f}",
-        f"{score.smooth.mean:.3f}",
-        f"{score.ceiling:.3f}",
-        p_text(score.p_value),
-    ]
+def with_todays_names(record: Any) -> Any:
+    """A record of scores as :meth:`Score.to_dict` makes it today, also if 0.1 wrote it."""
+    if isinstance(record, list):
+        return [with_todays_names(part) for part in record]
+    if not isinstance(record, dict):
+        return record
+    names = _FORMER_NAMES if "value" in record else {}
+    return {names.get(key, key): with_todays_names(part) for key, part in record.items()}

@@ -8,11 +8,45 @@ import numpy as np
 
 from unweave.metrics._information import factor_levels
 from unweave.metrics._predictors import hold_out, labelled
-from unweave.metrics._subject import subject_of
-from unweave.metrics.score import Reading, Score
-from unweave.metrics.significance import Noise, score_all
+from unweave.metrics.metric import Metric, score
+from unweave.metrics.noise import Noise
+from unweave.metrics.sample import Sample
+from unweave.metrics.score import Measurement, Score
 
-__all__ = ["single_neuron_classification"]
+__all__ = ["SNC", "single_neuron_classification"]
+
+
+class SNC(Metric):
+    """Accuracy of levels read from bins of one latent each, on held-out rows."""
+
+    names = ("snc",)
+    titles = ("SNC",)
+    family = "prediction"
+    takes_test = True
+    cost = 2
+
+    def read(self, sample: Sample) -> dict[str, Measurement]:
+        """Match latents with factors, then bins with levels."""
+        from scipy.optimize import linear_sum_assignment
+
+        split = hold_out(sample)
+        learn_levels, judge_levels = labelled(split, sample.kinds)
+        learn, judge = _with_ties_broken(split[0], split[2])
+        n_levels = 1 + np.concatenate([learn_levels, judge_levels], axis=1).max(axis=1)
+        information = _information(learn, learn_levels, n_levels)
+        latents, matched = linear_sum_assignment(information, maximize=True)
+        accuracy = np.zeros(len(learn_levels))
+        for j, k in zip(latents, matched, strict=True):
+            size = int(n_levels[k])
+            edges = _edges(learn[:, j], size)
+            counts = np.zeros((size, size))
+            np.add.at(counts, (np.searchsorted(edges, learn[:, j], "right"), learn_levels[k]), 1)
+            _, level_of_bin = linear_sum_assignment(counts, maximize=True)
+            predicted = level_of_bin[np.searchsorted(edges, judge[:, j], "right")]
+            accuracy[k] = (predicted == judge_levels[k]).mean()
+        above = float(((accuracy - 1 / n_levels) / (1 - 1 / n_levels)).mean())
+        value = float(accuracy.mean())
+        return {"snc": Measurement(value, accuracy, information, {"above_guessing": above})}
 
 
 def single_neuron_classification(
@@ -52,46 +86,11 @@ def single_neuron_classification(
     >>> float(single_neuron_classification(-factors.astype(float), factors, noise=None)) > 0.9
     True
     """
-    subject, kinds = subject_of(
-        codes,
-        factors,
-        {},
-        factor_names=factor_names,
-        factor_kinds=factor_kinds,
-        seed=seed,
-        test=test,
-        thin=2,
-    )
-
-    def measure(codes, factors) -> dict[str, Reading]:
-        split = hold_out(codes, factors, subject.test_of(codes, factors), seed)
-        return {"snc": _read(split, kinds)}
-
-    return score_all(subject, measure, noise)["snc"]
+    sample = Sample.of(codes, factors, factor_names, factor_kinds, test=test, seed=seed)
+    return score(SNC(), sample, noise)["snc"]
 
 
-def _read(split, kinds) -> Reading:
-    from scipy.optimize import linear_sum_assignment
-
-    learn_levels, judge_levels = labelled(split, kinds)
-    learn, judge = _told_apart(split[0], split[2])
-    n_levels = 1 + np.concatenate([learn_levels, judge_levels], axis=1).max(axis=1)
-    information = _information(learn, learn_levels, n_levels)
-    latents, matched = linear_sum_assignment(information, maximize=True)
-    accuracy = np.zeros(len(learn_levels))
-    for j, k in zip(latents, matched, strict=True):
-        size = int(n_levels[k])
-        edges = _edges(learn[:, j], size)
-        counts = np.zeros((size, size))
-        np.add.at(counts, (np.searchsorted(edges, learn[:, j], "right"), learn_levels[k]), 1)
-        _, level_of_bin = linear_sum_assignment(counts, maximize=True)
-        predicted = level_of_bin[np.searchsorted(edges, judge[:, j], "right")]
-        accuracy[k] = (predicted == judge_levels[k]).mean()
-    above = float(((accuracy - 1 / n_levels) / (1 - 1 / n_levels)).mean())
-    return Reading(float(accuracy.mean()), accuracy, information, {"above_guessing": above})
-
-
-def _told_apart(*parts: np.ndarray) -> list[np.ndarray]:
+def _with_ties_broken(*parts: np.ndarray) -> list[np.ndarray]:
     """Codes of which no two are equal, in no order that their factors could follow."""
     rng, spread = np.random.default_rng(0), parts[0].std(axis=0, dtype=np.float64)
     return [part + 1e-10 * spread * rng.standard_normal((len(part), 1)) for part in parts]

@@ -2,22 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
 from unweave._check import check_choice, check_positive
 from unweave._factors import LEVELS_OF_CIRCLE
 from unweave.metrics._predictors import hold_out, r_squared, scaled_like, targets_by_kind
-from unweave.metrics._subject import subject_of
-from unweave.metrics.score import Reading, Score
-from unweave.metrics.significance import Noise, score_all
+from unweave.metrics.metric import Metric, score
+from unweave.metrics.noise import Noise
+from unweave.metrics.sample import Sample
+from unweave.metrics.score import Measurement, Score
 
-__all__ = ["principal_angles", "subspace_angle"]
+__all__ = ["SubspaceAngle", "principal_angles", "subspace_angle"]
 
 _PROBES = ("ridge", "class_means")
 _RIDGE = 1e-3  # of a latent's variance
 _CONFIRMED = 3.0  # deviations of a correlation by chance
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubspaceAngle(Metric):
+    """Mean principal angle between the subspaces that linear probes of factors span."""
+
+    names = ("subspace_angle",)
+    titles = ("subspace angle",)
+    family = "geometry"
+    range = "[0, π/2], in radians"
+    bounds: ClassVar[Mapping[str, float | None]] = {"subspace_angle": np.pi / 2}
+    min_latents = 2
+    min_factors = 2
+    needs_levels = False
+    cost = 2
+
+    probe: str = "ridge"
+    """ridge or class_means."""
+    max_rank: int = 8
+    """Dimensions kept of a subspace."""
+
+    def __post_init__(self) -> None:
+        check_choice("probe", self.probe, _PROBES)
+        check_positive("max_rank", self.max_rank)
+
+    def settings(self, sample: Sample) -> dict[str, Any]:
+        """With the unit."""
+        return {**self.options, "unit": "radians"}
+
+    def read(self, sample: Sample) -> dict[str, Measurement]:
+        """Angles between the spans of each factor's probe."""
+        split, kinds = hold_out(sample), sample.kinds
+        train, judge = scaled_like(split[0], split[2])
+        targets = targets_by_kind(np.concatenate([split[1], split[3]]), kinds)
+        learn = [t[: len(train)] for t in targets]
+        true = [t[len(train) :] for t in targets]
+        weights = _weights(train, learn, self.probe)
+        for k, kind in enumerate(kinds):
+            if kind in ("circular", LEVELS_OF_CIRCLE):
+                weights[k] = _confirmed(weights[k], judge, true[k])
+        bases = [_basis(own, self.max_rank) for own in weights]
+        return {"subspace_angle": _measured(bases, train, judge, learn, true)}
 
 
 def subspace_angle(
@@ -70,36 +115,9 @@ def subspace_angle(
     >>> 0 < score <= np.pi / 2, score.extras["own_r2"] > 0.999
     (True, True)
     """
-    check_choice("probe", probe, _PROBES)
-    max_rank = check_positive("max_rank", max_rank)
-    subject, kinds = subject_of(
-        codes,
-        factors,
-        {"probe": probe, "max_rank": max_rank, "unit": "radians"},
-        factor_names=factor_names,
-        factor_kinds=factor_kinds,
-        seed=seed,
-        needs_levels=False,
-        min_latents=2,
-        min_factors=2,
-        tops={"subspace_angle": np.pi / 2},
-        thin=2,
-    )
-
-    def measure(codes, factors) -> dict[str, Reading]:
-        split = hold_out(codes, factors, None, seed)
-        train, judge = scaled_like(split[0], split[2])
-        targets = targets_by_kind(np.concatenate([split[1], split[3]]), kinds)
-        learn = [t[: len(train)] for t in targets]
-        true = [t[len(train) :] for t in targets]
-        weights = _weights(train, learn, probe)
-        for k, kind in enumerate(kinds):
-            if kind in ("circular", LEVELS_OF_CIRCLE):
-                weights[k] = _confirmed(weights[k], judge, true[k])
-        bases = [_basis(own, max_rank) for own in weights]
-        return {"subspace_angle": _read(bases, train, judge, learn, true)}
-
-    return score_all(subject, measure, noise)["subspace_angle"]
+    sample = Sample.of(codes, factors, factor_names, factor_kinds, seed=seed)
+    metric = SubspaceAngle(probe=probe, max_rank=max_rank)
+    return score(metric, sample, noise)["subspace_angle"]
 
 
 def principal_angles(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -148,7 +166,7 @@ def _basis(weights: np.ndarray, max_rank: int) -> np.ndarray:
     return basis[:, : min(n_kept, max_rank)]
 
 
-def _read(bases, train, judge, learn, true) -> Reading:
+def _measured(bases, train, judge, learn, true) -> Measurement:
     n_factors, n_latents = len(bases), train.shape[1]
     angles, cosines = np.zeros((n_factors, n_factors)), np.zeros((n_factors, n_factors))
     known, expected = np.zeros((n_factors, n_factors)), np.zeros((n_factors, n_factors))
@@ -171,4 +189,4 @@ def _read(bases, train, judge, learn, true) -> Reading:
         "own_r2": float(own.mean()),
     }
     others = np.where(apart, angles, 0).sum(axis=1) / (n_factors - 1)
-    return Reading(float(angles[apart].mean()), others, angles, extras)
+    return Measurement(float(angles[apart].mean()), others, angles, extras)

@@ -10,8 +10,8 @@ from unweave._check import check_choice, check_codes, check_names
 from unweave._tables import index_of, matching_rows, plain
 from unweave.metrics._predictors import scaled_like
 from unweave.metrics._scale import Scale
-from unweave.metrics.score import Chance, Details, Score
-from unweave.metrics.significance import p_value
+from unweave.metrics.noise import p_value
+from unweave.metrics.score import Chance, Score
 
 __all__ = ["unsupervised_disentanglement_ranking"]
 
@@ -95,7 +95,9 @@ def unsupervised_disentanglement_ranking(
     draws = _chance_draws(active, method, np.random.default_rng([seed, 10]))
     value = float(per_model.mean())
     chance = Chance(float(draws.mean()), float(draws.std(ddof=1)), len(draws))
-    details = Details(
+    return Score(
+        f"udr ({method})",
+        value,
         per_factor=dict(zip(labels, per_model.tolist(), strict=True)),
         matrix=pairs,
         settings={
@@ -109,7 +111,6 @@ def unsupervised_disentanglement_ranking(
         chance=chance,
         p_value=p_value(value, draws),
     )
-    return Score(f"udr ({method})", value, details)
 
 
 def _active(codes: np.ndarray, kl: object, threshold: float, model: int) -> np.ndarray:

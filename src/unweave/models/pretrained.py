@@ -22,7 +22,8 @@ import unweave
 from unweave._files import DamagedFileError, is_file, read_json
 from unweave.datasets.cache import written_whole
 from unweave.datasets.names import parse
-from unweave.metrics import LABEL_FREE
+from unweave.metrics.catalogue import needs_factors
+from unweave.metrics.score import with_todays_names
 from unweave.models.networks import count_parameters
 
 if TYPE_CHECKING:
@@ -212,7 +213,7 @@ def write_training(folder: str | Path, record: Mapping[str, Any]) -> None:
 def read_training(folder: str | Path) -> dict[str, Any]:
     """What :func:`write_training` wrote into a model's folder; empty if it did not."""
     file = Path(folder) / TRAINING
-    return read_json(file) if file.exists() else {}
+    return with_todays_names(read_json(file)) if file.exists() else {}
 
 
 def card(
@@ -320,9 +321,9 @@ def _scores(record: Mapping[str, Any]) -> list[str]:
     for name, score in record["metrics"].items():
         low, high = score["interval"]
         others = ["–"] * 3
-        if name not in LABEL_FREE:
-            others = [_spread(score["projection"]), _spread(score["smooth"])]
-            others.append(f"{score['ceiling']:.3f}")
+        if needs_factors(name):
+            others = [_spread(score["mixture"]), _spread(score["smooth"])]
+            others.append(f"{score['perfect']:.3f}")
         lines.append(
             f"| {name} | {score['value']:.4f} | [{low:.4f}, {high:.4f}] "
             f"| {score['chance']['mean']:.4f} ± {score['chance']['sd']:.4f} "

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from unweave.metrics.catalogue import title as metric_name
 from unweave.reports.figures import COLOURS, INK, drawing, svg
-from unweave.reports.findings import metric_name
 from unweave.studies.agreement import Agreement, metric_agreement, relation
 from unweave.studies.explained import SOURCES, Share, explained_variance
 from unweave.studies.scaling import ScalingFit, scaling_fit

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from unweave.metrics.catalogue import title as metric_name
 from unweave.metrics.score import ENOUGH_FOR_QUANTILES
 from unweave.reports.disentanglement_findings import (
     HEADLINE_METRICS,
@@ -15,7 +16,6 @@ from unweave.reports.disentanglement_findings import (
     results_by_dataset,
 )
 from unweave.reports.figures import COLOURS, INK, drawing, svg
-from unweave.reports.findings import metric_name
 from unweave.reports.model import labelled_traversals
 from unweave.reports.settings import optimiser_words
 from unweave.studies.data import data_sentence
@@ -48,7 +48,7 @@ def _settings(study: Study, results: Sequence[DatasetResults]) -> dict[str, str]
     evaluation = study.evaluation
     scores = results[0].methods[0].models[0].scores
     draws = ", ".join(
-        f"{scores[metric]['projection']['n_draws']} for {metric_name(metric)}"
+        f"{scores[metric]['mixture']['n_draws']} for {metric_name(metric)}"
         for metric in results[0].metrics
     )
     upper = (
@@ -128,12 +128,12 @@ def _references(found: DatasetResults) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = [
         {"label": label, "scores": {metric: scores[metric][key] for metric in found.metrics}}
         for label, key in (
-            ("random mixtures of the factors", "projection"),
+            ("random mixtures of the factors", "mixture"),
             ("random smooth features", "smooth"),
             ("chance: rows permuted", "chance"),
         )
     ]
-    perfect = {metric: {"mean": scores[metric]["ceiling"]} for metric in found.metrics}
+    perfect = {metric: {"mean": scores[metric]["perfect"]} for metric in found.metrics}
     return [*rows, {"label": "perfect code", "scores": perfect}]
 
 
@@ -188,17 +188,17 @@ def scores_figure(found: DatasetResults, metric: str, tag: str) -> str:
     """
     with drawing(tag, size=(3.7, 3.4)) as (figure, axes):
         axes.grid(visible=False, axis="x")
-        ceiling = 0.0
+        highest = 0.0
         for place, method in enumerate(found.methods):
             first = method.models[0].scores[metric]
-            ceiling = max(ceiling, first["ceiling"])
+            highest = max(highest, first["perfect"])
             ends = [place - 0.5, place + 0.5]
-            for key, colour in (("projection", _MIXTURE), ("smooth", _SMOOTH)):
+            for key, colour in (("mixture", _MIXTURE), ("smooth", _SMOOTH)):
                 mean, upper = first[key]["mean"], first[key]["upper"]
                 axes.fill_between(ends, mean, upper, color=colour, alpha=0.22, lw=0)
                 axes.plot(ends, [upper, upper], color=colour, lw=1.4)
             axes.plot(ends, [first["chance"]["mean"]] * 2, color=INK, ls=":", lw=1.2)
-            axes.plot(ends, [first["ceiling"]] * 2, color=INK, lw=0.9)
+            axes.plot(ends, [first["perfect"]] * 2, color=INK, lw=0.9)
             values = method.values(metric)
             offsets = np.linspace(-_SPREAD, _SPREAD, len(values)) if len(values) > 1 else [0.0]
             colour = _SUPERVISED_DOT if method.supervision else _DOT
@@ -209,6 +209,6 @@ def scores_figure(found: DatasetResults, metric: str, tag: str) -> str:
         labels = [method.label for method in found.methods]
         axes.set_xticks(range(len(labels)), labels, rotation=38, ha="right", fontsize=9)
         axes.set_xlim(-0.5, len(labels) - 0.5)
-        axes.set_ylim(0, 1.06 * max(ceiling, axes.get_ylim()[1] / 1.05))
+        axes.set_ylim(0, 1.06 * max(highest, axes.get_ylim()[1] / 1.05))
         axes.set_title(metric_name(metric), loc="left", fontsize=12)
         return svg(figure, tag)

@@ -189,7 +189,7 @@ class DatasetResults:
     def metrics(self) -> list[str]:
         """Metrics that are compared with random codes: those of the headline first."""
         scores = self.methods[0].models[0].scores
-        known = [name for name, score in scores.items() if score["ceiling"] is not None]
+        known = [name for name, score in scores.items() if score["perfect"] is not None]
         return sorted(known, key=lambda name: name not in HEADLINE_METRICS)
 
     @property
@@ -204,7 +204,7 @@ class DatasetResults:
         return (
             f"No method separates a factor of {self.title}. The best is {self.best.label}, with a "
             f"median DCI disentanglement of {dci:.2f}; random mixtures have "
-            f"{first['projection']['mean']:.2f}."
+            f"{first['mixture']['mean']:.2f}."
         )
 
     @property

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from unweave.metrics.comparison import Difference
-from unweave.metrics.evaluation import difference
-from unweave.reports.findings import metric_name
+from unweave.metrics.catalogue import title as metric_name
+from unweave.metrics.comparison import Difference, difference
 from unweave.studies.trends import RankOrder, rank_order
 
 __all__ = ["Pair", "compare_pairs", "encoder_kind", "headline", "scale_sentences"]

@@ -11,6 +11,8 @@ import polars as pl
 from unweave.datasets import load
 from unweave.encoders import PROTOCOLS
 from unweave.metrics import LABEL_FREE
+from unweave.metrics.catalogue import needs_factors
+from unweave.metrics.catalogue import title as metric_name
 from unweave.reports.encoder_findings import (
     compare_pairs,
     encoder_kind,
@@ -18,7 +20,6 @@ from unweave.reports.encoder_findings import (
     scale_sentences,
 )
 from unweave.reports.figures import scale_figure
-from unweave.reports.findings import metric_name
 from unweave.reports.page import render
 from unweave.reports.published import CLIP_SCORES
 from unweave.studies.data import data_sentence, describe_data
@@ -34,12 +35,14 @@ def encoders_page(study: EncoderStudy, finished: Finished) -> str:
     results = [run.result() for run in finished.runs]
     table = table_of(finished).with_columns(
         # Metrics that need no factors have no mixtures and features of them to be compared with.
-        pl.when(~pl.col("metric").is_in(LABEL_FREE)).then(pl.col("^(projection|smooth)_.*$")),
+        pl.when(~pl.col("metric").str.replace(r"\(.*", "").is_in(LABEL_FREE)).then(
+            pl.col("^(mixture|smooth)_.*$")
+        ),
         kind=pl.col("encoder").map_elements(encoder_kind, return_dtype=pl.String),
     )
     found = table["metric"].unique(maintain_order=True).to_list()
     # Of images without factors, others than those that were asked for.
-    metrics = [name for name in study.reading.metrics if name in found] or found
+    metrics = _of_axes(study, found) or found
     raw = table.filter(pl.col("readout") == "raw")
     axes = raw.filter(pl.col("metric").is_in(metrics))
     pairs = compare_pairs(results)
@@ -49,7 +52,7 @@ def encoders_page(study: EncoderStudy, finished: Finished) -> str:
         "damaged": finished.damaged,
         "data": data,
         "left_out": _left_out(results),
-        "has_factors": any(name not in LABEL_FREE for name in metrics),
+        "has_factors": any(map(needs_factors, metrics)),
         "headline": headline(axes, pairs, metrics[0]) if metrics else [],
         "scale": scale_sentences(axes),
         "n_finished": len(results),
@@ -164,13 +167,20 @@ def _subspaces(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
+def _of_axes(study: EncoderStudy, found: list[str]) -> list[str]:
+    """The metrics of every readout, those that are named first."""
+    named = [name for name in study.reading.metrics if name in found]
+    whole = study.reading.whole_metrics
+    return named + [name for name in found if name not in named and name not in whole]
+
+
 def _cards(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**result["card"], "label": result["label"]} for result in results]
 
 
 def _settings(study: EncoderStudy, data: str, metrics: list[str]) -> dict[str, str]:
     reading = study.reading
-    needing = {name for name in metrics if name not in LABEL_FREE}
+    needing = {name for name in metrics if needs_factors(name)}
     protocols = {f"Protocol: {n}": PROTOCOLS[n].text for n in study.protocols}
     return {
         "Data": data,

@@ -15,7 +15,7 @@ import polars as pl
 from matplotlib.figure import Figure
 from PIL import Image
 
-from unweave.reports.findings import metric_name
+from unweave.metrics.catalogue import title as metric_name
 from unweave.studies.trends import mean_interval
 
 __all__ = [
@@ -64,7 +64,7 @@ _KINDS = {
     "trained": "VAEs trained on this data",
 }
 _FLOORS = (
-    ("projection_mean", "random mixture of factors", {"ls": "--", "lw": 1.0}),
+    ("mixture_mean", "random mixture of factors", {"ls": "--", "lw": 1.0}),
     ("chance_mean", "chance (permuted)", {"ls": ":", "lw": 1.2}),
 )
 _WIDE = ("pretrained", "random")

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from unweave.metrics import BEST_WHEN_SMALL, LABEL_FREE
+from unweave.metrics import LABEL_FREE
+from unweave.metrics.catalogue import is_best_when_small
+from unweave.metrics.catalogue import title as metric_name
 from unweave.models.objectives import OBJECTIVES
 from unweave.reports.published import PAPER_RANGE
 from unweave.studies.trends import Trend, compare, correlate, trend
@@ -16,24 +18,8 @@ __all__ = [
     "Findings",
     "find",
     "label_objectives",
-    "metric_name",
     "scaled_cells",
 ]
-
-_METRIC_NAMES = {
-    "mig": "MIG",
-    "sap": "SAP",
-    "beta_vae": "β-VAE score",
-    "factor_vae": "FactorVAE score",
-    "dci_disentanglement": "DCI disentanglement",
-    "dci_completeness": "DCI completeness",
-    "dci_informativeness": "DCI informativeness",
-    "infom": "InfoM",
-    "infoc": "InfoC",
-    "infoe": "InfoE",
-    "wasserstein": "Wasserstein dependence",
-    "latent_mi": "latent MI",
-}
 
 _MOST_LABELS = 15
 _MOST_BEST = 2  # metrics of which the headline names the best objective
@@ -46,11 +32,6 @@ class Findings:
     headline: str
     sentences: tuple[str, ...]
     metrics_agree: str
-
-
-def metric_name(metric: str) -> str:
-    """The metric's name for people."""
-    return _METRIC_NAMES.get(metric, metric.replace("_", " "))
 
 
 def label_objectives(table: pl.DataFrame) -> pl.DataFrame:
@@ -74,7 +55,9 @@ def label_objectives(table: pl.DataFrame) -> pl.DataFrame:
     return table.with_columns(
         columns.map_elements(key, return_dtype=pl.String).alias("key"),
         columns.map_elements(label, return_dtype=pl.String).alias("label"),
-        pl.when(~pl.col("metric").is_in(LABEL_FREE)).then(pl.col("^(projection|smooth)_.*$")),
+        pl.when(~pl.col("metric").str.replace(r"\(.*", "").is_in(LABEL_FREE)).then(
+            pl.col("^(mixture|smooth)_.*$")
+        ),
     )
 
 
@@ -158,9 +141,9 @@ def _best_headline(best: list[tuple[str, bool]]) -> str:
 def _best_sentence(metric: str, rows: pl.DataFrame) -> tuple[str, bool]:
     """Which objective scores best at the one milestone, and whether that is told from noise."""
     means = rows.group_by("label", maintain_order=True).agg("value").to_dicts()
-    sign = 1 if metric in BEST_WHEN_SMALL else -1
+    sign = 1 if is_best_when_small(metric) else -1
     ranked = sorted(means, key=lambda row: sign * float(np.mean(row["value"])))
-    highest, above = ("lowest", "below") if metric in BEST_WHEN_SMALL else ("highest", "above")
+    highest, above = ("lowest", "below") if is_best_when_small(metric) else ("highest", "above")
     if len(ranked) < 2:
         return "", False
     first, second = ranked[:2]
@@ -181,9 +164,7 @@ def _best_sentence(metric: str, rows: pl.DataFrame) -> tuple[str, bool]:
 
 def _floor_sentence(cells: pl.DataFrame) -> str:
     """Whether the models beat codes that know every factor and separate none."""
-    last = cells.filter(
-        pl.col("step") == cells["step"].max(), pl.col("projection_mean").is_not_null()
-    )
+    last = cells.filter(pl.col("step") == cells["step"].max(), pl.col("mixture_mean").is_not_null())
     if not last.height:
         return (
             "None of these metrics needs factors: they say how dependent the latents are, and "
@@ -192,7 +173,7 @@ def _floor_sentence(cells: pl.DataFrame) -> str:
     above = [
         (label, metric)
         for (label, metric), rows in _groups(last)
-        if (rows["low"] > rows["projection_mean"] + 2 * rows["projection_sd"]).all()
+        if (rows["low"] > rows["mixture_mean"] + 2 * rows["mixture_sd"]).all()
     ]
     everything = list(_groups(last))
     if not above:

@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 
 import unweave
-from unweave.reports.findings import metric_name
+from unweave.metrics.catalogue import title as metric_name
 
 __all__ = ["render"]
 

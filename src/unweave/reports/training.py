@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 
 from unweave.datasets import load
-from unweave.metrics import LABEL_FREE
+from unweave.metrics.catalogue import needs_factors
+from unweave.metrics.catalogue import title as metric_name
 from unweave.reports.analysis import DESIGN, analysis, seed_sentence
 from unweave.reports.disentanglement import disentanglement_content
 from unweave.reports.figures import (
@@ -20,7 +21,7 @@ from unweave.reports.figures import (
     metrics_figure,
     objectives_figure,
 )
-from unweave.reports.findings import find, label_objectives, metric_name, scaled_cells
+from unweave.reports.findings import find, label_objectives, scaled_cells
 from unweave.reports.model import model_pictures
 from unweave.reports.page import render
 from unweave.reports.published import PAPER_SCORES
@@ -66,7 +67,7 @@ def _shared_content(study: Study, table: pl.DataFrame, runs: Sequence[Run]) -> d
         "study": study,
         "data": _data(runs),
         "left_out": _left_out(runs),
-        "has_factors": table["projection_mean"].null_count() < table.height,
+        "has_factors": table["mixture_mean"].null_count() < table.height,
         "n_finished": len(runs),
         "n_runs": len(study.runs()),
         "n_rows": table.height,
@@ -160,7 +161,7 @@ def _compute_figures(cells: pl.DataFrame, colours: dict[str, str]) -> list[str]:
         of_metric = cells.filter(pl.col("metric") == metric)
         keys = of_metric["key"].unique(maintain_order=True)
         published = {key: _published(cells, key, metric) for key in keys}
-        floors = of_metric["projection_mean"].drop_nulls()
+        floors = of_metric["mixture_mean"].drop_nulls()
         highest = max(
             *of_metric["value"],
             *floors,
@@ -205,8 +206,8 @@ def _comparison(cells: pl.DataFrame) -> list[dict[str, Any]]:
                     "adjusted": group["adjusted"].mean(),
                     "chance": group["chance_mean"].mean(),
                     "chance_sd": group["chance_sd"].mean(),
-                    "projection": group["projection_mean"].mean(),
-                    "projection_sd": group["projection_sd"].mean(),
+                    "mixture": group["mixture_mean"].mean(),
+                    "mixture_sd": group["mixture_sd"].mean(),
                     "p": group["p_value"].max(),
                     "seeds": len(values),
                 }
@@ -298,18 +299,23 @@ def _settings(
         "Scores": f"of the posterior means of {rows}, the same for every model",
     }
     metrics = set(table["metric"])
-    if "mig" in metrics:
+    if "mig" in evaluation.metrics:
         settings["MIG"] = (
             "20 bins of equal width, plug-in estimate (disentanglement_lib's convention); beside "
             "it, adjusted for chance"
         )
-    if "sap" in metrics:
+    if "sap" in evaluation.metrics:
         settings["SAP"] = (
             "R² of a linear regression for ordered and continuous factors, of the point on the "
             "circle for circular ones; accuracy of a linear support vector machine on held-out "
             "rows for categorical ones"
         )
-    if metrics - set(LABEL_FREE):
+    for asked in evaluation.metrics:
+        if not isinstance(asked, str):
+            options = (f"{key} = {value}" for key, value in asked.items() if key != "name")
+            what = f"Options of {metric_name(asked['name'])}"
+            settings[what] = "; ".join(filter(None, (settings.get(what), ", ".join(options))))
+    if any(map(needs_factors, metrics)):
         settings["Chance"] = (
             f"rows of the factors permuted against the codes, {evaluation.n_permutations} times"
         )
@@ -318,8 +324,9 @@ def _settings(
             f"{evaluation.n_projections} times: what a smooth code gets that knows every factor "
             "and separates none"
         )
-    if metrics & set(LABEL_FREE):
-        settings["Chance of " + ", ".join(map(metric_name, sorted(metrics & set(LABEL_FREE))))] = (
+    label_free = sorted(name for name in metrics if not needs_factors(name))
+    if label_free:
+        settings[f"Chance of {', '.join(map(metric_name, label_free))}"] = (
             "each latent permuted by itself; 0 is the best"
         )
     return settings

@@ -5,11 +5,19 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import polars as pl
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from unweave._files import Part
+from unweave.metrics.score import with_todays_names
 
-__all__ = ["SCORE_COLUMNS", "Count", "ScoreContent", "score_cells", "with_common_steps"]
+__all__ = [
+    "SCORE_COLUMNS",
+    "Count",
+    "ScoreContent",
+    "columns_with_todays_names",
+    "score_cells",
+    "with_common_steps",
+]
 
 SCORE_COLUMNS = {
     "value": pl.Float64,
@@ -18,13 +26,13 @@ SCORE_COLUMNS = {
     "high": pl.Float64,
     "chance_mean": pl.Float64,
     "chance_sd": pl.Float64,
-    "projection_mean": pl.Float64,
-    "projection_sd": pl.Float64,
-    "projection_upper": pl.Float64,
+    "mixture_mean": pl.Float64,
+    "mixture_sd": pl.Float64,
+    "mixture_upper": pl.Float64,
     "smooth_mean": pl.Float64,
     "smooth_sd": pl.Float64,
     "smooth_upper": pl.Float64,
-    "ceiling": pl.Float64,
+    "perfect": pl.Float64,
     "p_value": pl.Float64,
     "n": pl.Int64,
 }
@@ -47,11 +55,16 @@ class ScoreContent(Part):
     adjusted: float | None
     interval: Annotated[list[float], Field(min_length=2, max_length=2)]
     chance: _Level
-    projection: _Level
+    mixture: _Level
     smooth: _Level
-    ceiling: float | None
+    perfect: float | None
     p_value: float | None
     n: Count
+
+    @model_validator(mode="before")
+    @classmethod
+    def _renamed(cls, content: Any) -> Any:
+        return with_todays_names(content)
 
 
 def score_cells(score: dict[str, Any]) -> dict[str, Any]:
@@ -63,16 +76,23 @@ def score_cells(score: dict[str, Any]) -> dict[str, Any]:
         "high": score["interval"][1],
         "chance_mean": score["chance"]["mean"],
         "chance_sd": score["chance"]["sd"],
-        "projection_mean": score["projection"]["mean"],
-        "projection_sd": score["projection"]["sd"],
-        "projection_upper": score["projection"].get("upper"),  # earlier versions have none
+        "mixture_mean": score["mixture"]["mean"],
+        "mixture_sd": score["mixture"]["sd"],
+        "mixture_upper": score["mixture"].get("upper"),  # earlier versions have none
         "smooth_mean": score["smooth"]["mean"],
         "smooth_sd": score["smooth"]["sd"],
         "smooth_upper": score["smooth"].get("upper"),
-        "ceiling": score["ceiling"],
+        "perfect": score["perfect"],
         "p_value": score["p_value"],
         "n": score["n"],
     }
+
+
+def columns_with_todays_names(table: pl.DataFrame) -> pl.DataFrame:
+    """A table of scores with the names of columns of today, also if 0.1 wrote it."""
+    former = {"ceiling": "perfect"}
+    former |= {f"projection_{part}": f"mixture_{part}" for part in ("mean", "sd", "upper")}
+    return table.rename(former, strict=False)
 
 
 def with_common_steps(table: pl.DataFrame) -> pl.DataFrame:

@@ -11,15 +11,15 @@ import numpy as np
 import polars as pl
 from pydantic import Field, field_validator
 
-from unweave._check import check_choice
 from unweave._files import Part
 from unweave.datasets import ImageDataset, canonical, load
 from unweave.encoders import PROTOCOLS, Encoder, encode_rows, load_encoder, read_out
 from unweave.encoders.encoding import ConstantCodesError
 from unweave.encoders.protocols import Protocol, ProtocolError
 from unweave.encoders.readouts import parse_readout
-from unweave.metrics import METRICS, Noise
-from unweave.metrics.evaluation import scores_of_halves
+from unweave.metrics import Noise
+from unweave.metrics.catalogue import chosen
+from unweave.metrics.comparison import scores_of_halves
 from unweave.models import Network
 from unweave.models.objectives import AnyObjective
 from unweave.studies.columns import SCORE_COLUMNS, ScoreContent, score_cells
@@ -35,7 +35,7 @@ from unweave.studies.description import (
 )
 from unweave.studies.run import Result, Run
 from unweave.studies.scoring import scorable
-from unweave.studies.study import Evaluation, RunDescription
+from unweave.studies.study import Evaluation, RunDescription, StudyMetric
 from unweave.studies.training_run import TrainingRun
 from unweave.training import TrainingConfig
 from unweave.training.description import content_identity
@@ -69,9 +69,9 @@ class Reading(Frozen):
     """Of the rows, of readouts, and of all draws of the metrics."""
     readouts: tuple[str, ...] = ("raw",)
     """Axes on which codes are scored: raw, pca:10, ica:10, varimax:10, sparse:128."""
-    metrics: tuple[str, ...] = ("mig", "sap")
-    """Of each readout, by their short names."""
-    whole_metrics: tuple[str, ...] = ()
+    metrics: tuple[StudyMetric, ...] = ("mig", "sap")
+    """Of each readout: short names, tables of a name and options, or package.module:MyMetric."""
+    whole_metrics: tuple[StudyMetric, ...] = ()
     """Of the codes as they come and in the sound protocol alone: those that ask nothing of axes."""
     n_permutations: int = Field(default=100, ge=2, le=MOST_DRAWS)
     """Permutations for the chance level and the p-value."""
@@ -79,11 +79,6 @@ class Reading(Frozen):
     """Random projections and random smooth features of the factors."""
     n_halves: int = Field(default=50, ge=3, le=MOST_DRAWS)
     """Random halves for intervals and comparisons."""
-
-    @field_validator("metrics", "whole_metrics")
-    @classmethod
-    def _known(cls, metrics: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(check_choice("metric", name, METRICS) for name in metrics)
 
     @field_validator("readouts")
     @classmethod
@@ -199,7 +194,8 @@ class EncoderStudy(BaseStudy):
         return f"{len(runs)} encoders, {images:,} images{trained}"
 
     def prepare(self, progress: Callable[[int, int], None]) -> None:
-        """Draw the data into the cache."""
+        """Draw the data into the cache; refuse metrics that cannot be made."""
+        chosen((*self.reading.metrics, *self.reading.whole_metrics))
         load(self.dataset).prepare(progress)
 
     def _all_runs(self) -> Iterator[EncoderDescription]:
@@ -389,9 +385,9 @@ def _scored(
         except ValueError as error:  # fewer latents than components, say: no reason to stop
             readouts[readout] = {"skipped": str(error)}
             continue
-        metrics = list(found.metrics)
+        metrics = dict(found.metrics)
         if whole and readout == "raw" and found.factors is not None:
-            metrics += reading.whole_metrics
+            metrics |= chosen(reading.whole_metrics)
         scored = found.score(axes, noise=noise, seed=reading.seed, metrics=metrics)
         left_out |= dict.fromkeys(scored.left_out)
         scores = scored.scores.to_dict()
@@ -400,7 +396,7 @@ def _scored(
         halves = scores_of_halves(
             axes,
             found.factors,
-            metrics=[name for name in found.metrics if name in scores],
+            metrics={key: one for key, one in found.metrics.items() if key in scores},
             n_halves=reading.n_halves,
             seed=reading.seed,
             **found.options,

@@ -80,6 +80,7 @@ def _score(runs: list[TrainingRun], method: str, rows: int | None, seed: int) ->
 
 
 def _rows(runs: list[TrainingRun], score: Score):
+    assert score.chance is not None
     for run in runs:
         objective = run.description.objective
         yield {

@@ -15,6 +15,7 @@ from filelock import BaseFileLock, FileLock, Timeout
 
 from unweave._files import Content, DamagedFileError, file_sha256, is_file, read_json, sealed
 from unweave.datasets.cache import writable_folder
+from unweave.metrics.score import with_todays_names
 from unweave.studies.description import Description
 
 __all__ = ["RESULT", "Result", "Run", "RunIsBusyError", "finish_run", "free_name"]
@@ -89,7 +90,7 @@ class Run(ABC):
     def _any_result(self) -> dict[str, Any]:
         """The content of ``result.json``, whichever run it is of."""
         try:
-            return read_json(self.folder / RESULT, self.kind)
+            return with_todays_names(read_json(self.folder / RESULT, self.kind))
         except DamagedFileError as error:
             raise DamagedFileError(error.damage, _REMEDY) from error
 

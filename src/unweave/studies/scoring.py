@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from unweave._check import check_codes, constant_columns
 from unweave.datasets import FactorDataset, ImageDataset
 from unweave.metrics import LABEL_FREE, Noise, Score, Scores, evaluate
+from unweave.metrics.catalogue import Choice, MetricLike, chosen
 
 __all__ = ["Scorable", "Scored", "scorable"]
 
@@ -36,8 +37,8 @@ class Scorable:
     names, kinds
         Of these factors.
     metrics
-        Those that were asked for and can be computed; if that leaves none, those that need no
-        factors.
+        Those that were asked for and can be computed, by their keys; if that leaves none, those
+        that need no factors.
     left_out
         Sentences that say which factors and metrics are left out, and why.
     """
@@ -45,7 +46,7 @@ class Scorable:
     factors: np.ndarray | None
     names: tuple[str, ...]
     kinds: tuple[str, ...]
-    metrics: tuple[str, ...]
+    metrics: Mapping[str, Choice]
     left_out: tuple[str, ...] = ()
 
     @property
@@ -61,7 +62,7 @@ class Scorable:
         *,
         noise: Noise,
         seed: int,
-        metrics: Sequence[str] | None = None,
+        metrics: Mapping[str, Choice] | None = None,
         groups: tuple[int, ...] = (),
     ) -> Scored:
         """The scores of codes (rows, latents); a metric that cannot be computed is left out.
@@ -73,22 +74,24 @@ class Scorable:
         ValueError
             If the codes are not finite numbers.
         """
-        asked = self.metrics if metrics is None else tuple(metrics)
+        asked = self.metrics if metrics is None else metrics
         options: dict[str, Any] = {**self.options, "noise": noise, "seed": seed}
         if groups and self.factors is not None:
             options["groups"] = groups
         check_codes(codes)
         try:
-            return Scored(evaluate(codes, self.factors, metrics=asked, **options), self.left_out)
+            scores = evaluate(codes, self.factors, metrics=asked, **options)
+            failed = (f"{key} left out: it {reason}" for key, reason in scores.skipped.items())
+            return Scored(scores, (*self.left_out, *failed))
         except ValueError:
             pass  # which of them it is, and why, is said below
         found: dict[str, Score] = {}
         reasons: dict[str, str] = {}
-        for metric in asked:
+        for key, one in asked.items():
             try:
-                found |= evaluate(codes, self.factors, metrics=[metric], **options)
+                found |= evaluate(codes, self.factors, metrics={key: one}, **options)
             except ValueError as error:
-                reasons[metric] = str(error)
+                reasons[key] = str(error)
         grouped = {
             reason: [m for m in reasons if reasons[m] == reason] for reason in reasons.values()
         }
@@ -96,10 +99,11 @@ class Scorable:
         return Scored(Scores(found), (*self.left_out, *sentences))
 
 
-def scorable(dataset: ImageDataset, rows: np.ndarray, metrics: Sequence[str]) -> Scorable:
+def scorable(dataset: ImageDataset, rows: np.ndarray, metrics: Sequence[MetricLike]) -> Scorable:
     """What codes of the rows can be scored by, of the ``metrics`` asked for."""
+    asked = chosen(metrics)
     if not isinstance(dataset, FactorDataset):
-        return _label_free(metrics, f"{dataset.name} has no factors")
+        return _label_free(asked, f"{dataset.name} has no factors")
     factors = dataset.factors(rows)
     constant = set(constant_columns(factors).tolist())
     unknown = set(np.flatnonzero(~np.isfinite(factors).all(axis=0)).tolist())
@@ -115,20 +119,20 @@ def scorable(dataset: ImageDataset, rows: np.ndarray, metrics: Sequence[str]) ->
     )
     kept = [k for k in range(len(names)) if k not in constant | unknown]
     if not kept:
-        label_free = _label_free(metrics, f"{dataset.name} has no factor to score them by")
+        label_free = _label_free(asked, f"{dataset.name} has no factor to score them by")
         return replace(label_free, left_out=(*left_out, *label_free.left_out))
     return Scorable(
         factors[:, kept] if left_out else factors,
         tuple(names[k] for k in kept),
         tuple(kinds[k] for k in kept),
-        tuple(metrics),
+        asked,
         left_out,
     )
 
 
-def _label_free(metrics: Sequence[str], reason: str) -> Scorable:
+def _label_free(asked: Mapping[str, Choice], reason: str) -> Scorable:
     """Metrics that need no factors: those asked for, or all where none of them is."""
-    needing = [name for name in metrics if name not in LABEL_FREE]
-    kept = tuple(name for name in metrics if name in LABEL_FREE)
+    needing = [key for key, one in asked.items() if one.metric.needs_factors]
+    kept = {key: one for key, one in asked.items() if key not in needing}
     sentence = f"{', '.join(needing)} left out: {reason}"
-    return Scorable(None, (), (), kept or LABEL_FREE, (sentence,) if needing else ())
+    return Scorable(None, (), (), kept or chosen(LABEL_FREE), (sentence,) if needing else ())

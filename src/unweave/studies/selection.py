@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
-from unweave.metrics import BEST_WHEN_SMALL
+from unweave.metrics.catalogue import is_best_when_small
 from unweave.studies.agreement import last_scores
 
 __all__ = ["Selection", "Transfer", "selection_quality", "transfer"]
@@ -79,7 +79,7 @@ def selection_quality(
                 p_value,
                 float(values[score.argmax()]),
                 float(values.mean()),
-                float(values.min() if metric in BEST_WHEN_SMALL else values.max()),
+                float(values.min() if is_best_when_small(metric) else values.max()),
                 joined.height,
             )
         )

@@ -81,7 +81,7 @@ def factor_separations(metrics: Mapping[str, Any]) -> list[FactorSeparation]:
             f"{missing[0]} is missing: add it to the metrics"
         )
     apart, known = (metrics[name] for name in NEEDED_METRICS)
-    if not apart.get("by_factor") or not (apart["projection"] or {}).get("by_factor"):
+    if not apart.get("by_factor") or not (apart["mixture"] or {}).get("by_factor"):
         raise ValueError(
             "these scores do not say what noise gets for each factor: an earlier version made "
             "them, or they were made without noise; score the model again"
@@ -90,7 +90,7 @@ def factor_separations(metrics: Mapping[str, Any]) -> list[FactorSeparation]:
         FactorSeparation(
             factor,
             value,
-            apart["projection"]["by_factor"][factor]["upper"],
+            apart["mixture"]["by_factor"][factor]["upper"],
             apart["smooth"]["by_factor"][factor]["upper"],
             share,
             known["by_factor"][factor],
@@ -111,4 +111,4 @@ def _shares(importance: np.ndarray) -> list[float]:
 
 def is_above_references(score: Mapping[str, Any]) -> bool:
     """Whether a score lies above the 97.5 % quantiles of random mixtures and of smooth features."""
-    return score["value"] > max(score["projection"]["upper"], score["smooth"]["upper"])
+    return score["value"] > max(score["mixture"]["upper"], score["smooth"]["upper"])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     Field,
     SerializerFunctionWrapHandler,
@@ -17,9 +18,8 @@ from pydantic import (
     model_validator,
 )
 
-from unweave._check import check_choice
 from unweave.datasets import canonical, load
-from unweave.metrics import METRICS
+from unweave.metrics.catalogue import check_form, chosen
 from unweave.models import Network
 from unweave.models.defaults import filled
 from unweave.models.objectives import OBJECTIVES, AnyObjective
@@ -42,9 +42,19 @@ if TYPE_CHECKING:
     from unweave.studies.training_run import TrainingRun
 
 __all__ = [
-    "Cells", "Evaluation", "RunDescription", "Study", "Training", "prepare_data", "size_of",
-    "with_defaults",
+    "Cells", "Evaluation", "RunDescription", "Study", "StudyMetric", "Training", "prepare_data",
+    "size_of", "with_defaults",
 ]  # fmt: skip
+
+
+def _known_metric(metric: str | dict[str, Any]) -> str | dict[str, Any]:
+    check_form(metric)
+    return metric
+
+
+StudyMetric = Annotated[str | dict[str, Any], AfterValidator(_known_metric)]
+"""A metric in a study file: a short name, a table of a name and options, or
+``package.module:MyMetric``, which is imported where a run is scored and not before."""
 
 
 class Evaluation(Frozen):
@@ -54,8 +64,8 @@ class Evaluation(Frozen):
     """Rows drawn over the whole dataset, the same ones for every model; all if there are fewer."""
     seed: int = Field(default=0, ge=0)
     """Of the rows and of all draws of the metrics."""
-    metrics: tuple[str, ...] = ("mig", "sap")
-    """Short names, of `unweave.metrics.METRICS`."""
+    metrics: tuple[StudyMetric, ...] = ("mig", "sap")
+    """Short names (`unweave metrics`), tables of a name and options, or package.module:MyMetric."""
     n_permutations: int = Field(default=100, ge=2, le=MOST_DRAWS)
     """Permutations for the chance level and the p-value."""
     n_projections: int = Field(default=20, ge=2, le=MOST_DRAWS)
@@ -65,10 +75,15 @@ class Evaluation(Frozen):
 
     @field_validator("metrics")
     @classmethod
-    def _known(cls, metrics: tuple[str, ...]) -> tuple[str, ...]:
+    def _some(cls, metrics: tuple[StudyMetric, ...]) -> tuple[StudyMetric, ...]:
         if not metrics:
             raise ValueError("metrics are empty: name at least one, as mig")
-        return tuple(check_choice("metric", name, METRICS) for name in metrics)
+        return metrics
+
+    @property
+    def metric_names(self) -> list[str]:
+        """The names, without options."""
+        return [m if isinstance(m, str) else m["name"] for m in self.metrics]
 
 
 class Training(TrainingSettings):
@@ -187,7 +202,8 @@ class Study(BaseStudy):
         return sum(cells.n_runs for cells in self.cells)
 
     def prepare(self, progress: Callable[[int, int], None]) -> None:
-        """Draw the data into the cache."""
+        """Draw the data into the cache; refuse metrics that cannot be made."""
+        chosen(self.evaluation.metrics)
         prepare_data(self.runs(), progress)
 
     @model_validator(mode="after")
@@ -213,7 +229,7 @@ class Study(BaseStudy):
     def _reported(self) -> Study:
         if self.report != "disentanglement":
             return self
-        missing = [name for name in NEEDED_METRICS if name not in self.evaluation.metrics]
+        missing = [name for name in NEEDED_METRICS if name not in self.evaluation.metric_names]
         if missing:
             raise ValueError(
                 f"the report disentanglement is read from {' and '.join(NEEDED_METRICS)}, and the "

@@ -9,6 +9,7 @@ import polars as pl
 
 from unweave._extras import imported
 from unweave.datasets.cache import written_whole
+from unweave.studies.columns import columns_with_todays_names
 from unweave.studies.finished import Finished, finished_runs
 from unweave.studies.loading import AnyStudy, open_study
 
@@ -52,11 +53,16 @@ def write_table(table: pl.DataFrame, folder: str | Path) -> Path:
 def read_table(folder: str | Path) -> pl.DataFrame:
     """The table of the study in ``folder``, from its finished runs as they are now.
 
+    A ``.parquet`` file that :func:`write_table` wrote is read as it is, but for the names of its
+    columns, which are those of today.
+
     Raises
     ------
     FileNotFoundError
         If the folder holds no study.
     """
+    if Path(folder).suffix == ".parquet":
+        return columns_with_todays_names(pl.read_parquet(folder))
     return build_table(open_study(folder), folder)
 
 

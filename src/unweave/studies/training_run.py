@@ -17,6 +17,7 @@ from pydantic import Field, model_validator
 from unweave._files import Content, DamagedFileError, Part, is_file, read_json, sealed
 from unweave.datasets import ImageDataset, load
 from unweave.datasets.cache import written_whole
+from unweave.metrics.score import with_todays_names
 from unweave.models import VAE, build_vae, count_parameters
 from unweave.models.collapse import LEAST_KL
 from unweave.studies.columns import SCORE_COLUMNS, Count, ScoreContent, score_cells
@@ -359,7 +360,7 @@ class TrainingRun(Run):
         """The scores at a milestone; of its model, if their file is damaged or of another run."""
         file = self._scores_file(step)
         try:
-            found = read_json(file, MilestoneFile)
+            found = with_todays_names(read_json(file, MilestoneFile))
             if found.get("run") not in (None, _scores_key(config)):
                 raise DamagedFileError(f"{file} is of another run")
         except (DamagedFileError, FileNotFoundError) as error:

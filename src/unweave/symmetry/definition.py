@@ -13,8 +13,8 @@ from unweave._tables import plain
 from unweave.datasets import GridDataset
 from unweave.datasets.dataset import need_grid
 from unweave.datasets.symmetries import Symmetry
+from unweave.metrics.noise import p_value
 from unweave.metrics.score import Chance
-from unweave.metrics.significance import p_value
 
 __all__ = ["Condition", "Verdict", "check_definition"]
 

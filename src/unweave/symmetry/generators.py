@@ -14,8 +14,8 @@ from unweave._check import check_codes, check_positive
 from unweave._tables import plain
 from unweave.datasets import CyclicShift, GridDataset
 from unweave.datasets.dataset import need_grid
+from unweave.metrics.noise import p_value
 from unweave.metrics.score import Chance
-from unweave.metrics.significance import p_value
 
 __all__ = ["GeneratorMatch", "compare_generators"]
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from unweave._check import check_codes, check_names, check_positive
 from unweave.metrics import Noise
-from unweave.metrics.score import Chance, Details, Score
-from unweave.metrics.significance import interval, p_value
+from unweave.metrics.noise import interval, p_value
+from unweave.metrics.score import Chance, Score
 from unweave.symmetry.grids import on_grid, shuffled
 
 __all__ = ["linear_symmetry_distance"]
@@ -86,7 +86,7 @@ def linear_symmetry_distance(
     value = float(spreads.mean())
     if noise is not None:
         details |= _noise(grid, value, max_frequency, noise, seed)
-    return Score("d_lsbd", value, Details(**details))
+    return Score("d_lsbd", value, **details)
 
 
 def _spreads(grid: np.ndarray, max_frequency: int) -> tuple[np.ndarray, np.ndarray]:
@@ -139,7 +139,7 @@ def _noise(
         "interval": interval(value, halves, noise.confidence, top=1.0),
         "confidence": noise.confidence,
         "p_value": p_value(-value, -drawn),
-        "ceiling": 0.0,
+        "perfect": 0.0,
     }
 
 
