@@ -167,7 +167,8 @@ def first_fault(error: ValidationError) -> str:
     """Which key is wrong, and why."""
     problem = error.errors()[0]
     place = ".".join(map(str, problem["loc"]))
-    return f"{place}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{place}{': ' if place else ''}{message[0].lower()}{message[1:]}"
 
 
 def _checksum(content: Mapping[str, Any]) -> str | None:

@@ -421,7 +421,7 @@ def test_files_that_may_not_be_read_are_named(tmp_path, pixels, monkeypatch):
 def test_huge_pictures_are_refused(tmp_path, monkeypatch):
     path = saved(tmp_path / "x.png", np.zeros((30, 30), dtype=np.uint8))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    with pytest.raises(ValueError, match=r"x.png \(more pixels than the 100 that Pillow"):
+    with pytest.raises(ValueError, match="to fill the memory: shrink them first"):
         ImageFiles([path])
 
 

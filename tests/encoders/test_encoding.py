@@ -162,6 +162,20 @@ def test_an_output_that_is_no_code_is_refused():
         places(nn.Unflatten(3, (64, 1))).encode(DATASET.images(ROWS[:2]))
 
 
+class Unused(Places):
+    """Places with a layer that nothing passes through."""
+
+    def __init__(self):
+        super().__init__()
+        self.spare = nn.Identity()
+
+
+def test_a_layer_that_is_not_used_has_no_codes():
+    encoder = places(Unused(), layer="spare")
+    with pytest.raises(ValueError, match="the layer 'spare' of places takes no part"):
+        encoder.encode(DATASET.images(ROWS[:2]))
+
+
 def test_batches_do_not_change_codes():
     images = DATASET.images(ROWS[:7])
     np.testing.assert_allclose(

@@ -62,6 +62,12 @@ def test_masked_values_are_refused_with_their_count(points):
         Geomancer(1).fit(points, tangents=masked[:, :, None])
 
 
+@pytest.mark.parametrize("tangents", [np.full((20, 3, 1), np.nan), np.ones((20, 3))])
+def test_tangents_that_are_no_bases_are_refused(tangents):
+    with pytest.raises(ValueError, match=r"tangents must be finite, \(samples, features, dims\)"):
+        Geomancer(1).fit(np.eye(20, 3), tangents=tangents)
+
+
 def test_the_dimension_is_that_of_any_container(points):
     right = intrinsic_dimension(points)
     for same in (

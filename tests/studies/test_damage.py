@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from unweave._files import DamagedFileError, read_json
 from unweave.reports import write_report
 from unweave.studies import build_table, rank_models, run_study, write_table
 from unweave.studies.finished import set_damaged_aside, study_runs
@@ -295,6 +296,19 @@ def test_a_pipe_in_a_checkpoint_is_passed_over(models):
     instead("checkpoints/step-00000030/model.safetensors", os.mkfifo)(run, None)
     with pytest.warns(RuntimeWarning, match="is not a regular file; the model of step"):
         load_model(run.folder)
+
+
+def test_something_else_in_the_place_of_a_file_is_named(tmp_path):
+    os.mkfifo(tmp_path / "pipe.json")
+    with pytest.raises(DamagedFileError, match="not a regular file: remove it, or use another"):
+        read_json(tmp_path / "pipe.json")
+
+
+def test_a_result_has_a_rate_for_each_latent(models):
+    _, _, (run, *_) = models
+    unsealed(drop_rate)(run, None)
+    with pytest.raises(DamagedFileError, match=r"\(2 rates at step \d+ of 3 latents\)"):
+        run.result()
 
 
 def test_a_checkpoint_needs_the_training_that_it_is_of(models):
