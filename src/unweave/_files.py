@@ -12,8 +12,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 __all__ = [
-    "Content", "DamagedFileError", "Part", "file_sha256", "first_fault", "read_json", "read_text",
-    "sealed",
+    "Content", "DamagedFileError", "Part", "check_regular", "file_sha256", "first_fault",
+    "read_json", "read_text", "sealed",
 ]  # fmt: skip
 
 _CHANGED = "its contents are not those that were written"
@@ -40,6 +40,22 @@ class DamagedFileError(ValueError):
     def __init__(self, damage: str, remedy: str = "") -> None:
         super().__init__(f"{damage}: {remedy}" if remedy else damage)
         self.damage = damage
+
+
+def check_regular(file: str | Path) -> None:
+    """Refuse a pipe, a device or a socket, which may never end, or never begin.
+
+    Raises
+    ------
+    ValueError
+        If it is one; a folder, and what does not exist, are for others to refuse.
+    """
+    path = Path(file)
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise ValueError(
+            f"{path} is not a regular file but a pipe, a device or a socket: save what comes from "
+            "it in a file, and give that"
+        )
 
 
 def read_text(file: str | Path) -> str:

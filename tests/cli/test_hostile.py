@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 import shlex
 import struct
@@ -258,6 +259,19 @@ class TestWeights:
             (b"c__torch__\nM\n)\x81c__torch__\nM\n}b.", "it sets attributes of a type"),
             (b"c__torch__\nM\n)\x81K\x01b.", "it sets attributes of a _Module"),
             (b"", "cannot be read as a TorchScript archive of tensors alone"),
+            # Lengths of 8 GiB, and instructions that PyTorch's own reader lacks.
+            (b"\x80\x05\x96" + struct.pack("<Q", 1 << 33) + b"abc.", "that PyTorch does not know"),
+            (b"\x80\x04\x8e" + struct.pack("<Q", 1 << 33) + b"abc.", "that PyTorch does not know"),
+            (b"\x80\x02\x8b" + struct.pack("<i", 2**31 - 1) + b"abc.", "PyTorch does not know"),
+            (b"\x80\x02}(]K\x01u.", "it has a key of type list"),
+            (b"\x80\x02})K\x01s.", "it has a key of type tuple"),
+            (b"\x80\x02(K\x00K\x00)K\x00K\x00tQ.", "the name of a storage is a tuple"),
+            (b"\x80\x02" + b"(" * 2000 + b".", "lie more than 1,000 deep in each other"),
+            (
+                b"ctorch._utils\n_rebuild_tensor_v2\n(K\x00K\x00(" + b"K\x01" * 65 + b"t)tR.",
+                "a tensor has more than 64 axes",
+            ),
+            (b"c" + b"o" * 5000 + b"\nsystem\n.", "it names " + "o" * 291 + ";"),
         ],
     )
     def test_archives_that_name_more_than_modules(self, pickled, words):
@@ -282,6 +296,31 @@ class TestWeights:
         with pytest.raises(ValueError, match=words):
             _View(_Storage("0", torch.float32), **view).tensor({"0": bytearray(24)})
 
+    def test_modules_that_hold_one_another_twice(self):
+        """Sixty of them have 2^59 names."""
+        pickled = b"\x80\x02c__torch__\nM\nq\xc8)\x81}bq\x00"
+        for i in range(60):
+            twice = b"X\x01\x00\x00\x00ah%cX\x01\x00\x00\x00bh%c" % (i, i)
+            pickled += b"h\xc8)\x81}(" + twice + b"ubq%c" % (i + 1)
+        with zipfile.ZipFile("x.pt", "w") as file:
+            file.writestr("x/data.pkl", pickled + b".")
+            file.writestr("x/code/__torch__.py", "")
+        with pytest.raises(ValueError, match="its modules have more than 200,000 attributes"):
+            read_weights("x.pt")
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+    def test_pipes_and_devices_are_not_waited_for(self, said):
+        pytest.importorskip("efficientnet_lite_pytorch")
+        os.mkfifo("pipe")
+        Path("zero.pt").symlink_to("/dev/zero")
+        for words in (
+            ["lite:0", "--weights", "pipe"],
+            ["lite:0", "--weights", "zero.pt"],
+            ["torchscript:pipe"],
+        ):
+            message = said("encode", *words, "--dataset", "torus", "--rows", 20)
+            assert "is not a regular file but a pipe, a device or a socket" in message
+
     def test_lists_of_modules_of_absurd_size(self, monkeypatch):
         from unweave.encoders import archives
 
@@ -290,6 +329,7 @@ class TestWeights:
             ("_LARGEST_STATE", "its list of modules has more than 0 MB"),
             ("_MOST_TENSORS", "it has more than 0 tensors"),
             ("_DEEPEST", "its modules lie more than 0 deep in each other"),
+            ("_LONGEST_NAME", "the name of a tensor has more than 0 characters"),
         ):
             with monkeypatch.context() as patch:
                 patch.setattr(archives, limit, 0)
