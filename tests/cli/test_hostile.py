@@ -149,8 +149,29 @@ class TestArrays:
         assert "its directory lists 1 members, and 2 were" in said("score", "a.npz")
 
     def test_more_members_than_arrays_have(self, said, monkeypatch):
-        monkeypatch.setattr(_limits, "_MOST_MEMBERS", 1)
-        assert "it has 2 members, and at most 1 are read" in said("score", npz())
+        for limit in ("_MOST_MEMBERS", "_MOST_ARRAYS"):
+            with monkeypatch.context() as patch:
+                patch.setattr(_limits, limit, 1)
+                assert "it has 2 members, and at most 1 are read" in said("score", npz())
+
+    @pytest.mark.filterwarnings("ignore:Duplicate name")
+    def test_two_members_that_are_one_array(self, said):
+        content = io.BytesIO()
+        np.save(content, CODES)
+        for name, words in (
+            ("codes.npy", "it has 2 members of the name 'codes.npy'"),
+            ("codes", "it has the members 'codes.npy' and 'codes', and either may be the array"),
+        ):
+            with zipfile.ZipFile(npz(images=np.zeros((9, 8, 8, 1), np.uint8)), "a") as file:
+                file.writestr(name, content.getvalue())
+            assert words in said("score", "a.npz")
+            assert words in said("data", "check", "a.npz")
+
+    def test_bytes_before_an_archive(self, said):
+        Path("a.npz").write_bytes(b"#!/bin/sh\n" + Path(npz()).read_bytes())
+        message = said("score", "a.npz")
+        assert "it begins with b'#!/bin', and an .npz with b'PK'" in message
+        assert "pickle" not in message
 
     @pytest.mark.parametrize("command", ["score", "compare"])
     @pytest.mark.parametrize("key", ["codes", "factors", "factor_names", "factor_kinds"])
