@@ -13,9 +13,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 __all__ = [
     "Content", "DamagedFileError", "Part", "check_regular", "file_sha256", "first_fault",
-    "read_json", "read_text", "sealed",
+    "first_line", "read_json", "read_text", "sealed",
 ]  # fmt: skip
 
+_LONGEST_LINE = 500  # characters
 _CHANGED = "its contents are not those that were written"
 
 _MARKS = {
@@ -56,6 +57,12 @@ def check_regular(file: str | Path) -> None:
             f"{path} is not a regular file but a pipe, a device or a socket: save what comes from "
             "it in a file, and give that"
         )
+
+
+def first_line(error: Exception) -> str:
+    """What an error says first, cut where it spells a long value of a file."""
+    line = (str(error) or type(error).__name__).split("\n")[0]
+    return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}..."
 
 
 def read_text(file: str | Path) -> str:

@@ -132,6 +132,25 @@ class TestArrays:
             assert "is truncated" in message
             assert "pickle" not in message
 
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+    def test_pipes_and_devices_are_called_so(self, said):
+        for suffix in ("npz", "csv", "toml"):
+            os.mkfifo(f"pipe.{suffix}")
+            Path(f"zero.{suffix}").symlink_to("/dev/zero")
+        for name in ("pipe", "zero"):
+            for words in (["score", f"{name}.npz"], ["geomancer", f"{name}.csv"],
+                          ["data", "check", f"{name}.npz"], ["study", f"{name}.toml"]):  # fmt: skip
+                message = said(*words)
+                assert "is not a regular file but a pipe, a device or a socket" in message
+
+    def test_long_values_are_cut(self, said):
+        head = f"{{'descr': '<f8', 'fortran_order': False, 'shape': ({'9' * 5000}, 3), }}".encode()
+        archive(codes=b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head)
+        assert len(said("score", "a.npz")) < 700
+        rows = "\n".join(f"{'9' * 400}x,1,{i % 3}" for i in range(99))
+        Path("a.csv").write_text(f"z0,z1,factor_a\n{rows}")
+        assert len(said("score", "a.csv")) < 700
+
     def test_encrypted_members_and_odd_methods(self, said):
         npz()
         with_directory("a.npz", 6, 8, 1)
@@ -292,7 +311,7 @@ class TestWeights:
                 b"ctorch._utils\n_rebuild_tensor_v2\n(K\x00K\x00(" + b"K\x01" * 65 + b"t)tR.",
                 "a tensor has more than 64 axes",
             ),
-            (b"c" + b"o" * 5000 + b"\nsystem\n.", "it names " + "o" * 291 + ";"),
+            (b"c" + b"o" * 5000 + b"\nsystem\n.", "it names " + "o" * 491 + "...;"),
         ],
     )
     def test_archives_that_name_more_than_modules(self, pickled, words):
@@ -512,6 +531,15 @@ class TestTerminals:
         assert code == 0, err
         assert self.SHOWN in out
         assert not set("\x1b\x07\x9b\u202e") & set(out + err)
+
+    def test_a_name_with_a_line_break_stays_in_its_row(self, cli):
+        npz(factor_names=["a\nmig 1.000", "b\tc"])
+        words = ["--metrics", "mig", "--rows", 100, "--wide"]
+        code, out, err = cli("score", "a.npz", *words)
+        assert code == 0, err
+        assert r"a\nmig 1.000" in out
+        assert r"b\tc" in out
+        assert not any(line.startswith("mig 1.000") for line in out.splitlines())
 
     def test_so_are_those_in_errors(self, said):
         assert self.SHOWN in said("score", npz(), "--codes", self.NAME).replace("\\\\", "\\")

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from unweave._files import first_line
 from unweave._limits import check_room
 
 __all__ = ["archive_tensors", "is_torchscript"]
@@ -27,7 +28,6 @@ _MOST_ATTRIBUTES = 200_000  # of all modules, those of a shared one counted each
 _MOST_TENSORS = 100_000
 _LONGEST_NAME = 1000  # characters
 _MOST_AXES = 64
-_LONGEST_REASON = 300  # characters
 _STORAGE_TYPES = {
     "BFloat16Storage": torch.bfloat16,
     "BoolStorage": torch.bool,
@@ -81,10 +81,10 @@ def archive_tensors(path: str | Path) -> dict[str, Tensor]:
                     storages[view.storage.key] = bytearray(content)
             return {name: view.tensor(storages) for name, view in views.items()}
     except Exception as error:  # of a damaged pickle any, as IndexError and AttributeError
-        reason = (str(error) or type(error).__name__).split("\n")[0][:_LONGEST_REASON]
         raise ValueError(
-            f"{path} cannot be read as a TorchScript archive of tensors alone: {reason}; its code "
-            "is never run for --weights (torchscript:FILE runs it, for files that you trust)"
+            f"{path} cannot be read as a TorchScript archive of tensors alone: "
+            f"{first_line(error)}; its code is never run for --weights (torchscript:FILE runs it, "
+            "for files that you trust)"
         ) from error
 
 
