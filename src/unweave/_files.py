@@ -13,10 +13,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 __all__ = [
-    "Content", "DamagedFileError", "Part", "file_sha256", "first_fault", "is_file", "read_json",
-    "read_text", "sealed",
+    "Content", "DamagedFileError", "Part", "check_regular", "file_sha256", "first_fault",
+    "first_line", "is_file", "read_json", "read_text", "sealed",
 ]  # fmt: skip
 
+_LONGEST_LINE = 500  # characters
 _CHANGED = "its contents are not those that were written"
 
 _MARKS = {
@@ -41,6 +42,28 @@ class DamagedFileError(ValueError):
     def __init__(self, damage: str, remedy: str = "") -> None:
         super().__init__(f"{damage}: {remedy}" if remedy else damage)
         self.damage = damage
+
+
+def check_regular(file: str | Path) -> None:
+    """Refuse a pipe, a device or a socket, which may never end, or never begin.
+
+    Raises
+    ------
+    ValueError
+        If it is one; a folder, and what does not exist, are for others to refuse.
+    """
+    path = Path(file)
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise ValueError(
+            f"{path} is not a regular file but a pipe, a device or a socket: save what comes from "
+            "it in a file, and give that"
+        )
+
+
+def first_line(error: Exception) -> str:
+    """What an error says first, cut where it spells a long value of a file."""
+    line = (str(error) or type(error).__name__).split("\n")[0]
+    return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}..."
 
 
 def read_text(file: str | Path) -> str:

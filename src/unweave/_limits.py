@@ -6,6 +6,7 @@ import io
 import math
 import struct
 import zipfile
+from collections import Counter
 from pathlib import Path
 from typing import IO
 
@@ -28,6 +29,7 @@ _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # which NumPy and PyTorch
 _ENCRYPTED = 0x1  # flag of a member
 _LONGEST_HEADER = 1 << 16  # bytes; that of a plain array has about 120
 _MOST_MEMBERS = 100_000
+_MOST_ARRAYS = 10_000  # of an .npz, each of which is opened
 _LARGEST = 1 << 42  # bytes in memory, where the system does not say how much is free
 _VERSIONS = {(1, 0): "<H", (2, 0): "<I", (3, 0): "<I"}  # of .npy, with the length of its header
 
@@ -38,14 +40,35 @@ def check_archive(archive: zipfile.ZipFile) -> None:
     Raises
     ------
     ValueError
-        If it has more than 100,000, or its directory is damaged.
+        If it has more than 100,000, its directory is damaged, or one name stands for two members.
     """
     _check_count(archive)
-    if len(archive.infolist()) > _MOST_MEMBERS:
+    _check_number(archive, _MOST_MEMBERS)
+    _check_names(archive.namelist())
+
+
+def _check_number(archive: zipfile.ZipFile, most: int) -> None:
+    if len(archive.infolist()) > most:
         raise ValueError(
-            f"it has {len(archive.infolist()):,} members, and at most {_MOST_MEMBERS:,} are read: "
-            "keep arrays together in fewer members"
+            f"it has {len(archive.infolist()):,} members, and at most {most:,} are read: keep "
+            "arrays together in fewer members"
         )
+
+
+def _check_names(names: list[str]) -> None:
+    """Refuse names by which another member could be read than the one that was checked."""
+    counts = Counter(names)
+    for name, count in counts.items():
+        if count > 1:
+            raise ValueError(
+                f"it has {count} members of the name {name!r}, and one was needed: write it again "
+                "with np.savez"
+            )
+        if name.endswith(".npy") and name.removesuffix(".npy") in counts:
+            raise ValueError(
+                f"it has the members {name!r} and {name.removesuffix('.npy')!r}, and either may "
+                "be the array: write it again with np.savez"
+            )
 
 
 def _check_count(archive: zipfile.ZipFile) -> None:
@@ -70,6 +93,7 @@ def array_names(archive: zipfile.ZipFile) -> list[str]:
     Other members are opened, as zipfile then compares their names with those of their own headers:
     an array whose suffix is damaged would otherwise be left out.
     """
+    _check_number(archive, _MOST_ARRAYS)
     check_archive(archive)
     for member in archive.infolist():
         if not member.filename.endswith((".npy", "/")):

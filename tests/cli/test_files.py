@@ -644,6 +644,25 @@ class TestFactorsOfTwoFiles:
 
 
 class TestHeaders:
+    def test_carriage_returns_end_lines(self, cli, frame, tmp_path):
+        frame.write_csv("a.csv")
+        expected = cli("score", "a.csv", "--metrics", "mig", "--json")[1]
+        (tmp_path / "a.csv").write_bytes((tmp_path / "a.csv").read_bytes().replace(b"\n", b"\r"))
+        code, out, err = cli("score", "a.csv", "--metrics", "mig", "--json")
+        assert (code, out) == (0, expected), err
+
+    def test_many_columns_and_long_cells(self, tmp_path):
+        from unweave._tables.files import read_csv
+
+        names = [f"z{i}" for i in range(30_000)]
+        (tmp_path / "a.csv").write_text(f"{','.join(names)}\n{','.join(['1'] * 30_000)}\n")
+        assert read_csv(tmp_path / "a.csv")[0].columns == names
+        (tmp_path / "a.csv").write_text(f"a,b\n{'x' * 200_000},1\n")
+        assert read_csv(tmp_path / "a.csv")[0].shape == (1, 2)
+        (tmp_path / "a.csv").write_text(f"a,{'b' * 200_000}\n1,1\n")
+        with pytest.raises(ValueError, match="a name in its header has more than 131,072 char"):
+            read_csv(tmp_path / "a.csv")
+
     def test_a_header_without_rows(self, said, frame):
         frame.clear().write_csv("a.csv")
         assert "it has a header and no rows" in said("score", "a.csv")

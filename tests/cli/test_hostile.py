@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 import shlex
 import struct
@@ -131,6 +132,25 @@ class TestArrays:
             assert "is truncated" in message
             assert "pickle" not in message
 
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+    def test_pipes_and_devices_are_called_so(self, said):
+        for suffix in ("npz", "csv", "toml"):
+            os.mkfifo(f"pipe.{suffix}")
+            Path(f"zero.{suffix}").symlink_to("/dev/zero")
+        for name in ("pipe", "zero"):
+            for words in (["score", f"{name}.npz"], ["geomancer", f"{name}.csv"],
+                          ["data", "check", f"{name}.npz"], ["study", f"{name}.toml"]):  # fmt: skip
+                message = said(*words)
+                assert "is not a regular file but a pipe, a device or a socket" in message
+
+    def test_long_values_are_cut(self, said):
+        head = f"{{'descr': '<f8', 'fortran_order': False, 'shape': ({'9' * 5000}, 3), }}".encode()
+        archive(codes=b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head)
+        assert len(said("score", "a.npz")) < 700
+        rows = "\n".join(f"{'9' * 400}x,1,{i % 3}" for i in range(99))
+        Path("a.csv").write_text(f"z0,z1,factor_a\n{rows}")
+        assert len(said("score", "a.csv")) < 700
+
     def test_encrypted_members_and_odd_methods(self, said):
         npz()
         with_directory("a.npz", 6, 8, 1)
@@ -148,8 +168,29 @@ class TestArrays:
         assert "its directory lists 1 members, and 2 were" in said("score", "a.npz")
 
     def test_more_members_than_arrays_have(self, said, monkeypatch):
-        monkeypatch.setattr(_limits, "_MOST_MEMBERS", 1)
-        assert "it has 2 members, and at most 1 are read" in said("score", npz())
+        for limit in ("_MOST_MEMBERS", "_MOST_ARRAYS"):
+            with monkeypatch.context() as patch:
+                patch.setattr(_limits, limit, 1)
+                assert "it has 2 members, and at most 1 are read" in said("score", npz())
+
+    @pytest.mark.filterwarnings("ignore:Duplicate name")
+    def test_two_members_that_are_one_array(self, said):
+        content = io.BytesIO()
+        np.save(content, CODES)
+        for name, words in (
+            ("codes.npy", "it has 2 members of the name 'codes.npy'"),
+            ("codes", "it has the members 'codes.npy' and 'codes', and either may be the array"),
+        ):
+            with zipfile.ZipFile(npz(images=np.zeros((9, 8, 8, 1), np.uint8)), "a") as file:
+                file.writestr(name, content.getvalue())
+            assert words in said("score", "a.npz")
+            assert words in said("data", "check", "a.npz")
+
+    def test_bytes_before_an_archive(self, said):
+        Path("a.npz").write_bytes(b"#!/bin/sh\n" + Path(npz()).read_bytes())
+        message = said("score", "a.npz")
+        assert "it begins with b'#!/bin', and an .npz with b'PK'" in message
+        assert "pickle" not in message
 
     @pytest.mark.parametrize("command", ["score", "compare"])
     @pytest.mark.parametrize("key", ["codes", "factors", "factor_names", "factor_kinds"])
@@ -258,6 +299,19 @@ class TestWeights:
             (b"c__torch__\nM\n)\x81c__torch__\nM\n}b.", "it sets attributes of a type"),
             (b"c__torch__\nM\n)\x81K\x01b.", "it sets attributes of a _Module"),
             (b"", "cannot be read as a TorchScript archive of tensors alone"),
+            # Lengths of 8 GiB, and instructions that PyTorch's own reader lacks.
+            (b"\x80\x05\x96" + struct.pack("<Q", 1 << 33) + b"abc.", "that PyTorch does not know"),
+            (b"\x80\x04\x8e" + struct.pack("<Q", 1 << 33) + b"abc.", "that PyTorch does not know"),
+            (b"\x80\x02\x8b" + struct.pack("<i", 2**31 - 1) + b"abc.", "PyTorch does not know"),
+            (b"\x80\x02}(]K\x01u.", "it has a key of type list"),
+            (b"\x80\x02})K\x01s.", "it has a key of type tuple"),
+            (b"\x80\x02(K\x00K\x00)K\x00K\x00tQ.", "the name of a storage is a tuple"),
+            (b"\x80\x02" + b"(" * 2000 + b".", "lie more than 1,000 deep in each other"),
+            (
+                b"ctorch._utils\n_rebuild_tensor_v2\n(K\x00K\x00(" + b"K\x01" * 65 + b"t)tR.",
+                "a tensor has more than 64 axes",
+            ),
+            (b"c" + b"o" * 5000 + b"\nsystem\n.", "it names " + "o" * 491 + "...;"),
         ],
     )
     def test_archives_that_name_more_than_modules(self, pickled, words):
@@ -282,6 +336,31 @@ class TestWeights:
         with pytest.raises(ValueError, match=words):
             _View(_Storage("0", torch.float32), **view).tensor({"0": bytearray(24)})
 
+    def test_modules_that_hold_one_another_twice(self):
+        """Sixty of them have 2^59 names."""
+        pickled = b"\x80\x02c__torch__\nM\nq\xc8)\x81}bq\x00"
+        for i in range(60):
+            twice = b"X\x01\x00\x00\x00ah%cX\x01\x00\x00\x00bh%c" % (i, i)
+            pickled += b"h\xc8)\x81}(" + twice + b"ubq%c" % (i + 1)
+        with zipfile.ZipFile("x.pt", "w") as file:
+            file.writestr("x/data.pkl", pickled + b".")
+            file.writestr("x/code/__torch__.py", "")
+        with pytest.raises(ValueError, match="its modules have more than 200,000 attributes"):
+            read_weights("x.pt")
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+    def test_pipes_and_devices_are_not_waited_for(self, said):
+        pytest.importorskip("efficientnet_lite_pytorch")
+        os.mkfifo("pipe")
+        Path("zero.pt").symlink_to("/dev/zero")
+        for words in (
+            ["lite:0", "--weights", "pipe"],
+            ["lite:0", "--weights", "zero.pt"],
+            ["torchscript:pipe"],
+        ):
+            message = said("encode", *words, "--dataset", "torus", "--rows", 20)
+            assert "is not a regular file but a pipe, a device or a socket" in message
+
     def test_lists_of_modules_of_absurd_size(self, monkeypatch):
         from unweave.encoders import archives
 
@@ -290,6 +369,7 @@ class TestWeights:
             ("_LARGEST_STATE", "its list of modules has more than 0 MB"),
             ("_MOST_TENSORS", "it has more than 0 tensors"),
             ("_DEEPEST", "its modules lie more than 0 deep in each other"),
+            ("_LONGEST_NAME", "the name of a tensor has more than 0 characters"),
         ):
             with monkeypatch.context() as patch:
                 patch.setattr(archives, limit, 0)
@@ -451,6 +531,15 @@ class TestTerminals:
         assert code == 0, err
         assert self.SHOWN in out
         assert not set("\x1b\x07\x9b\u202e") & set(out + err)
+
+    def test_a_name_with_a_line_break_stays_in_its_row(self, cli):
+        npz(factor_names=["a\nmig 1.000", "b\tc"])
+        words = ["--metrics", "mig", "--rows", 100, "--wide"]
+        code, out, err = cli("score", "a.npz", *words)
+        assert code == 0, err
+        assert r"a\nmig 1.000" in out
+        assert r"b\tc" in out
+        assert not any(line.startswith("mig 1.000") for line in out.splitlines())
 
     def test_so_are_those_in_errors(self, said):
         assert self.SHOWN in said("score", npz(), "--codes", self.NAME).replace("\\\\", "\\")

@@ -113,6 +113,13 @@ class TestNumbers:
         wide = np.array([[-(2**63)], [2**63 - 1]])
         np.testing.assert_array_equal(check_codes(wide)[:, 0], [0, 2.0**64])
 
+    @pytest.mark.parametrize("dtype", [np.int64, np.uint64])
+    def test_that_double_precision_takes_for_one_are_refused(self, dtype):
+        codes = np.array([[0, 7], [2**62 + 1, 8], [2**62 + 2, 9]], dtype=dtype)
+        words = "latent 0 holds 3 different whole numbers, from 0 to 4611686018427387906, and"
+        with pytest.raises(ValueError, match=f"{words} double precision tells 2 of them apart"):
+            check_codes(codes)
+
     def test_below_it_keep_their_values(self):
         codes = NUMBERS + 2**52
         np.testing.assert_array_equal(check_codes(codes), codes)

@@ -211,6 +211,7 @@ def test_the_same_seed_gives_the_same_bits():
         ({"n_dims": 9}, "n_dims=9 is more than the 3 features"),
         ({"n_dims": 0}, "n_dims must be a whole number of at least 1"),
         ({"n_dims": 2, "n_neighbors": 1}, "n_neighbors=1 cannot span a tangent space of 2"),
+        ({"n_dims": 2, "n_neighbors": 100}, "n_neighbors=100 is more than the 99 other points"),
         ({"n_dims": 2, "tangent": "quadric"}, "did you mean 'quadratic'"),
         ({"n_dims": 2, "n_tangent_neighbors": 4}, "n_tangent_neighbors must be a whole number of"),
         ({"n_dims": 2, "n_factors": 5}, "n_factors=5 is more than 2 dimensions can have"),

@@ -46,7 +46,7 @@ def floats_of(
     Raises
     ------
     ValueError
-        If a column holds words.
+        If a column holds words, or different whole numbers that double precision takes for one.
     """
     columns = table.numbers(shape)
     if like is None:
@@ -57,16 +57,36 @@ def floats_of(
     if dtype not in (np.float32, np.float64):
         dtype = np.dtype(np.float32 if dtype == np.float16 else np.float64)
     if table.block is not None and not any(origins):
-        return table.block.astype(dtype, copy=False), origins
-    pairs = zip(columns, origins, strict=True)
-    return np.column_stack([_less(column, origin, dtype) for column, origin in pairs]), origins
+        array = table.block.astype(dtype, copy=False)
+    else:
+        pairs = zip(columns, origins, strict=True)
+        array = np.column_stack([_less(column, origin, dtype) for column, origin in pairs])
+    for k, column in enumerate(columns):
+        _check_distinct(column, array[:, k], table.where(k))
+    return array, origins
+
+
+def _check_distinct(column: np.ndarray, read: np.ndarray, where: str) -> None:
+    if not _is_long(column) or int(column.max()) - int(column.min()) <= _EXACT:
+        return
+    n, n_read = len(np.unique(column)), len(np.unique(read))
+    if n_read < n:
+        raise ValueError(
+            f"{where} holds {n:,} different whole numbers, from {column.min()} to {column.max()}, "
+            f"and double precision tells {n_read:,} of them apart: rescale them, or give their "
+            "ranks"
+        )
 
 
 def _origin(column: np.ndarray) -> int:
-    if column.dtype.kind not in "iu" or column.dtype.itemsize < 8:
+    if not _is_long(column):
         return 0
     low, high = int(column.min()), int(column.max())
     return low if max(-low, high) > _EXACT else 0
+
+
+def _is_long(column: np.ndarray) -> bool:
+    return column.dtype.kind in "iu" and column.dtype.itemsize >= 8
 
 
 def _less(column: np.ndarray, origin: int, dtype: np.dtype) -> np.ndarray:

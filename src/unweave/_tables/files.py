@@ -51,8 +51,12 @@ def read_csv(file: Path) -> tuple[pl.DataFrame, str]:
     if not sample:
         raise ValueError("it has no line with names")
     separator = "\t" if file.suffix.lower() == ".tsv" else _separator(sample[0])
-    rows = list(csv.reader(sample, delimiter=separator))
-    has_header = _has_header(rows[0])
+    names = _fields(sample[0], separator)
+    if names is None:
+        raise ValueError(
+            f"a name in its header has more than {csv.field_size_limit():,} characters: shorten it"
+        )
+    has_header = _has_header(names)
     try:
         frame = pl.read_csv(
             text,
@@ -66,7 +70,7 @@ def read_csv(file: Path) -> tuple[pl.DataFrame, str]:
     if not frame.height:
         raise ValueError("it has a header and no rows")
     if has_header:
-        frame.columns = [name.strip() for name in rows[0]]
+        frame.columns = [name.strip() for name in names]
     remark = "" if has_header else _NO_HEADER
     return frame.with_columns(_numbers(column, separator == ";") for column in frame), remark
 
@@ -77,7 +81,7 @@ def is_index(name: str) -> bool:
 
 
 def _text(file: Path) -> Path | io.BytesIO:
-    """The file itself if it is UTF-8, else its text in UTF-8."""
+    """The file itself if it is UTF-8 in lines, else its text in UTF-8."""
     with open(file, "rb") as stream:
         head = stream.read(65536)
     for mark, encoding in _WIDE_MARKS.items():
@@ -85,6 +89,8 @@ def _text(file: Path) -> Path | io.BytesIO:
             return io.BytesIO(file.read_bytes().decode(encoding).encode())
     if b"\0" in head:
         raise ValueError("it is binary, or UTF-16 without a byte-order mark: save it as UTF-8 text")
+    if b"\r" in head[:-1] and b"\n" not in head:  # line ends of old spreadsheets
+        return io.BytesIO(file.read_bytes().replace(b"\r", b"\n"))
     return file
 
 
@@ -94,8 +100,16 @@ def _opened(text: Path | io.BytesIO) -> io.TextIOBase:
 
 
 def _separator(header: str) -> str:
-    counts = {s: len(next(csv.reader([header], delimiter=s))) for s in _SEPARATORS}
+    counts = {s: len(_fields(header, s) or ()) for s in _SEPARATORS}
     return max(counts, key=lambda s: counts[s])
+
+
+def _fields(line: str, separator: str) -> list[str] | None:
+    """What a line holds; None if a field is longer than any that is read."""
+    try:
+        return next(csv.reader([line], delimiter=separator))
+    except csv.Error:
+        return None
 
 
 def _has_header(names: list[str]) -> bool:

@@ -16,6 +16,7 @@ from unweave.cli.files import Role, Source, is_index, open_source
 
 __all__ = ["Choice", "Table", "read_points", "read_table"]
 
+_LONGEST_EXAMPLE = 60  # characters
 _OWN_NAMES: dict[Role, re.Pattern[str]] = {
     "codes": re.compile(r"(z|codes?|latents?|dims?)[ _.:\-\[]*\d+\]?", re.IGNORECASE),
     "factors": re.compile(r"factors?([ _.:\-\[].+|\d+)", re.IGNORECASE),
@@ -272,7 +273,7 @@ def _check_numbers(source: Source, columns: Sequence[Any]) -> None:
     for column in columns:
         if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
             words = column.drop_nulls()
-            example = f", as {words[0]!r}" if len(words) else ""
+            example = f", as {words[0][:_LONGEST_EXAMPLE]!r}" if len(words) else ""
             raise ValueError(
                 f"{source.file}: codes must be numbers, and {column.name!r} holds words{example}: "
                 "choose other columns with --codes"

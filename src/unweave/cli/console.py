@@ -67,8 +67,8 @@ def print_table(
     No cell is cut: a table that is wider than the terminal is printed in parts, one below the
     other, each with the first ``n_keys`` columns; in one part if it is to be ``wide``.
     """
-    columns = _as_written(columns)  # before widths are measured: ± may become +/-
-    rows = [_as_written(row) for row in rows]
+    columns = _cells(columns)  # before widths are measured: ± may become +/-
+    rows = [_cells(row) for row in rows]
     cells = [[column, *(row[i] for row in rows)] for i, column in enumerate(columns)]
     widths = [max(map(_width, texts)) for texts in cells]
     print_line(title, style="bold")
@@ -130,6 +130,11 @@ def drop(stream: IO[str]) -> None:
 
 def _as_written(cells: Sequence[str]) -> list[str]:
     return [as_written(cell, out.file) for cell in cells]
+
+
+def _cells(texts: Sequence[str]) -> list[str]:
+    """As written, each on a line of its own: a name with a line break looks like two rows."""
+    return [text.replace("\n", r"\n").replace("\t", r"\t") for text in _as_written(texts)]
 
 
 def _table() -> Table:

@@ -14,6 +14,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from unweave._files import check_regular, first_line
 from unweave._limits import array_names, check_archive, check_member, check_room, read_header
 
 __all__ = ["Member", "array_members", "member_names", "open_member"]
@@ -203,6 +204,7 @@ def array_members(file: str | Path) -> dict[str, tuple[tuple[int, ...], np.dtype
 
 
 def _kind(path: Path) -> str:
+    check_regular(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
     with open(path, "rb") as file:
@@ -271,4 +273,6 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except _UNREADABLE as error:
-        raise ValueError(f"{path} is damaged or truncated ({error}): get the file again") from error
+        raise ValueError(
+            f"{path} is damaged or truncated ({first_line(error)}): get the file again"
+        ) from error

@@ -7,7 +7,6 @@ import itertools
 import math
 import pickle
 import zipfile
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +15,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from unweave._files import first_line
 from unweave._limits import check_room
 
 __all__ = ["archive_tensors", "is_torchscript"]
 
 _CODE, _STATE, _STORAGES = "code/", "data.pkl", "data/"
-_LARGEST_STATE = 1 << 26  # bytes of the list of modules; that of the largest CLIP has 150 kB
+_LARGEST_STATE = 1 << 21  # bytes of the list of modules; that of the largest CLIP has 150 kB
 _DEEPEST = 100  # modules inside each other
+_MOST_OPEN = 1000  # lists and tuples of a pickle inside each other
+_MOST_ATTRIBUTES = 200_000  # of all modules, those of a shared one counted each time
 _MOST_TENSORS = 100_000
+_LONGEST_NAME = 1000  # characters
+_MOST_AXES = 64
 _STORAGE_TYPES = {
     "BFloat16Storage": torch.bfloat16,
     "BoolStorage": torch.bool,
@@ -61,11 +65,12 @@ def archive_tensors(path: str | Path) -> dict[str, Tensor]:
             folder = root.removesuffix(_STATE)
             if archive.getinfo(root).file_size > _LARGEST_STATE:
                 raise ValueError(
-                    f"its list of modules has more than {_LARGEST_STATE >> 20} MB, and that of "
-                    "the largest published networks has less than one"
+                    f"its list of modules has more than {_LARGEST_STATE >> 20} MB, and that of a "
+                    "network of 2,400 modules has half a megabyte"
                 )
             state = _Modules(io.BytesIO(archive.read(root))).load()
-            views = dict(itertools.islice(_named(state, "", 0), _MOST_TENSORS + 1))
+            names = _named(state, "", 0, iter(range(_MOST_ATTRIBUTES)))
+            views = dict(itertools.islice(names, _MOST_TENSORS + 1))
             if len(views) > _MOST_TENSORS:
                 raise ValueError(f"it has more than {_MOST_TENSORS:,} tensors")
             check_room(sum(view.n_bytes for view in views.values()), "its tensors")
@@ -76,10 +81,10 @@ def archive_tensors(path: str | Path) -> dict[str, Tensor]:
                     storages[view.storage.key] = bytearray(content)
             return {name: view.tensor(storages) for name, view in views.items()}
     except Exception as error:  # of a damaged pickle any, as IndexError and AttributeError
-        reason = (str(error) or type(error).__name__).split("\n")[0]
         raise ValueError(
-            f"{path} cannot be read as a TorchScript archive of tensors alone: {reason}; its code "
-            "is never run for --weights (torchscript:FILE runs it, for files that you trust)"
+            f"{path} cannot be read as a TorchScript archive of tensors alone: "
+            f"{first_line(error)}; its code is never run for --weights (torchscript:FILE runs it, "
+            "for files that you trust)"
         ) from error
 
 
@@ -126,6 +131,9 @@ class _Module:
     """A module of the archive: its attributes, without its class."""
 
 
+_READ = pickle._Unpickler.dispatch  # how Python reads each instruction
+
+
 def _build(unpickler: Any) -> None:
     """Set the attributes of a module, and of nothing else, as of a class or of a function."""
     state = unpickler.stack.pop()
@@ -135,21 +143,68 @@ def _build(unpickler: Any) -> None:
     vars(found).update({str(name): value for name, value in state.items()})
 
 
+def _mark(unpickler: Any) -> None:
+    if len(unpickler.metastack) >= _MOST_OPEN:
+        raise ValueError(f"its lists lie more than {_MOST_OPEN:,} deep in each other")
+    _READ[pickle.MARK[0]](unpickler)
+
+
+def _set_item(unpickler: Any) -> None:
+    _check_keys(unpickler.stack[-2:-1])
+    _READ[pickle.SETITEM[0]](unpickler)
+
+
+def _set_items(unpickler: Any) -> None:
+    _check_keys(unpickler.stack[::2])
+    _READ[pickle.SETITEMS[0]](unpickler)
+
+
+def _check_keys(keys: list[Any]) -> None:
+    # A tuple that holds another twice, and so on, takes for ever to hash and to spell.
+    for key in keys:
+        if not isinstance(key, str | int | float):
+            raise ValueError(f"it has a key of type {type(key).__name__}")
+
+
+def _refuse(_unpickler: Any) -> None:
+    raise ValueError("its list of modules has an instruction that PyTorch does not know")
+
+
+_KNOWN = (
+    "append", "appends", "binfloat", "binget", "binint", "binint1", "binint2", "binpersid",
+    "binput", "binunicode", "empty_dictionary", "empty_list", "empty_tuple", "false", "global",
+    "list", "long1", "long_binget", "long_binput", "newobj", "none", "proto", "reduce", "stop",
+    "true", "tuple", "tuple1", "tuple2", "tuple3",
+)  # fmt: skip
+
+
 class _Modules(pickle._Unpickler):
     """Reads modules and tensors, and refuses every other name before it is looked up.
 
     Nothing that it lets a pickle name does more than make an object of this file, a plain type of
-    Python or a view, whatever its arguments are. It is Python's unpickler that is written in
-    Python: the one in C takes as much memory as a pickle asks for.
+    Python or a view, whatever its arguments are. It knows the instructions that PyTorch's reader
+    of TorchScript knows: none of them takes more memory than the pickle has bytes for, in Python's
+    unpickler that is written in Python. The one in C makes a table as long as a pickle says.
     """
 
-    dispatch = {**pickle._Unpickler.dispatch, pickle.BUILD[0]: _build}
+    dispatch = {
+        **dict.fromkeys(range(256), _refuse),
+        **{
+            code: load
+            for code, load in _READ.items()
+            if load.__name__.removeprefix("load_") in _KNOWN
+        },
+        pickle.MARK[0]: _mark,
+        pickle.SETITEM[0]: _set_item,
+        pickle.SETITEMS[0]: _set_items,
+        pickle.BUILD[0]: _build,
+    }
 
     def find_class(self, module: str, name: str) -> Any:
         if module == "__torch__" or module.startswith("__torch__."):
             return _Module
         if (module, name) == ("collections", "OrderedDict"):
-            return OrderedDict
+            return _hooks
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
             return _view
         if module == "torch" and name in _STORAGE_TYPES:
@@ -160,12 +215,16 @@ class _Modules(pickle._Unpickler):
 
     def persistent_load(self, pid: Any) -> Any:
         _, dtype, key, _, _ = pid
-        return _Storage(str(key), dtype)
+        if not isinstance(key, str):
+            raise ValueError(f"the name of a storage is a {type(key).__name__}")
+        return _Storage(key, dtype)
 
 
 def _view(
     storage: _Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any
 ) -> _View:
+    if len(shape) > _MOST_AXES or any(not -(2**63) <= n < 2**63 for n in (*shape, *strides)):
+        raise ValueError(f"a tensor has more than {_MOST_AXES} axes, or one that is too long")
     return _View(storage, int(offset), tuple(map(int, shape)), tuple(map(int, strides)))
 
 
@@ -173,12 +232,26 @@ def _first(value: Any, *_: Any) -> Any:
     return value
 
 
-def _named(module: object, prefix: str, depth: int) -> Iterator[tuple[str, _View]]:
+def _hooks(*_: Any) -> dict[str, Any]:
+    """What a tensor is written with, and always empty."""
+    return {}
+
+
+def _named(
+    module: object, prefix: str, depth: int, budget: Iterator[int]
+) -> Iterator[tuple[str, _View]]:
     """The tensors of a module and of the modules in it, with their names."""
     if depth > _DEEPEST:
         raise ValueError(f"its modules lie more than {_DEEPEST} deep in each other")
     for name, value in vars(module).items():
+        # Modules that hold one another twice, and so on, have more names than there is time for.
+        if next(budget, None) is None:
+            raise ValueError(f"its modules have more than {_MOST_ATTRIBUTES:,} attributes")
+        if not isinstance(value, _View | _Module):
+            continue
+        if len(prefix) + len(name) > _LONGEST_NAME:
+            raise ValueError(f"the name of a tensor has more than {_LONGEST_NAME:,} characters")
         if isinstance(value, _View):
             yield f"{prefix}{name}", value
-        elif isinstance(value, _Module):
-            yield from _named(value, f"{prefix}{name}.", depth + 1)
+        else:
+            yield from _named(value, f"{prefix}{name}.", depth + 1, budget)

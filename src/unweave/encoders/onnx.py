@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from unweave._check import check_choice
 from unweave._extras import imported
+from unweave._files import check_regular
 from unweave.datasets.download import file_hash
 from unweave.encoders.encoder import Card, Encoder, Request
 from unweave.encoders.network import network_encoder
@@ -37,6 +38,7 @@ def load(request: Request) -> Encoder:
     """
     request.refuse_random()
     file = Path(request.rest)
+    check_regular(file)
     if not file.is_file():
         raise FileNotFoundError(f"{request.name}: there is no file at {file}")
     session = _session(file)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from unweave._files import check_regular
 from unweave.datasets.download import file_hash
 from unweave.encoders.encoder import Card, Encoder, Request
 from unweave.encoders.network import network_encoder
@@ -30,6 +31,7 @@ def load(request: Request) -> Encoder:
             "part of the network that is wanted"
         )
     file = Path(request.rest)
+    check_regular(file)
     if not file.is_file():
         raise FileNotFoundError(f"{request.name}: there is no file at {file}")
     try:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from unweave._files import check_regular
 from unweave._limits import check_whole_archive, is_archive
 from unweave.datasets.cache import cache_folder
 from unweave.datasets.download import download as fetch
@@ -81,12 +82,14 @@ def find_weights(
     FileNotFoundError
         If the file is not here and not to be downloaded, with where to get it.
     ValueError
-        If a cached file is not the published one, by its hash.
+        If a cached file is not the published one, by its hash; or the one given is a pipe or a
+        device.
     ConnectionError
         If a download fails.
     """
     if weights is not None:
         weights = Path(weights)
+        check_regular(weights)
         if not weights.is_file():
             raise FileNotFoundError(f"{name}: there is no file of weights at {weights}")
         return weights
@@ -116,9 +119,10 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     Raises
     ------
     ValueError
-        If it is none of these, or holds more than tensors.
+        If it is none of these, or holds more than tensors; or is a pipe or a device.
     """
     path = Path(path)
+    check_regular(path)
     if path.suffix == ".safetensors":
         from safetensors import SafetensorError
         from safetensors.torch import load_file

@@ -348,6 +348,11 @@ class Geomancer(TransformerMixin, BaseEstimator):
         asked = check_positive("n_neighbors", asked)
         if self.n_neighbors is not None and asked < k:
             raise ValueError(f"n_neighbors={asked} cannot span a tangent space of {k} dimensions")
+        if self.n_neighbors is not None and asked >= len(points) > max(k, 2):
+            raise ValueError(
+                f"n_neighbors={asked} is more than the {len(points) - 1} other points that each "
+                "has: ask for fewer, or give more points"
+            )
         if len(points) <= max(k, 2):
             raise ValueError(
                 f"{len(points)} sample(s) cannot span tangent spaces of {k} dimensions: give more "

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 import unweave
 from unweave._check import suggestion
-from unweave._files import Content, DamagedFileError, read_json, read_text
+from unweave._files import Content, DamagedFileError, check_regular, read_json, read_text
 from unweave.models import Network
 from unweave.models.objectives import OBJECTIVES
 from unweave.studies.combined import CombinedStudy
@@ -190,6 +190,7 @@ def load_study(name_or_file: str | Path, *, most_runs: int | None = None) -> Any
                 f"{path} is a folder, and a study is a TOML file or a shipped one "
                 "(`unweave study list`); `unweave study report` reads a folder of results"
             )
+        check_regular(path)
         if not path.is_file():
             near = suggestion(str(name_or_file), shipped_studies())
             raise FileNotFoundError(

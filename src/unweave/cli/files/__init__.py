@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from unweave._files import check_regular, first_line
 from unweave.cli.files.anndata import h5ad_source
 from unweave.cli.files.arrays import npy_source, npz_source
 from unweave.cli.files.source import Role, Source, is_index
@@ -34,7 +35,7 @@ def open_source(file: Path, *, needed: str = "codes and factors") -> Source:
     OSError
         If there is no such file, or it cannot be opened.
     ValueError
-        If it has another suffix, is empty, or is damaged.
+        If it has another suffix, is empty, is damaged, or is no regular file.
     ImportError
         If its kind needs a package that is not installed.
     """
@@ -44,6 +45,7 @@ def open_source(file: Path, *, needed: str = "codes and factors") -> Source:
         raise ValueError(f"{file} is a folder, and a file is needed{hint}")
     if not file.exists():
         raise FileNotFoundError(f"no file at {file}")
+    check_regular(file)
     suffix = file.suffix.lower()
     if suffix not in READERS:
         raise ValueError(f"{file} cannot be read: its name must end in one of {', '.join(READERS)}")
@@ -64,8 +66,7 @@ def _guarded(file: Path, suffix: str) -> Source:
             # Each library has errors of its own for damaged files: zlib.error, KeyError, ...
             if isinstance(error, OSError) and error.errno is not None:
                 raise
-            reason = (str(error) or type(error).__name__).split("\n")[0]
-            raise ValueError(f"{file} cannot be read as {suffix}: {reason}") from error
+            raise ValueError(f"{file} cannot be read as {suffix}: {first_line(error)}") from error
 
     source = guard(READERS[suffix], file)
     return replace(source, load=partial(guard, source.load))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib import format as npy
 
 from unweave._limits import array_names, check_member, check_room, read_header
 from unweave.cli.files.source import Source, shape_text
@@ -37,8 +38,14 @@ def npy_source(file: Path) -> Source:
 def npz_source(file: Path) -> Source:
     """The arrays of an .npz, of which only those that are chosen are read."""
     with open(file, "rb") as stream:
-        if stream.read(6) == b"\x93NUMPY":
-            raise ValueError("it is a single array: name it .npy")
+        start = stream.read(6)
+    if start == b"\x93NUMPY":
+        raise ValueError("it is a single array: name it .npy")
+    if zipfile.is_zipfile(file) and start[:2] != b"PK":
+        raise ValueError(
+            f"it begins with {start!r}, and an .npz with b'PK': something stands before the "
+            "archive; write it again with np.savez"
+        )
     types: dict[str, tuple[tuple[int, ...], np.dtype]] = {}
     with zipfile.ZipFile(file) as archive:
         for name in array_names(archive):
@@ -54,10 +61,15 @@ def npz_source(file: Path) -> Source:
             _check_dtype(name, types[name][1])
         listed = f"{'the arrays' if len(names) > 1 else 'the array'} {', '.join(names)}"
         check_room(sum(_n_bytes(*types[name]) for name in names), listed)
-        with np.load(file, allow_pickle=False) as archive:
-            return [_plain(archive[name], name) for name in names]
+        with zipfile.ZipFile(file) as archive:
+            return [_plain(_member(archive, name), name) for name in names]
 
     return Source(file, "array", found, load)
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    with archive.open(f"{name}.npy") as content:
+        return npy.read_array(content, allow_pickle=False)
 
 
 def _n_bytes(shape: Sequence[int], dtype: np.dtype) -> int:
