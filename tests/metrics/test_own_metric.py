@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
+from unweave.cli import console
 from unweave.integrations.scikit_learn import disentanglement_scorer
 from unweave.metrics import (
     METRICS,
@@ -277,13 +278,14 @@ def test_through_the_command_line(stranger, cli):
     assert "the module stranger has no Corelation (did you mean 'Correlation'?)" in err
 
 
-def test_the_list_of_metrics_has_all_of_them(cli):
+def test_the_list_of_metrics_has_all_of_them(cli, monkeypatch):
     code, out, _ = cli("metrics", "--json")
     listed = json.loads(out)["metrics"]
     assert code == 0
     assert list(listed) == list(METRICS)
     assert listed["mig"]["options"]["n_bins"] == 20
     assert (listed["sap"]["min_latents"], listed["latent_mi"]["min_factors"]) == (2, 0)
+    monkeypatch.setattr(console.out, "width", 200)
     code, out, _ = cli("metrics")
     assert code == 0
     assert all(name in out for name in METRICS)

@@ -311,13 +311,6 @@ def test_a_result_has_a_rate_for_each_latent(models):
         run.result()
 
 
-def test_a_checkpoint_needs_the_training_that_it_is_of(models):
-    _, _, (run, *_) = models
-    edit(run.folder / "config.json", lambda config: config.pop("training"))
-    with pytest.raises(ValueError, match=r"config.json lacks the training that .* is a checkpoint"):
-        load_model(run.folder)
-
-
 def test_a_damaged_run_is_not_merged_and_is_replaced(circles, tmp_path):
     study, folder = circles
     for name in ("a", "b"):

@@ -72,9 +72,12 @@ def leveldb_records(file):
 
 def wandb_runs(folder):
     """Identity and points of each file that Weights & Biases wrote offline."""
+    import wandb
     from wandb.proto.wandb_internal_pb2 import Record
 
-    for file in sorted(folder.glob("wandb/offline-run-*/*.wandb")):
+    wandb.teardown()  # it answers before all is on the disk
+    files = folder.glob("wandb/offline-run-*/*.wandb")
+    for file in sorted(files, key=lambda file: file.parent.name):  # the second one ends in -1
         identity, points = None, {}
         for content in leveldb_records(file):
             record = Record.FromString(content)

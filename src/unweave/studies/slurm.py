@@ -23,8 +23,7 @@ _SCRIPT = """\
 #     unweave study report {out}
 set -euo pipefail
 export OMP_NUM_THREADS=1
-exec unweave study {study} --out {out} --workers {workers} \\
-    --shard "$SLURM_ARRAY_TASK_ID/{jobs}"{yes}
+exec {command}
 """
 
 
@@ -79,19 +78,25 @@ def slurm_script(
     numbers = {"jobs": (jobs, 1), "cores": (cores, 1), "hours": (hours, 1), "gpus": (gpus, 0)}
     for what, (number, least) in numbers.items():
         check_positive(what, number, minimum=least)
+    parts = [
+        "unweave study",
+        shlex.quote(study),
+        "--out",
+        shlex.quote(str(out)),
+        f"--workers {min(cores, RUNS_ON_A_GPU * gpus) if gpus else cores}",
+        f'--shard "$SLURM_ARRAY_TASK_ID/{jobs}"',
+        *(["--yes"] if yes else []),
+    ]
     # Slurm reads quotes as a shell does, and fills in what follows a per cent sign.
     log = str(Path(str(out).replace("%", "%%")) / "slurm-%a.log")
     return _SCRIPT.format(
-        study=shlex.quote(study),
+        command=" ".join(parts),
         name=shlex.quote(f"unweave-{name}"),
         last=jobs - 1,
-        jobs=jobs,
         cores=cores,
         hours=hours,
         log=shlex.quote(log),
         gpus=f"#SBATCH --gpus={gpus}\n" if gpus else "",
         partition=f"#SBATCH --partition={shlex.quote(partition)}\n" if partition else "",
         out=shlex.quote(str(out)),
-        yes=" --yes" if yes else "",
-        workers=min(cores, RUNS_ON_A_GPU * gpus) if gpus else cores,
     )

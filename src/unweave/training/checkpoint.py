@@ -312,14 +312,7 @@ def load_model(run: str | Path, *, step: int | None = None) -> VAE:
     for own in sorted(found, reverse=True) if step is None else [step]:
         weights = found[own] / f"{MODEL}.safetensors"
         try:
-            course = course_key(description)
-            state = _checked_state(found[own], course)
-            if course is None and state.get("run") is not None:
-                raise ValueError(
-                    f"{description_file} lacks the training that {found[own]} is a checkpoint of: "
-                    "restore it from a copy"
-                )
-            _check_tensors(weights, state)
+            _check_tensors(weights, _checked_state(found[own], course_key(description)))
             if model is None:
                 model = _described_model(description, description_file, weights)
             load_weights(model, weights)
