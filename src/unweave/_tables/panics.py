@@ -13,7 +13,7 @@ __all__ = ["without_panics"]
 def without_panics() -> Iterator[None]:
     """Answer a panic with a ValueError, and without the trace that it writes to stderr.
 
-    A panic is no Exception, so that nothing else would catch it.
+    A panic is not an ``Exception``, so nothing else would catch it.
     """
     import polars as pl
 

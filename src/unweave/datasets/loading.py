@@ -58,7 +58,7 @@ def load(
         (as :func:`~unweave.datasets.selection.scoring`), ``fixed`` (as
         :func:`~unweave.datasets.fixed.fixed_at`), and ``split`` with ``part``, which is ``train``
         or ``held_out``, and ``split_factors``, ``split_share`` and ``split_seed`` (as
-        :func:`~unweave.datasets.split`). A mask of one's own is ``split=package.module:object``.
+        :func:`~unweave.datasets.split`). Your own mask is ``split=package.module:object``.
         Datasets of Hugging Face have another ``split``.
 
     Raises

@@ -35,7 +35,7 @@ def open_source(file: Path, *, needed: str = "codes and factors") -> Source:
     OSError
         If there is no such file, or it cannot be opened.
     ValueError
-        If it has another suffix, is empty, is damaged, or is no regular file.
+        If it has another suffix, is empty, is damaged, or is not a regular file.
     ImportError
         If its kind needs a package that is not installed.
     """
