@@ -1,5 +1,9 @@
 """Encoders that were not trained to disentangle, by name, and the codes they give."""
 
+from unweave._extras import require
+
+require("models", needed_by="unweave.encoders")
+
 from unweave.encoders.encoder import Card, Encoder
 from unweave.encoders.encoding import encode_rows, save_codes
 from unweave.encoders.loading import FAMILIES, load_encoder

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field, field_validator
 
-from unweave._files import Part
+from unweave._contents import Part
 from unweave.datasets import ImageDataset, canonical, load
 from unweave.encoders import PROTOCOLS, Encoder, encode_rows, load_encoder, read_out
 from unweave.encoders.encoding import ConstantCodesError
