@@ -8,14 +8,11 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from unweave._contents import Content
+from typing import Any, Protocol
 
 __all__ = [
-    "DamagedFileError", "check_regular", "checksum_of", "file_sha256", "first_line", "is_file",
-    "read_json", "read_text", "sealed",
+    "DamagedFileError", "Kind", "check_regular", "checksum_of", "file_sha256", "first_line",
+    "is_file", "read_json", "read_text", "sealed",
 ]  # fmt: skip
 
 _LONGEST_LINE = 500  # characters
@@ -42,6 +39,13 @@ class DamagedFileError(ValueError):
     def __init__(self, damage: str, remedy: str = "") -> None:
         super().__init__(f"{damage}: {remedy}" if remedy else damage)
         self.damage = damage
+
+
+class Kind(Protocol):
+    """What a file must hold, as :class:`~unweave._contents.Content` says it."""
+
+    def fault(self, content: Mapping[str, Any]) -> str | None:
+        """What is wrong with the content of a file of this kind."""
 
 
 def check_regular(file: str | Path) -> None:
@@ -123,7 +127,7 @@ def file_sha256(file: str | Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def read_json(file: str | Path, kind: type[Content] | None = None) -> dict[str, Any]:
+def read_json(file: str | Path, kind: Kind | None = None) -> dict[str, Any]:
     """The object in a JSON file, as it stands there.
 
     Parameters
