@@ -1,4 +1,4 @@
-"""Encoders that were not trained to disentangle, by name, and the codes they give."""
+"""Encoders from images to codes: pretrained, trained here, plain, or a user's own."""
 
 from unweave._extras import require
 
