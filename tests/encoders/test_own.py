@@ -124,7 +124,9 @@ def test_what_is_no_encoder_is_a_sentence(given, options, message):
 def test_a_family_says_what_it_is():
     assert {family.kind for family in FAMILIES.values()} == {"pretrained", "trained", "plain"}
     assert [kind_of(f"{name}:3") for name in ("pixels", "pca", "ica", "varimax")] == ["plain"] * 4
-    assert kind_of("pretrained:qlae-rooms") == kind_of("run:a") == kind_of("trained:vae") == "trained"
+    assert (
+        kind_of("pretrained:qlae-rooms") == kind_of("run:a") == kind_of("trained:vae") == "trained"
+    )
     assert kind_of("random:lite:0") == "random"
     assert kind_of("lite:0") == kind_of("mine:net") == "pretrained"
     assert has_architecture("lite:0")

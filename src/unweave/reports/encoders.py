@@ -116,7 +116,7 @@ def _spread(values: np.ndarray) -> tuple[float, float] | None:
 
 
 def _figures(axes: pl.DataFrame, study: EncoderStudy, metrics: list[str]) -> list[str]:
-    kinds = {encoder: kind_of(encoder) for encoder in axes["encoder"].unique()}
+    kinds: dict[str, str] = {encoder: kind_of(encoder) for encoder in axes["encoder"].unique()}
     figures = []
     for protocol in study.protocols:
         for metric in metrics:
