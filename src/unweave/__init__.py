@@ -1,9 +1,74 @@
 """Unsupervised disentanglement: measure it, learn it, and study how it scales.
 
-The subpackages are imported by name, and only what is used is loaded: ``unweave.metrics`` and
-``unweave.datasets`` need no torch.
+Subpackages and the names below are imported when they are first used, so that ``import unweave``
+takes no time. ``unweave.metrics``, ``unweave.geometry`` and ``unweave.datasets`` need no torch.
 """
 
-__all__ = ["__version__"]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from unweave import (
+        datasets,
+        encoders,
+        generalisation,
+        geometry,
+        integrations,
+        metrics,
+        models,
+        reports,
+        studies,
+        symmetry,
+        training,
+    )
+    from unweave.datasets import load
+    from unweave.encoders import load_encoder
+    from unweave.geometry import Geomancer
+    from unweave.metrics import compare, evaluate
+    from unweave.training import load_model, train
+
+__all__ = [
+    "Geomancer",
+    "__version__",
+    "compare",
+    "datasets",
+    "encoders",
+    "evaluate",
+    "generalisation",
+    "geometry",
+    "integrations",
+    "load",
+    "load_encoder",
+    "load_model",
+    "metrics",
+    "models",
+    "reports",
+    "studies",
+    "symmetry",
+    "train",
+    "training",
+]
 
 __version__ = "0.1.0"
+
+_PLACES = {
+    "Geomancer": "geometry",
+    "compare": "metrics",
+    "evaluate": "metrics",
+    "load": "datasets",
+    "load_encoder": "encoders",
+    "load_model": "training",
+    "train": "training",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PLACES:
+        return getattr(import_module(f"unweave.{_PLACES[name]}"), name)
+    if name in __all__:
+        return import_module(f"unweave.{name}")
+    raise AttributeError(f"module 'unweave' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

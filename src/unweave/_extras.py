@@ -3,9 +3,40 @@
 from __future__ import annotations
 
 import importlib
+from importlib.util import find_spec
 from typing import Any
 
-__all__ = ["how_to_install", "imported"]
+__all__ = ["how_to_install", "imported", "require"]
+
+_PACKAGES = {
+    "models": (
+        "torch", "lightning_fabric", "safetensors", "huggingface_hub", "tensorboardX",
+    ),
+    "studies": ("polars", "jinja2", "matplotlib"),
+    "tables": ("polars",),
+    "plots": ("matplotlib",),
+    "hdf5": ("h5py",),
+}  # fmt: skip
+"""Packages of the extras that whole parts of the library stand on; studies stand on models too."""
+
+
+def require(extra: str, *, needed_by: str) -> None:
+    """Check that the packages of an extra are installed, without importing them.
+
+    Raises
+    ------
+    ImportError
+        If one is missing, with how to install the extra.
+    """
+    packages = _PACKAGES[extra]
+    if extra == "studies":
+        packages += _PACKAGES["models"]
+    missing = [package for package in packages if find_spec(package) is None]
+    if missing:
+        raise ImportError(
+            f"{needed_by} needs {', '.join(missing)}, which the core of unweave does without: pip "
+            f'install "unweave[{extra}]"'
+        )
 
 
 def imported(
@@ -46,11 +77,14 @@ def imported(
 
 
 def how_to_install(error: ImportError) -> str:
-    """The error in a sentence; of a package that unweave always needs, with how to install it."""
+    """The error in a sentence; of a package of unweave that is missing, with how to install it."""
     found = str(error)
-    if isinstance(error, ModuleNotFoundError) and found == f"No module named {error.name!r}":
-        return (
-            f"the package {error.name} is not installed, and unweave always needs it: pip install "
-            "unweave, without --no-deps, installs all such packages"
-        )
-    return found
+    if not (isinstance(error, ModuleNotFoundError) and found == f"No module named {error.name!r}"):
+        return found
+    extra = next((name for name, of in _PACKAGES.items() if error.name in of), None)
+    if extra is not None:
+        return f'the package {error.name} is not installed: pip install "unweave[{extra}]"'
+    return (
+        f"the package {error.name} is not installed, and unweave always needs it: pip install "
+        "unweave, without --no-deps, installs all such packages"
+    )

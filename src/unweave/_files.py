@@ -8,17 +8,14 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-from pydantic import BaseModel, ConfigDict, ValidationError
+from typing import Any, Protocol
 
 __all__ = [
-    "Content", "DamagedFileError", "Part", "check_regular", "file_sha256", "first_fault",
-    "first_line", "is_file", "read_json", "read_text", "sealed",
+    "DamagedFileError", "Kind", "check_regular", "checksum_of", "file_sha256", "first_line",
+    "is_file", "read_json", "read_text", "sealed",
 ]  # fmt: skip
 
 _LONGEST_LINE = 500  # characters
-_CHANGED = "its contents are not those that were written"
 
 _MARKS = {
     codecs.BOM_UTF32_LE: "UTF-32",  # begins with the mark of UTF-16, and so comes first
@@ -42,6 +39,13 @@ class DamagedFileError(ValueError):
     def __init__(self, damage: str, remedy: str = "") -> None:
         super().__init__(f"{damage}: {remedy}" if remedy else damage)
         self.damage = damage
+
+
+class Kind(Protocol):
+    """What a file must hold, as :class:`~unweave._contents.Content` says it."""
+
+    def fault(self, content: Mapping[str, Any]) -> str | None:
+        """What is wrong with the content of a file of this kind."""
 
 
 def check_regular(file: str | Path) -> None:
@@ -89,22 +93,9 @@ def read_text(file: str | Path) -> str:
     return text
 
 
-class Part(BaseModel):
-    """What a part of a JSON file that unweave wrote holds at least; it may hold more."""
-
-    model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
-
-
-class Content(Part):
-    """What all of such a file holds."""
-
-    checksum: str | None = None
-    """Of all else in the file; files of earlier versions have none."""
-
-
 def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
     """The content of a JSON file, with a checksum by which :func:`read_json` notices changes."""
-    return {**content, "checksum": _checksum(json.loads(json.dumps(content)))}
+    return {**content, "checksum": checksum_of(json.loads(json.dumps(content)))}
 
 
 def is_file(file: str | Path) -> bool:
@@ -136,7 +127,7 @@ def file_sha256(file: str | Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def read_json(file: str | Path, kind: type[Content] | None = None) -> dict[str, Any]:
+def read_json(file: str | Path, kind: Kind | None = None) -> dict[str, Any]:
     """The object in a JSON file, as it stands there.
 
     Parameters
@@ -169,32 +160,13 @@ def read_json(file: str | Path, kind: type[Content] | None = None) -> dict[str, 
             "it was not written by unweave, or was changed since",
         )
     if kind is not None:
-        fault = _fault(content, kind)
+        fault = kind.fault(content)
         if fault is not None:
             raise DamagedFileError(f"{file} is damaged ({fault})", remedy)
     return content
 
 
-def _fault(content: Mapping[str, Any], kind: type[Content]) -> str | None:
-    """What is wrong with the content of a file of this kind."""
-    try:
-        kind.model_validate(content)
-    except ValidationError as error:
-        return first_fault(error)
-    if "checksum" in content and content["checksum"] != _checksum(content):
-        return _CHANGED
-    return None
-
-
-def first_fault(error: ValidationError) -> str:
-    """Which key is wrong, and why."""
-    problem = error.errors()[0]
-    place = ".".join(map(str, problem["loc"]))
-    message = problem["msg"].removeprefix("Value error, ")
-    return f"{place}{': ' if place else ''}{message[0].lower()}{message[1:]}"
-
-
-def _checksum(content: Mapping[str, Any]) -> str | None:
+def checksum_of(content: Mapping[str, Any]) -> str | None:
     """SHA-256 of all but the checksum, whatever the layout; None if the content is not JSON."""
     own = {key: value for key, value in content.items() if key != "checksum"}
     try:

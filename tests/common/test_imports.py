@@ -9,9 +9,9 @@ import unweave
 
 SOURCE = Path(unweave.__file__).parent
 LAYERS = [
+    {"_extras"},
     {
         "_compiled",
-        "_extras",
         "_figure",
         "_files",
         "_memory",
@@ -20,7 +20,7 @@ LAYERS = [
         "_signals",
         "_tables",
     },
-    {"_limits"},
+    {"_contents", "_limits"},
     {"_check", "_processes"},
     {"_factors", "_objects"},
     {"datasets", "metrics", "geometry"},

@@ -6,7 +6,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from unweave._files import Content, DamagedFileError, read_json, sealed
+from unweave._contents import Content
+from unweave._files import DamagedFileError, read_json, sealed
 from unweave.training.checkpoint import (
     MODEL,
     Trained,

@@ -10,6 +10,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unweave._extras import require
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -40,6 +42,7 @@ def read_csv(file: Path) -> tuple[pl.DataFrame, str]:
     ValueError
         If it is not such a table, with the reason only: who reads it names the file.
     """
+    require("tables", needed_by="a table in a file")
     import polars as pl
 
     text = _text(file)

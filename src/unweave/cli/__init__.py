@@ -53,10 +53,12 @@ def _run(words: list[str]) -> None:
     from unweave.cli.options import sentence
 
     try:
+        from unweave.cli.commands import app, import_all
+
+        if not words or words[0] in app.help_flags:
+            import_all()
         # By default cyclopts exits here, and what is buffered is written too late for a sentence.
-        sys.modules[__name__].app(
-            words, exit_on_error=False, print_error=False, result_action="return_value"
-        )
+        app(words, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
     except CycloptsError as error:
         _stop(sentence(error), error)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from unweave._check import check_codes, constant_columns
+from unweave._extras import require
 from unweave._factors import read_factors
 from unweave.cli.files import Role, Source, is_index, open_source
 
@@ -222,8 +223,6 @@ def _by_default(source: Source, role: Role, *, paired: bool) -> list[str]:
 
 def _matrix(source: Source, names: Sequence[str], role: Role) -> tuple[Any, list[str] | None]:
     """The parts side by side: an array as it is, or a frame, and the names of its columns."""
-    import polars as pl
-
     items = source.load(names)
     for name, item in zip(names, items, strict=True):
         if isinstance(item, np.ndarray) and item.ndim == 0:
@@ -233,6 +232,9 @@ def _matrix(source: Source, names: Sequence[str], role: Role) -> tuple[Any, list
             )
     if len(items) == 1 and isinstance(items[0], np.ndarray) and items[0].ndim != 1:
         return items[0], None
+    require("tables", needed_by="a table, or several arrays side by side,")
+    import polars as pl
+
     prefix = source.prefixes.get(role, "")
     columns: list[Any] = []
     for name, item in zip(names, items, strict=True):

@@ -1,27 +1,13 @@
-"""All commands."""
+"""All commands. Each is imported when it is called, or when the list of all is shown."""
 
 from __future__ import annotations
 
 from cyclopts import App
 
 import unweave
-from unweave.cli.assess import assess
-from unweave.cli.compare import compare
-from unweave.cli.data import data
-from unweave.cli.data_check import data_check
-from unweave.cli.encode import encode, encoders
-from unweave.cli.generalise import generalise
-from unweave.cli.geomancer import geomancer
-from unweave.cli.metrics import metrics
-from unweave.cli.models import export, import_model, pretrained, show
 from unweave.cli.options import ALL
-from unweave.cli.score import score
-from unweave.cli.study import study
-from unweave.cli.study_results import study_merge, study_table, study_udr
-from unweave.cli.symmetry import symmetry
-from unweave.cli.train import objectives, train
 
-__all__ = ["app"]
+__all__ = ["app", "import_all"]
 
 app = App(
     name="unweave",
@@ -29,11 +15,17 @@ app = App(
     help="Measure disentanglement, learn it, and study how it scales.",
     default_parameter=ALL,
 )
-for command in (score, metrics, compare, geomancer, train, objectives, show, export, pretrained,
-                encode, encoders, assess, generalise, symmetry, study, data):  # fmt: skip
-    app.command(command)
-app.command(import_model, name="import")
-study.command(study_table, name="table")
-study.command(study_udr, name="udr")
-study.command(study_merge, name="merge")
-data.command(data_check, name="check")
+for place in (
+    "score:score", "metrics:metrics", "compare:compare", "geomancer:geomancer", "train:train",
+    "train:objectives", "models:show", "models:export", "models:pretrained", "encode:encode",
+    "encode:encoders", "assess:assess", "generalise:generalise", "symmetry:symmetry",
+    "study:study", "data:data",
+):  # fmt: skip
+    app.command(f"unweave.cli.{place}")
+app.command("unweave.cli.models:import_model", name="import")
+
+
+def import_all() -> None:
+    """Import all commands: the list of commands has their help."""
+    for name in app:
+        app[name]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from cyclopts import App
 
 from unweave.cli.console import print_json, print_line, print_texts, progress_bar
+from unweave.cli.data_check import data_check
 from unweave.cli.options import ImageSize, Json, ResizeFilter, Seed
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["data"]
 
 data = App(name="data", help="Images: your own, and the datasets that have a name.")
+data.command(data_check, name="check")
 
 
 @data.command(name="list")

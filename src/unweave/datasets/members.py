@@ -14,6 +14,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from unweave._extras import require
 from unweave._files import check_regular, first_line
 from unweave._limits import array_names, check_archive, check_member, check_room, read_header
 
@@ -263,6 +264,7 @@ def _stream(path: Path, name: str) -> Iterator[IO[bytes]]:
 
 
 def _hdf5(path: Path) -> Any:
+    require("hdf5", needed_by="an HDF5 file")
     import h5py
 
     return h5py.File(path, "r")

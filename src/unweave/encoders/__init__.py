@@ -1,4 +1,8 @@
-"""Encoders that were not trained to disentangle, by name, and the codes they give."""
+"""Encoders from images to codes: pretrained, trained here, plain, or a user's own."""
+
+from unweave._extras import require
+
+require("models", needed_by="unweave.encoders")
 
 from unweave.encoders.encoder import Card, Encoder
 from unweave.encoders.encoding import encode_rows, save_codes

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -16,7 +16,10 @@ from torch import Tensor
 from unweave.datasets import ImageDataset
 from unweave.encoders.preprocessing import Preprocessing
 
-__all__ = ["Card", "Encoder", "Request", "hash_tensors"]
+__all__ = ["Card", "Encoder", "EncoderKind", "Request", "hash_tensors"]
+
+
+EncoderKind = Literal["pretrained", "random", "trained", "plain"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class Card:
     """How a layer's places became one vector."""
     notes: tuple[str, ...] = field(default=())
     """What a reader of its scores should know."""
+    kind: EncoderKind = "pretrained"
+    """Whether weights come from elsewhere, were drawn, were trained here, or there are none."""
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -129,20 +134,6 @@ class Request:
     seed: int = 0
     preprocessing: Preprocessing | None = None
     dataset: ImageDataset | None = None
-
-    def refuse_random(self) -> None:
-        """For families that have no architecture to draw weights for.
-
-        Raises
-        ------
-        ValueError
-            If random weights are asked for.
-        """
-        if self.random:
-            raise ValueError(
-                f"{self.name}: there is no architecture to draw weights for; random: needs "
-                "clip:, timm:, hf: or lite: after it"
-            )
 
 
 def hash_tensors(tensors: Mapping[str, Tensor]) -> str:

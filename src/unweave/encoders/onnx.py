@@ -36,7 +36,6 @@ def load(request: Request) -> Encoder:
     FileNotFoundError, ValueError
         If there is no such file, it is no ONNX, or its input is no image.
     """
-    request.refuse_random()
     file = Path(request.rest)
     check_regular(file)
     if not file.is_file():

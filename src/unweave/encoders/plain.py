@@ -7,11 +7,12 @@ import math
 import numpy as np
 import torch
 
+from unweave.datasets import ImageDataset
 from unweave.encoders.encoder import Card, Encoder, Request, hash_tensors
 from unweave.encoders.preprocessing import checked_images
 from unweave.encoders.readouts import TURNS
 
-__all__ = ["LinearEncoder", "PixelEncoder", "load_linear", "load_pixels"]
+__all__ = ["LinearEncoder", "PixelEncoder", "fitting_images", "load_linear", "load_pixels"]
 
 _FITTING_ROWS = 10_000
 _FITTING_PIXELS = 2**28  # 1 GiB of float32
@@ -19,7 +20,6 @@ _FITTING_PIXELS = 2**28  # 1 GiB of float32
 
 def load_pixels(request: Request) -> Encoder:
     """The pixels themselves."""
-    request.refuse_random()
     return PixelEncoder(request.name)
 
 
@@ -31,17 +31,20 @@ def load_linear(request: Request) -> Encoder:
     ValueError
         If K is no whole number of at least 1, or there is no data set.
     """
-    request.refuse_random()
     kind = request.name.partition(":")[0]
     if not request.rest.isdigit() or int(request.rest) < 1:
         raise ValueError(f"{request.name}: give a number of components, as {kind}:10")
     if request.dataset is None:
         raise ValueError(f"{request.name} is fitted to images: give the data set")
-    dataset = request.dataset
+    images = fitting_images(request.dataset, request.seed)
+    return LinearEncoder(request.name, images, seed=request.seed)
+
+
+def fitting_images(dataset: ImageDataset, seed: int) -> np.ndarray:
+    """Images (n, height, width, channels) that encoders are fitted to: 10,000 at most."""
     fitting = max(1, _FITTING_PIXELS // math.prod(dataset.image_shape))
     n_rows = min(_FITTING_ROWS, fitting, len(dataset))
-    images = dataset.images(dataset.sample_indices(n_rows, seed=request.seed))
-    return LinearEncoder(request.name, images, seed=request.seed)
+    return dataset.images(dataset.sample_indices(n_rows, seed=seed))
 
 
 class PixelEncoder(Encoder):

@@ -24,7 +24,6 @@ def load(request: Request) -> Encoder:
     FileNotFoundError, ValueError
         If there is no such file, it is no TorchScript, or a layer inside it is asked for.
     """
-    request.refuse_random()
     if request.layer is not None:
         raise ValueError(
             f"{request.name}: the layers inside a TorchScript file cannot be reached; save the "

@@ -1,5 +1,9 @@
 """How well factors are read from codes, and images reconstructed, where nothing was learnt."""
 
+from unweave._extras import require
+
+require("models", needed_by="unweave.generalisation")
+
 from unweave.generalisation.gap import Gap
 from unweave.generalisation.generalise import Generalisation, generalise
 from unweave.generalisation.readouts import READOUTS

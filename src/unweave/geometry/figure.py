@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from unweave._extras import require
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -39,6 +41,7 @@ def draw(
     sample
         The point whose subspaces are shown.
     """
+    require("plots", needed_by="a plot")
     from unweave._figure import ShownFigure
 
     n_panels = 2 + (true is not None) + (angles is not None)

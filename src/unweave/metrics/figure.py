@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from unweave._extras import require
 from unweave.metrics.score import Score
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ _FIRST = ("mig", "sap", "irs", "mcc", "dci_disentanglement")
 
 def draw(scores: Mapping[str, Score]) -> Figure:
     """Bars with interval, chance and perfect code; and the matrix behind the first few scores."""
+    require("plots", needed_by="a plot")
     from unweave._figure import ShownFigure
 
     matrices = _matrices(scores)

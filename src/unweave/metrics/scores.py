@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from unweave._extras import imported
+from unweave._extras import imported, require
 from unweave.metrics._table import html_table, p_text, text_table
 from unweave.metrics.score import Score
 
@@ -70,6 +70,7 @@ class Scores(Mapping[str, Score]):
 
     def to_polars(self):
         """As a polars data frame, a row for each metric."""
+        require("tables", needed_by="to_polars")
         import polars
 
         return polars.DataFrame(self.records(), infer_schema_length=None)

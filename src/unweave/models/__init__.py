@@ -1,5 +1,9 @@
 """Models: the VAE, its networks, its likelihoods, and the objectives that it is trained with."""
 
+from unweave._extras import require
+
+require("models", needed_by="unweave.models")
+
 from unweave.models.decomposition import Decomposition, decompose_kl
 from unweave.models.networks import (
     NETWORKS,

@@ -10,7 +10,8 @@ import torch
 from pydantic import BaseModel, Field, ValidationError
 from torch import Tensor
 
-from unweave._files import first_fault, read_json
+from unweave._contents import first_fault
+from unweave._files import read_json
 from unweave._limits import check_whole_archive, is_archive
 from unweave.models.networks import Network
 from unweave.models.vae import VAE, build_vae

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from unweave.encoders.loading import kind_of
 from unweave.metrics.catalogue import title as metric_name
 from unweave.metrics.comparison import Difference, difference
 from unweave.studies.trends import RankOrder, rank_order
 
-__all__ = ["Pair", "compare_pairs", "encoder_kind", "headline", "scale_sentences"]
+__all__ = ["Pair", "compare_pairs", "headline", "scale_sentences"]
 
 _LEVEL = 0.05
 _PROTOCOLS = {"paper": "the paper's protocol", "sound": "the sound protocol"}
@@ -36,21 +37,13 @@ class Pair:
         return f"{self.first if self.found.difference > 0 else self.second} is higher"
 
 
-def encoder_kind(label: str) -> str:
-    """Whether an encoder is pretrained, random, trained here, or plain."""
-    family = label.partition(":")[0]
-    if family in ("pixels", "pca", "ica", "varimax"):
-        return "plain"
-    return {"random": "random", "trained": "trained", "run": "trained"}.get(family, "pretrained")
-
-
 def compare_pairs(results: list[dict[str, Any]]) -> list[Pair]:
     """Each pretrained encoder with its own random weights, and with the next larger one."""
     by_label: dict[str, list[dict[str, Any]]] = {}
     for result in results:
         by_label.setdefault(result["label"], []).append(result)
     pretrained = sorted(
-        (runs[0] for label, runs in by_label.items() if encoder_kind(label) == "pretrained"),
+        (runs[0] for label, runs in by_label.items() if kind_of(label) == "pretrained"),
         key=lambda result: result["card"]["parameters"] or 0,
     )
     couples = [(r, control) for r in pretrained for control in by_label.get(_control(r), [])]
@@ -101,7 +94,7 @@ def headline(rows: pl.DataFrame, pairs: list[Pair], metric: str) -> list[str]:
 def _against_control(pairs: list[Pair], protocol: str, metric: str) -> str:
     own = [
         p for p in pairs
-        if (p.protocol, p.metric) == (protocol, metric) and encoder_kind(p.second) == "random"
+        if (p.protocol, p.metric) == (protocol, metric) and kind_of(p.second) == "random"
     ]  # fmt: skip
     if not own:
         return ""
@@ -160,7 +153,7 @@ def _pairs(first: dict[str, Any], second: dict[str, Any]) -> list[Pair]:
 
 def _named(result: dict[str, Any]) -> str:
     seed = result["description"]["seed"]
-    is_random = encoder_kind(result["label"]) == "random"
+    is_random = kind_of(result["label"]) == "random"
     return f"{result['label']}, seed {seed}" if is_random else result["label"]
 
 

@@ -10,12 +10,12 @@ import polars as pl
 
 from unweave.datasets import load
 from unweave.encoders import PROTOCOLS
+from unweave.encoders.loading import kind_of
 from unweave.metrics import LABEL_FREE
 from unweave.metrics.catalogue import needs_factors
 from unweave.metrics.catalogue import title as metric_name
 from unweave.reports.encoder_findings import (
     compare_pairs,
-    encoder_kind,
     headline,
     scale_sentences,
 )
@@ -38,7 +38,7 @@ def encoders_page(study: EncoderStudy, finished: Finished) -> str:
         pl.when(~pl.col("metric").str.replace(r"\(.*", "").is_in(LABEL_FREE)).then(
             pl.col("^(mixture|smooth)_.*$")
         ),
-        kind=pl.col("encoder").map_elements(encoder_kind, return_dtype=pl.String),
+        kind=pl.col("encoder").map_elements(kind_of, return_dtype=pl.String),
     )
     found = table["metric"].unique(maintain_order=True).to_list()
     # Of images without factors, others than those that were asked for.
@@ -116,7 +116,7 @@ def _spread(values: np.ndarray) -> tuple[float, float] | None:
 
 
 def _figures(axes: pl.DataFrame, study: EncoderStudy, metrics: list[str]) -> list[str]:
-    kinds = {encoder: encoder_kind(encoder) for encoder in axes["encoder"].unique()}
+    kinds: dict[str, str] = {encoder: kind_of(encoder) for encoder in axes["encoder"].unique()}
     figures = []
     for protocol in study.protocols:
         for metric in metrics:

@@ -1,5 +1,9 @@
 """Studies: many runs described in one file, run without losing anything, joined in one table."""
 
+from unweave._extras import require
+
+require("studies", needed_by="unweave.studies")
+
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import polars as pl
 from pydantic import Field, model_validator
 
-from unweave._files import Part
+from unweave._contents import Part
 from unweave.metrics.score import with_todays_names
 
 __all__ = [

@@ -11,10 +11,11 @@ import numpy as np
 import polars as pl
 from pydantic import Field, field_validator
 
-from unweave._files import Part
+from unweave._contents import Part
 from unweave.datasets import ImageDataset, canonical, load
 from unweave.encoders import PROTOCOLS, Encoder, encode_rows, load_encoder, read_out
 from unweave.encoders.encoding import ConstantCodesError
+from unweave.encoders.loading import has_architecture
 from unweave.encoders.protocols import Protocol, ProtocolError
 from unweave.encoders.readouts import parse_readout
 from unweave.metrics import Noise
@@ -207,7 +208,7 @@ class EncoderStudy(BaseStudy):
         for choice in self.encoders:
             yield EncoderDescription(encoder=choice, seed=self.reading.seed, **shared)
         for seed in self.random_seeds:
-            for choice in filter(lambda e: has_random_control(e.name), self.encoders):
+            for choice in filter(lambda e: has_architecture(e.name), self.encoders):
                 control = choice.model_copy(
                     update={"name": f"random:{choice.name}", "weights": None, "download": False}
                 )
@@ -217,11 +218,6 @@ class EncoderStudy(BaseStudy):
                 for seed in self.trained.seeds:
                     training = _training(self, self.trained, objective, seed)
                     yield EncoderDescription(encoder=None, trained=training, seed=seed, **shared)
-
-
-def has_random_control(name: str) -> bool:
-    """Whether the encoder is an architecture, of which weights can be drawn."""
-    return name.partition(":")[0] in ("clip", "timm", "hf", "lite")
 
 
 def _training(

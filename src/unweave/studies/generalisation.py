@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from unweave._check import check_choice
-from unweave._files import Part
+from unweave._contents import Part
 from unweave.datasets import FactorDataset, canonical, load, load_split, with_options
 from unweave.datasets.names import parse
 from unweave.encoders import Encoder, load_encoder

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ValidationError
 
 import unweave
 from unweave._check import suggestion
-from unweave._files import Content, DamagedFileError, check_regular, read_json, read_text
+from unweave._contents import Content
+from unweave._files import DamagedFileError, check_regular, read_json, read_text
 from unweave.models import Network
 from unweave.models.objectives import OBJECTIVES
 from unweave.studies.combined import CombinedStudy

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from unweave._files import Part
+from unweave._contents import Part
 from unweave.datasets import Objects3D
 from unweave.geometry import Geomancer
 from unweave.metrics.subspace_error import unaligned_subspace_error

@@ -13,7 +13,8 @@ from typing import Any, ClassVar
 
 from filelock import BaseFileLock, FileLock, Timeout
 
-from unweave._files import Content, DamagedFileError, file_sha256, is_file, read_json, sealed
+from unweave._contents import Content
+from unweave._files import DamagedFileError, file_sha256, is_file, read_json, sealed
 from unweave.datasets.cache import writable_folder
 from unweave.metrics.score import with_todays_names
 from unweave.studies.description import Description

@@ -14,7 +14,8 @@ import polars as pl
 import torch
 from pydantic import Field, model_validator
 
-from unweave._files import Content, DamagedFileError, Part, is_file, read_json, sealed
+from unweave._contents import Content, Part
+from unweave._files import DamagedFileError, is_file, read_json, sealed
 from unweave.datasets import ImageDataset, load
 from unweave.datasets.cache import written_whole
 from unweave.metrics.score import with_todays_names

@@ -1,5 +1,9 @@
 """Training: one visible loop, its configuration, batches, curves and checkpoints."""
 
+from unweave._extras import require
+
+require("models", needed_by="unweave.training")
+
 from unweave.training.checkpoint import load_model
 from unweave.training.config import TRAINING_REVISION, TrainingConfig, TrainingSettings
 from unweave.training.ensemble import Member, train_ensemble

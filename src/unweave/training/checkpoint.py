@@ -19,15 +19,8 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from unweave._files import (
-    Content,
-    DamagedFileError,
-    file_sha256,
-    first_fault,
-    is_file,
-    read_json,
-    sealed,
-)
+from unweave._contents import Content, first_fault
+from unweave._files import DamagedFileError, file_sha256, is_file, read_json, sealed
 from unweave.datasets.cache import writable_folder
 from unweave.models import VAE, Network, build_vae
 from unweave.models.pretrained import WEIGHTS, load_weights, read_tensors, set_weights

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import Field
 
-from unweave._files import Content, Part
+from unweave._contents import Content, Part
 
 __all__ = ["CONFIG", "RunConfig", "course_key"]
 

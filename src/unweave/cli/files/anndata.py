@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from unweave._extras import require
 from unweave.cli.files.source import Source, shape_text
 
 __all__ = ["h5ad_source"]
@@ -23,6 +24,7 @@ def h5ad_source(file: Path) -> Source:
     ValueError
         If the file holds no AnnData object.
     """
+    require("hdf5", needed_by="an .h5ad file")
     import h5py
 
     with h5py.File(file) as content:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from unweave._check import check_factor_kinds, check_names
+from unweave._extras import require
 from unweave.datasets.content import content_hash
 from unweave.datasets.dataset import ImageDataset
 from unweave.datasets.members import array_members, open_member
@@ -201,6 +202,7 @@ def _small(path: Path, key: str) -> np.ndarray:
     """An array that is read as a whole, its bytes as text."""
     if path.suffix.lower() == ".npz":
         return _plain(open_member(path, key).read(), path, key)
+    require("hdf5", needed_by="an HDF5 file")
     import h5py
 
     with h5py.File(path, "r") as file:

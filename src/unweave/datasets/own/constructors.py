@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from unweave._extras import require
 from unweave.datasets.dataset import ImageDataset
 from unweave.datasets.own.arrays import ArrayDataset, Channels, ItemDataset
 from unweave.datasets.own.columns import Kinds, Names, read_columns, with_factors
@@ -180,6 +181,7 @@ def _not_labels(name: str, shape: tuple[int, ...]) -> ValueError:
 
 def _named(values: Any, classes: list[Any]) -> Any:
     """Numbers of classes as their words, in the order of the classes."""
+    require("tables", needed_by="a dataset of classes")
     import polars as pl
 
     words = [str(word) for word in classes]

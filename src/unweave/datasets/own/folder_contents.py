@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from unweave._extras import require
 from unweave._tables.files import read_csv
 from unweave._tables.panics import without_panics
 
@@ -116,6 +117,7 @@ def read_factor_table(file: str | Path) -> pl.DataFrame:
     ValueError
         If it is of another kind, damaged or empty.
     """
+    require("tables", needed_by="a table in a file")
     import polars as pl
 
     file = Path(file)
