@@ -17,8 +17,9 @@ from unweave.metrics._progress import progress
 from unweave.metrics.catalogue import Choice, MetricLike, chosen
 from unweave.metrics.known_codes import KNOWN_CODES, Case, KnownCode
 from unweave.metrics.metric import Metric, checked, quiet_fits, thinned_by
-from unweave.metrics.noise import Noise, p_value
+from unweave.metrics.noise import ROUNDING, Noise, p_value
 from unweave.metrics.sample import Sample
+from unweave.metrics.score import Measurement
 from unweave.metrics.stress_result import Answer, ErrorRate, MetricStress, ReadAs, Stress, Verdict
 
 __all__ = ["KnownCodeLike", "stress", "stress_seconds"]
@@ -31,6 +32,7 @@ _LEVEL = 0.05  # of significance
 _NEAR = 0.1  # of the most
 _SAME = 0.05  # of the distance from noise to the perfect code
 _DRAWS = 59  # for p-values by rank, of which 3 in 60 are exactly the level
+_ENOUGH = 3  # draws that reach a value: it is not significant at the level
 _CHANCE_DRAWS = 10  # for a chance level alone
 _ANSWERS = 10  # repeats of codes that no rate is of
 _READ_AS: tuple[ReadAs, ...] = ("raw", "adjusted")
@@ -64,7 +66,7 @@ def stress(
     *,
     codes: Sequence[KnownCodeLike] | None = None,
     rows: Sequence[int] = (300, 1_000, 10_000),
-    repeats: int = 100,
+    repeats: int = 50,
     workers: int | None = None,
     seed: int = 0,
 ) -> Stress:
@@ -113,21 +115,16 @@ def stress(
     repeats = check_positive("repeats", repeats)
     workers = None if workers is None else check_positive("workers", workers)
     distinct = _distinct(asked)
-    jobs = [
-        _Job(metric, drawn, n, repeat, seed)
-        for metric in distinct
-        for n in sizes
-        for repeat in range(repeats)
-    ]
+    jobs = [_Job(distinct, drawn, n, repeat, seed) for n in sizes for repeat in range(repeats)]
     with quiet_fits():
         done = iter(_run(jobs, workers))
-    found = [{n: [next(done) for _ in range(repeats)] for n in sizes} for _ in distinct]
-    return Stress(
-        {
-            key: _Judge(one, own, found[distinct.index(one.metric)]).result(sizes, repeats, seed)
-            for key, one in asked.items()
-        }
-    )
+    found = {n: [next(done) for _ in range(repeats)] for n in sizes}
+    judged = {}
+    for key, one in asked.items():
+        i = distinct.index(one.metric)
+        of_metric = {n: [repeat[i] for repeat in found[n]] for n in sizes}
+        judged[key] = _Judge(one, own, of_metric).result(sizes, repeats, seed)
+    return Stress(judged)
 
 
 def stress_seconds(
@@ -135,7 +132,7 @@ def stress_seconds(
     *,
     codes: Sequence[KnownCodeLike] | None = None,
     rows: Sequence[int] = (300, 1_000, 10_000),
-    repeats: int = 100,
+    repeats: int = 50,
     seed: int = 0,
 ) -> float:
     """About how many seconds of one core :func:`stress` takes, from a few readings.
@@ -157,63 +154,69 @@ def stress_seconds(
                 n_draws = _draws(metric.cost, is_tested=code.name in _tested(metric))
                 often = repeats if code.name in _repeated(metric) else min(repeats, _ANSWERS)
                 is_wide = code.name in ("wide_noise", "many_latents")
-                factor = max(wide / narrow, 1.0) if is_wide else 1.0
+                factor = max(wide / max(narrow, 1e-9), 1.0) if is_wide else 1.0
                 seconds += often * (1 + n_draws) * one * factor
     return seconds
 
 
 @dataclass(frozen=True)
 class _Job:
-    """All known codes of one repeat, as a metric reads them."""
+    """All known codes of one repeat, as metrics read them."""
 
-    metric: Metric
+    metrics: Sequence[Metric]
     codes: Mapping[str, KnownCode]
     n_rows: int
     repeat: int
     seed: int
 
-    def __call__(self) -> dict[str, _Found]:
-        """What the metric gives on each code."""
-        repeated, tested = _repeated(self.metric), _tested(self.metric)
-        return {
-            name: self._read(code, is_tested=name in tested)
-            for name, code in self.codes.items()
-            if name in repeated or self.repeat < _ANSWERS
-        }
+    def __call__(self) -> list[dict[str, _Found]]:
+        """What each metric gives on each code that it is to read in this repeat."""
+        found: list[dict[str, _Found]] = [{} for _ in self.metrics]
+        for name, code in self.codes.items():
+            sample = None
+            for metric, own in zip(self.metrics, found, strict=True):
+                if self.repeat < _ANSWERS or name in _repeated(metric):
+                    sample = sample or self._sample(code)
+                    own[name] = _found(metric, sample, is_tested=name in _tested(metric))
+        return found
 
-    def _read(self, code: KnownCode, *, is_tested: bool) -> _Found:
+    def _sample(self, code: KnownCode) -> Sample:
         place = [self.seed, self.n_rows, self.repeat]
-        case = _case(code, np.random.default_rng(place), self.n_rows)
         own_seed = int(np.random.default_rng([*place, 1]).integers(2**31))
-        try:
-            return _readings(self.metric, case, own_seed, is_tested=is_tested)
-        except MemoryError:
-            raise
-        except Exception as error:  # a stranger's formula may raise anything
-            return f"raised {type(error).__name__}: {error}"
+        return _sample(code, np.random.default_rng(place), self.n_rows, own_seed)
 
 
-def _case(code: KnownCode, rng: np.random.Generator, n_rows: int) -> Case:
+def _sample(code: KnownCode, rng: np.random.Generator, n_rows: int, seed: int) -> Sample:
     case = code.draw(rng, n_rows)
     if not isinstance(case, Case):
         raise ValueError(
             f"draw of the known code {code.name!r} gave {type(case).__name__}: give "
             "Case(codes, factors)"
         )
-    return case
+    return Sample.of(case.codes, case.factors, None, case.kinds, seed=seed)
 
 
-def _readings(
-    metric: Metric, case: Case, seed: int, *, is_tested: bool = False
-) -> dict[str, Reading]:
-    """Each score of a metric on one case, with its chance level as :func:`score` takes it."""
-    whole = metric.prepared(Sample.of(case.codes, case.factors, None, case.kinds, seed=seed))
+def _found(metric: Metric, sample: Sample, *, is_tested: bool) -> _Found:
+    try:
+        return _readings(metric, sample, is_tested=is_tested)
+    except MemoryError:
+        raise
+    except Exception as error:  # a stranger's formula may raise anything
+        return f"raised {type(error).__name__}: {error}"
+
+
+def _readings(metric: Metric, sample: Sample, *, is_tested: bool) -> dict[str, Reading]:
+    """Each score of a metric on a sample, with its chance level as :func:`score` takes it."""
+    whole = metric.prepared(sample)
     metric.notes(whole)  # refuses what does not suit the metric
     measured = checked(metric, metric.read(whole), whole)
-    drawn = []
+    sign = -1 if metric.best_when_small and metric.needs_factors else 1
+    drawn: list[dict[str, Measurement]] = []
     for i in range(_draws(thinned_by(metric, whole), is_tested=is_tested)):
-        sample = whole.permuted(i)
-        drawn.append(checked(metric, metric.read(sample), sample))
+        if is_tested and _is_settled(measured, drawn, sign):
+            break
+        draw = whole.once(("permuted", i), partial(whole.permuted, i))  # metrics share it
+        drawn.append(checked(metric, metric.read(draw), draw))
     exact = metric.adjusted(whole)
     found = {}
     for name, one in measured.items():
@@ -221,10 +224,31 @@ def _readings(
         adjusted, most = exact.get(name, one.adjusted), metric.bounds.get(name, 1.0)
         if adjusted is None and most is not None and chance.mean() < most:
             adjusted = (one.value - chance.mean()) / (most - chance.mean())
-        sign = -1 if metric.best_when_small and metric.needs_factors else 1
-        p = p_value(sign * one.value, sign * chance, size=one.size) if is_tested else None
+        p = _p_value(one, chance, sign) if is_tested else None
         found[name] = Reading(one.value, adjusted, p)
     return found
+
+
+def _is_settled(
+    measured: Mapping[str, Measurement], drawn: Sequence[Mapping[str, Measurement]], sign: int
+) -> bool:
+    """Whether enough draws reach each score, so that no p-value by rank can be significant."""
+    return len(drawn) >= _CHANCE_DRAWS and all(
+        sum(_reaches(draw[name], one, sign) for draw in drawn) >= _ENOUGH
+        for name, one in measured.items()
+    )
+
+
+def _reaches(draw: Measurement, one: Measurement, sign: int) -> bool:
+    return sign * draw.value >= sign * one.value - ROUNDING * one.size
+
+
+def _p_value(one: Measurement, chance: np.ndarray, sign: int) -> float:
+    """By rank of the draws so far, where these settled it (Besag and Clifford 1991)."""
+    reached = int(np.sum(sign * chance >= sign * one.value - ROUNDING * one.size))
+    if reached >= _ENOUGH:
+        return min(reached / len(chance), 1.0)
+    return p_value(sign * one.value, sign * chance, size=one.size)
 
 
 def _draws(thinned: int, *, is_tested: bool) -> int:
@@ -233,7 +257,7 @@ def _draws(thinned: int, *, is_tested: bool) -> int:
     return min(_DRAWS, usual) if is_tested else max(3, _CHANCE_DRAWS // thinned)
 
 
-def _run(jobs: Sequence[_Job], workers: int | None) -> list[dict[str, _Found]]:
+def _run(jobs: Sequence[_Job], workers: int | None) -> list[list[dict[str, _Found]]]:
     """What each job gives, in order."""
     with progress("stress", len(jobs)) as advance:
         if workers is None:
@@ -241,7 +265,7 @@ def _run(jobs: Sequence[_Job], workers: int | None) -> list[dict[str, _Found]]:
         return list(_in_processes(jobs, workers, advance))
 
 
-def _noted(advance: Callable[[], None], job: _Job) -> dict[str, _Found]:
+def _noted(advance: Callable[[], None], job: _Job) -> list[dict[str, _Found]]:
     found = job()
     advance()
     return found
@@ -249,7 +273,7 @@ def _noted(advance: Callable[[], None], job: _Job) -> dict[str, _Found]:
 
 def _in_processes(
     jobs: Sequence[_Job], workers: int, advance: Callable[[], None]
-) -> Iterator[dict[str, _Found]]:
+) -> Iterator[list[dict[str, _Found]]]:
     n = most_processes(min(workers, len(jobs)))
     with Workers(n, f"{__name__}:{_start_worker.__name__}") as pool:
         futures = [pool.submit(_call, job) for job in jobs]
@@ -264,7 +288,7 @@ def _start_worker() -> None:
     keep_to(1)
 
 
-def _call(job: _Job) -> dict[str, _Found]:
+def _call(job: _Job) -> list[dict[str, _Found]]:
     with quiet_fits():
         return job()
 
@@ -521,9 +545,9 @@ def _distinct(asked: Mapping[str, Choice]) -> list[Metric]:
 
 
 def _timed(metric: Metric, code: KnownCode, n_rows: int, seed: int) -> float:
-    """Seconds that a metric takes for one case."""
-    case = _case(code, np.random.default_rng(seed), n_rows)
-    whole = metric.prepared(Sample.of(case.codes, case.factors, None, case.kinds, seed=seed))
-    start = time.perf_counter()
-    metric.read(whole.permuted(0))
-    return time.perf_counter() - start
+    """Processor seconds that a metric takes for one permutation of a known code."""
+    sample = _sample(code, np.random.default_rng(seed), n_rows, seed)
+    draw = metric.prepared(sample).permuted(0)
+    start = time.process_time()
+    metric.read(draw)
+    return time.process_time() - start

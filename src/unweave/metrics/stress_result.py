@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from unweave.metrics._table import html_table, text_table
@@ -20,7 +20,10 @@ Verdict = Literal["holds", "fails", "ignores", "punishes", "rewards", "failed", 
 punishes it or rewards it. Failed if the formula failed; undefined where there is nothing to
 compare."""
 
-WRONG = ("fails", "failed")
+_RECORD = (
+    "metric", "repeats", "seed", "code", "error_rate", "n", "read_as", "verdict", "value", "shift",
+    "why", "n_wrong", "n_repeats",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,19 @@ class ErrorRate:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain numbers and text."""
-        return {**asdict(self), "rate": self.rate, "interval": list(self.interval)}
+        return {
+            "error_rate": self.name,
+            "question": self.question,
+            "n": self.n_rows,
+            "read_as": self.read_as,
+            "rate": self.rate,
+            "interval": list(self.interval),
+            "confidence": self.confidence,
+            "n_wrong": self.n_wrong,
+            "n_repeats": self.n_repeats,
+            "allowed": self.allowed,
+            "is_wrong": self.is_wrong,
+        }
 
 
 @dataclass(frozen=True)
@@ -197,6 +212,17 @@ class MetricStress:
             "answers": [one.to_dict() for one in self.answers],
             "error_rates": [one.to_dict() for one in self.error_rates],
         }
+
+    def records(self) -> list[dict[str, Any]]:
+        """A flat record for each answer and each error rate, with the same keys."""
+        empty = dict.fromkeys(_RECORD)
+        shared = {"metric": self.name, "repeats": self.n_repeats, "seed": self.seed}
+        answers = [one.to_dict() for one in self.answers]
+        rates = [one.to_dict() for one in self.error_rates]
+        return [
+            {**empty, **shared, **{key: one[key] for key in _RECORD if key in one}}
+            for one in answers + rates
+        ]
 
     def law_rows(self) -> tuple[list[str], list[list[str]]]:
         """Column names and cells: what every sound metric answers."""
@@ -278,6 +304,16 @@ class Stress(Mapping[str, MetricStress]):
     def to_json(self, **options: Any) -> str:
         """As JSON text; ``options`` are those of :func:`json.dumps`."""
         return json.dumps(self.to_dict(), **options)
+
+    def records(self) -> list[dict[str, Any]]:
+        """Flat records of all metrics."""
+        return [record for one in self.values() for record in one.records()]
+
+    def to_polars(self):
+        """As a polars data frame, a row for each answer and each error rate."""
+        import polars
+
+        return polars.DataFrame(self.records(), infer_schema_length=None)
 
     def __repr__(self) -> str:
         return "\n\n".join(map(repr, self.values())) or "no metrics"
