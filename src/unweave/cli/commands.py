@@ -16,6 +16,7 @@ from unweave.cli.metrics import metrics
 from unweave.cli.models import export, import_model, pretrained, show
 from unweave.cli.options import ALL
 from unweave.cli.score import score
+from unweave.cli.stress import stress
 from unweave.cli.study import study
 from unweave.cli.study_results import study_merge, study_table, study_udr
 from unweave.cli.symmetry import symmetry
@@ -29,8 +30,9 @@ app = App(
     help="Measure disentanglement, learn it, and study how it scales.",
     default_parameter=ALL,
 )
-for command in (score, metrics, compare, geomancer, train, objectives, show, export, pretrained,
-                encode, encoders, assess, generalise, symmetry, study, data):  # fmt: skip
+for command in (score, metrics, stress, compare, geomancer, train, objectives, show, export,
+                pretrained, encode, encoders, assess, generalise, symmetry, study,
+                data):  # fmt: skip
     app.command(command)
 app.command(import_model, name="import")
 study.command(study_table, name="table")

@@ -420,7 +420,7 @@ _CODES = (
     ),
     KnownCode(
         "angle",
-        "the perfect code, the last factor declared circular",
+        "the perfect code, with the last factor declared circular",
         _angle,
         "above",
         "order",
@@ -429,7 +429,7 @@ _CODES = (
     ),
     KnownCode(
         "circle",
-        "the same with cosine and sine of the last factor in two latents",
+        "the perfect code with cosine and sine of the circular last factor in two latents",
         _circle,
         "same",
         "definition",
