@@ -1,8 +1,10 @@
 """Metrics on known codes: sound ones pass, and each broken one is caught by the right row."""
 
 import json
+import runpy
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +25,7 @@ from unweave.metrics import (
 )
 from unweave.metrics.stress_result import ErrorRate, exact_interval
 
+DOCS = Path(__file__).parents[2] / "docs" / "metrics"
 LAWS = [name for name, code in KNOWN_CODES.items() if code.finding != "definition"]
 INVARIANCES = [name for name, code in KNOWN_CODES.items() if code.finding == "invariance"]
 
@@ -374,11 +377,18 @@ def test_time_grows_with_repeats_and_is_told_of_what_fails(monkeypatch):
     monkeypatch.setattr(module, "_timed", lambda *_: 1.0)
     few = stress_seconds("mig", rows=[100], repeats=20)
     more = stress_seconds("mig", rows=[100], repeats=40)
-    # 59 draws of four tested codes and 10 of two others, a second each.
-    assert more - few == pytest.approx(20 * (4 * 60 + 2 * 11))
+    # A second for each code and draw: 59 of two codes, about 16 of two that know nothing, and 10
+    # of two that are not tested.
+    assert more - few == pytest.approx(20 * (2 * 60 + 2 * 17 + 2 * 11))
     monkeypatch.undo()
     assert stress_seconds(Nan(), rows=[100], repeats=1) >= 0
     assert stress_seconds(Raises(), rows=[100], repeats=1) >= 0
+
+
+def test_the_page_has_what_is_stored():
+    filled = runpy.run_path(str(DOCS / "fill_stress.py"))["filled"]
+    page = (DOCS / "stress.md").read_text(encoding="utf-8")
+    assert filled(page) == page, "run docs/metrics/fill_stress.py"
 
 
 @pytest.mark.slow
