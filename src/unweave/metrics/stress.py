@@ -34,7 +34,7 @@ _MISSED = 0.2  # of a sound metric: a power of 80 %
 _NEAR = 0.1  # of the most
 _SAME = 0.05  # of the distance from noise to the perfect code
 _DRAWS = 59  # for p-values by rank, of which 3 in 60 are exactly the level
-_DRAWS_OF_NOISE = 16  # of these, until enough of them reach the value; on average
+_DRAWS_OF_NOISE = 15  # of these, until enough of them reach the value; on average
 _ENOUGH = 3  # draws that reach a value: it is not significant at the level
 _CHANCE_DRAWS = 10  # for a chance level alone
 _ANSWERS = 10  # repeats of codes that no rate is of
@@ -183,7 +183,7 @@ class _Job:
             for metric, own in zip(self.metrics, found, strict=True):
                 if self.repeat < _ANSWERS or name in _repeated(metric):
                     sample = sample or self._sample(code)
-                    own[name] = _found(metric, sample, is_tested=name in _tested(metric))
+                    own[name] = _outcome(metric, sample, is_tested=name in _tested(metric))
         return found
 
     def _sample(self, code: KnownCode) -> Sample:
@@ -202,7 +202,7 @@ def _sample(code: KnownCode, rng: np.random.Generator, n_rows: int, seed: int) -
     return Sample.of(case.codes, case.factors, None, case.kinds, seed=seed)
 
 
-def _found(metric: Metric, sample: Sample, *, is_tested: bool) -> _Found:
+def _outcome(metric: Metric, sample: Sample, *, is_tested: bool) -> _Found:
     try:
         return _readings(metric, sample, is_tested=is_tested)
     except MemoryError:
