@@ -78,7 +78,7 @@ def runs(found: pl.DataFrame, names: list[str]) -> str:
         together.setdefault((sizes, own["repeats"][0]), []).append(f"`{name}`")
     lines = [f"| {rows} | {n} | {', '.join(own)} |" for (rows, n), own in together.items()]
     missing = [f"`{name}`" for name in METRICS if name not in names]
-    lines += [f"| not run | | {', '.join(missing)} |"] if missing else []
+    lines += [f"| not run yet | | {', '.join(missing)} |"] if missing else []
     return table(["rows", "repeats", "metrics"], lines)
 
 

@@ -520,7 +520,7 @@ def _checked_rows(rows: Sequence[int]) -> tuple[int, ...]:
         raise ValueError("rows is empty: give numbers of rows, as rows=[300, 1000]")
     if found[-1] > _MOST_ROWS:
         raise ValueError(
-            f"known codes have at most {_MOST_ROWS:,} rows, not {found[-1]:,}: give fewer rows"
+            f"known codes are drawn with {_MOST_ROWS:,} rows or fewer, not {found[-1]:,}"
         )
     return found
 
