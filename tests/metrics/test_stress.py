@@ -315,7 +315,10 @@ class TestWrongWords:
         [
             ({"rows": [99]}, "rows must be a whole number of at least 100, not 99"),
             ({"rows": []}, "rows is empty: give numbers of rows"),
-            ({"rows": [10**9]}, "known codes are drawn with 1,000,000 rows or fewer, not 1,000,000,000"),
+            (
+                {"rows": [10**9]},
+                "known codes are drawn with 1,000,000 rows or fewer, not 1,000,000,000",
+            ),
             ({"repeats": 0}, "repeats must be a whole number of at least 1"),
             ({"workers": 0}, "workers must be a whole number of at least 1"),
         ],
