@@ -181,6 +181,11 @@ class TestBrokenMetrics:
         assert "reordered" not in wrong_answers(found)["raw"]
         assert found.answer("nuisance").verdict == "rewards"
         assert found.answer("perfect").verdict == "undefined"
+        # Metrics of informativeness have no order there either, which is no fault.
+        order = found.error_rate("miss_partial")
+        assert (order.rate, order.is_wrong) == (1, False)
+        with pytest.raises(KeyError):
+            found.error_rate("miss_partial", read_as="adjusted")
 
     def test_one_that_depends_on_the_order_of_latents(self):
         broken = wrong_answers(stressed(Ordered()))

@@ -429,14 +429,17 @@ class _Judge:
             better, worse = (self._values(code, n, how) for code in _RANKED)
             common = sorted(better.keys() & worse.keys())
             wrong = [self.sign * (better[i] - worse[i]) <= 0 for i in common]
-            question = "partial not above even_mixture"
-            yield _rate("miss_partial", question, n, wrong, _MISSED, how)
+            if common or how == "raw":
+                # What all latents know together is the same: informativeness may rank as it likes.
+                yield _rate("miss_partial", "partial not above even_mixture", n, wrong, 1.0, how)
         if self.metric.best_when_small:
             return
         for how in _READ_AS:
             size = self._bound or self._unit(n, how)
             wrong = [value > _NEAR * size for value in self._values("noise", n, how).values()]
-            yield _rate("above_a_tenth", "noise above a tenth of the most", n, wrong, _LEVEL, how)
+            if wrong or how == "raw":
+                question = "noise above a tenth of the most"
+                yield _rate("above_a_tenth", question, n, wrong, _LEVEL, how)
 
     def _p_values(self, code: str, n: int) -> list[float]:
         found = []
