@@ -27,6 +27,7 @@ ODD = {
 REQUIRED = {
     ("score",): ["codes.npz"],
     ("compare",): ["codes.npz", "codes.npz"],
+    ("stress",): ["mig"],
     ("geomancer",): ["S^2"],
     ("train",): ["vae"],
     ("encode",): ["pixels"],
@@ -46,6 +47,7 @@ REQUIRED = {
 EXPENSIVE = [
     "unweave.metrics.evaluate",
     "unweave.metrics.compare",
+    "unweave.metrics.stress_seconds",
     "unweave.geometry.Geomancer.fit",
     "unweave.geometry.Geomancer.set_params",
     "unweave.datasets.manifolds.ProductManifold.sample",

@@ -16,8 +16,8 @@ app = App(
     default_parameter=ALL,
 )
 for place in (
-    "score:score", "metrics:metrics", "compare:compare", "geomancer:geomancer", "train:train",
-    "train:objectives", "models:show", "models:export", "models:pretrained", "encode:encode",
+    "score:score", "metrics:metrics", "stress:stress", "compare:compare", "geomancer:geomancer",
+    "train:train", "train:objectives", "models:show", "models:export", "models:pretrained", "encode:encode",
     "encode:encoders", "assess:assess", "generalise:generalise", "symmetry:symmetry",
     "study:study", "data:data",
 ):  # fmt: skip

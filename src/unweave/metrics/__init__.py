@@ -13,6 +13,7 @@ from unweave.metrics.factor_vae_score import FactorVAEScore, factor_vae_score
 from unweave.metrics.identifiability import MCC, LinearR2, linear_r2, mean_correlation_coefficient
 from unweave.metrics.infomec import InfoMEC, infomec
 from unweave.metrics.irs import IRS, interventional_robustness_score
+from unweave.metrics.known_codes import KNOWN_CODES, Case, KnownCode
 from unweave.metrics.med import MED, mutual_information_entropy_disentanglement
 from unweave.metrics.metric import Metric, score
 from unweave.metrics.mig import MIG, RMIG, mutual_information_gap, robust_mutual_information_gap
@@ -25,12 +26,16 @@ from unweave.metrics.sap import SAP, separated_attribute_predictability
 from unweave.metrics.score import Chance, Measurement, Score
 from unweave.metrics.scores import Scores
 from unweave.metrics.snc import SNC, single_neuron_classification
+from unweave.metrics.stress import stress, stress_seconds
+from unweave.metrics.stress_result import Answer, ErrorRate, MetricStress, Stress
 from unweave.metrics.subspaces import SubspaceAngle, subspace_angle
 from unweave.metrics.udr import unsupervised_disentanglement_ranking
 
 __all__ = [
+    "Answer",
     "BEST_WHEN_SMALL",
     "BetaVAEScore",
+    "Case",
     "Chance",
     "Comparison",
     "DCI",
@@ -38,12 +43,15 @@ __all__ = [
     "DCIMIG",
     "Difference",
     "Downstream",
+    "ErrorRate",
     "Explicitness",
     "FactorVAEScore",
     "GROUPED",
     "IRS",
     "InfoMEC",
     "JEMMIG",
+    "KNOWN_CODES",
+    "KnownCode",
     "LABEL_FREE",
     "LatentDependence",
     "LinearR2",
@@ -54,6 +62,7 @@ __all__ = [
     "MIGSup",
     "Measurement",
     "Metric",
+    "MetricStress",
     "Modularity",
     "Noise",
     "RMIG",
@@ -62,6 +71,7 @@ __all__ = [
     "Sample",
     "Score",
     "Scores",
+    "Stress",
     "SubspaceAngle",
     "beta_vae_score",
     "compare",
@@ -87,6 +97,8 @@ __all__ = [
     "score",
     "separated_attribute_predictability",
     "single_neuron_classification",
+    "stress",
+    "stress_seconds",
     "subspace_angle",
     "unsupervised_disentanglement_ranking",
 ]
