@@ -1,7 +1,7 @@
 """Metrics of disentanglement: functions of two arrays, codes and factors, that return a score."""
 
 from unweave.metrics.beta_vae_score import BetaVAEScore, beta_vae_score
-from unweave.metrics.catalogue import BEST_WHEN_SMALL, GROUPED, LABEL_FREE, METRICS
+from unweave.metrics.catalogue import BEST_WHEN_SMALL, BY_DEFAULT, GROUPED, LABEL_FREE, METRICS
 from unweave.metrics.comparison import Comparison, Difference, compare
 from unweave.metrics.dci import DCI, disentanglement_completeness_informativeness
 from unweave.metrics.dci_es import DCIES, explicitness_and_size
@@ -18,7 +18,9 @@ from unweave.metrics.metric import Metric, score
 from unweave.metrics.mig import MIG, RMIG, mutual_information_gap, robust_mutual_information_gap
 from unweave.metrics.mig_sup import DCIMIG, JEMMIG, MIGSup, dcimig, jemmig, mig_sup
 from unweave.metrics.modularity import Modularity, modularity
+from unweave.metrics.nk import NK, neuron_knockout
 from unweave.metrics.noise import Noise
+from unweave.metrics.omes import OMES, omes
 from unweave.metrics.posterior_mig import posterior_mutual_information_gap
 from unweave.metrics.sample import Sample
 from unweave.metrics.sap import SAP, separated_attribute_predictability
@@ -26,10 +28,13 @@ from unweave.metrics.score import Chance, Measurement, Score
 from unweave.metrics.scores import Scores
 from unweave.metrics.snc import SNC, single_neuron_classification
 from unweave.metrics.subspaces import SubspaceAngle, subspace_angle
+from unweave.metrics.tad import TAD, total_auroc_difference
 from unweave.metrics.udr import unsupervised_disentanglement_ranking
+from unweave.metrics.unfairness import Unfairness, unfairness
 
 __all__ = [
     "BEST_WHEN_SMALL",
+    "BY_DEFAULT",
     "BetaVAEScore",
     "Chance",
     "Comparison",
@@ -55,7 +60,9 @@ __all__ = [
     "Measurement",
     "Metric",
     "Modularity",
+    "NK",
     "Noise",
+    "OMES",
     "RMIG",
     "SAP",
     "SNC",
@@ -63,6 +70,8 @@ __all__ = [
     "Score",
     "Scores",
     "SubspaceAngle",
+    "TAD",
+    "Unfairness",
     "beta_vae_score",
     "compare",
     "dcimig",
@@ -82,11 +91,15 @@ __all__ = [
     "modularity",
     "mutual_information_entropy_disentanglement",
     "mutual_information_gap",
+    "neuron_knockout",
+    "omes",
     "posterior_mutual_information_gap",
     "robust_mutual_information_gap",
     "score",
     "separated_attribute_predictability",
     "single_neuron_classification",
     "subspace_angle",
+    "total_auroc_difference",
+    "unfairness",
     "unsupervised_disentanglement_ranking",
 ]
