@@ -13,6 +13,7 @@ from unweave.metrics.factor_vae_score import FactorVAEScore, factor_vae_score
 from unweave.metrics.identifiability import MCC, LinearR2, linear_r2, mean_correlation_coefficient
 from unweave.metrics.infomec import InfoMEC, infomec
 from unweave.metrics.irs import IRS, interventional_robustness_score
+from unweave.metrics.mean_against_sample import MeanAgainstSample, mean_against_sample
 from unweave.metrics.med import MED, mutual_information_entropy_disentanglement
 from unweave.metrics.metric import Metric, score
 from unweave.metrics.mig import MIG, RMIG, mutual_information_gap, robust_mutual_information_gap
@@ -57,6 +58,7 @@ __all__ = [
     "METRICS",
     "MIG",
     "MIGSup",
+    "MeanAgainstSample",
     "Measurement",
     "Metric",
     "Modularity",
@@ -86,6 +88,7 @@ __all__ = [
     "jemmig",
     "latent_dependence",
     "linear_r2",
+    "mean_against_sample",
     "mean_correlation_coefficient",
     "mig_sup",
     "modularity",

@@ -34,7 +34,7 @@ __all__ = [
     "title",
 ]
 
-_READERS = ("catalogue", "comparison", "evaluation")  # of this list
+_READERS = ("catalogue", "comparison", "evaluation", "mean_against_sample")  # of this list
 _OF_EVERY = ("factor_names", "factor_kinds", "groups", "test", "noise", "seed")
 _ASKED = "a name, a table of a name and options, package.module:MyMetric, or a Metric"
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -33,6 +33,7 @@ class Unfairness(Metric):
     titles = ("unfairness", "largest unfairness")
     family = "prediction"
     range = "from 0, which is best, to 1"
+    bounds: ClassVar[Mapping[str, float | None]] = dict.fromkeys(names)
     min_factors = 2
     takes_test = True
     best_when_small = True
@@ -179,8 +180,8 @@ def unfairness(
     A predictor learns the target factor k from the codes. The total variation TV, half the sum of
     the absolute differences, compares its predictions at a level of the sensitive factor s with
     those at all levels. ``max_unfairness`` takes the largest over levels in place of the mean. Both
-    lie in [0, 1], and 0 is best. Few rows at a level differ from all rows by chance: read
-    ``chance``, and ``adjusted``, which is 0 there.
+    lie in [0, 1], and 0 is best. Few rows at a level differ from all rows by chance: ``chance`` is
+    what codes that know nothing get of these rows.
 
     Parameters
     ----------
