@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from unweave._check import check_codes, constant_columns
-from unweave._tables import index_of, matching_rows
+from unweave._check import check_codes, constant_columns, read_codes
+from unweave._tables import CodeTable, index_of, matching_rows
 from unweave.metrics._table import text_table
 from unweave.metrics.catalogue import MetricLike
 from unweave.metrics.comparison import Comparison, compare
@@ -146,13 +146,14 @@ def mean_against_sample(
     >>> found.kinds, found.n_informative
     (('active', 'active', 'passive'), 2)
     """
-    averages = check_codes(means, min_latents=2)
+    table = read_codes(means, min_latents=2)
+    averages = table.values
     if not 0 < tolerance < 0.5:
         raise ValueError(
             f"tolerance must lie between 0 and 0.5, not {tolerance}: beyond it a latent could be "
             "active and passive"
         )
-    logarithms = _matching(means, averages, log_variances)
+    logarithms = _matching(table, log_variances)
     variances = np.exp(logarithms)
     centred = averages.astype(np.float64)
     rng = np.random.default_rng([seed, 14])
@@ -160,8 +161,8 @@ def mean_against_sample(
     scores = None
     if factors is not None:
         scores = compare(
-            _like(means, centred),
-            _like(means, drawn),
+            replace(table, values=centred),
+            replace(table, values=drawn),
             factors,
             metrics=metrics,
             factor_names=factor_names,
@@ -185,16 +186,16 @@ def mean_against_sample(
     )
 
 
-def _matching(means: object, averages: np.ndarray, log_variances: object) -> np.ndarray:
+def _matching(means: CodeTable, log_variances: object) -> np.ndarray:
     """The logarithms (rows, latents) of the variances, in the order of the rows of the means."""
-    order = matching_rows(index_of(means), index_of(log_variances), "means", "log variances")
+    order = matching_rows(means.index, index_of(log_variances), "means", "log variances")
     found = check_codes(log_variances).astype(np.float64)
     if order is not None:
         found = found[order]
-    if found.shape != averages.shape:
+    if found.shape != means.values.shape:
         raise ValueError(
-            f"log variances have shape {found.shape} and means {averages.shape}: they must be of "
-            "the same rows and latents"
+            f"log variances have shape {found.shape} and means {means.values.shape}: "
+            "they must be of the same rows and latents"
         )
     if np.abs(found).max() > _LARGEST_LOG_VARIANCE:
         raise ValueError(
@@ -202,16 +203,6 @@ def _matching(means: object, averages: np.ndarray, log_variances: object) -> np.
             f"{_LARGEST_LOG_VARIANCE:g}: give logarithms, and not variances or deviations"
         )
     return found
-
-
-def _like(table: object, values: np.ndarray) -> object:
-    """Values with the labels of the rows of ``table``, if it has any."""
-    index = index_of(table)
-    if index is None:
-        return values
-    import pandas as pd
-
-    return pd.DataFrame(values, index=index)
 
 
 def _total_correlation(covariance: np.ndarray) -> float:

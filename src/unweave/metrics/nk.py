@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from unweave._check import check_choice
+from unweave._check import check_choice, constant_columns
 from unweave._parallel import in_threads
 from unweave.metrics._predictors import hold_out, labelled, scaled_like
 from unweave.metrics.metric import Metric, score
@@ -62,10 +62,12 @@ class NK(Metric):
             if sample.origin is None or j == latents[k]
         ]
         learn, judge = scaled_like(split[0], split[2])
+        alive = np.ones(learn.shape[1], dtype=bool)
+        alive[constant_columns(learn)] = False
 
         def accuracy(cell: tuple[int, int]) -> float:
             removed, k = cell
-            kept = np.arange(learn.shape[1]) != removed
+            kept = alive & (np.arange(learn.shape[1]) != removed)
             predicted = self._predicted(learn[:, kept], levels[k], judge[:, kept], sample.seed)
             return float((predicted == judge_levels[k]).mean())
 

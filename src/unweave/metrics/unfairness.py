@@ -16,12 +16,12 @@ from unweave.metrics._predictors import WIDE, logistic_regression, scaled_like
 from unweave.metrics.metric import Metric, score
 from unweave.metrics.noise import Noise
 from unweave.metrics.sample import Sample
-from unweave.metrics.score import Measurement
-from unweave.metrics.scores import Scores
+from unweave.metrics.score import Measurement, Score
 
 __all__ = ["Unfairness", "total_variations", "unfairness"]
 
 _PREDICTORS = ("gradient_boosting", "logistic_regression")
+_OVER_LEVELS = ("mean", "max")
 _FOLDS = 3
 
 
@@ -29,11 +29,11 @@ _FOLDS = 3
 class Unfairness(Metric):
     """How far predictions of a factor move with the level of another factor."""
 
-    names = ("unfairness", "max_unfairness")
-    titles = ("unfairness", "largest unfairness")
+    names = ("unfairness",)
+    titles = ("unfairness",)
     family = "prediction"
     range = "from 0, which is best, to 1"
-    bounds: ClassVar[Mapping[str, float | None]] = dict.fromkeys(names)
+    bounds: ClassVar[Mapping[str, float | None]] = {"unfairness": None}
     min_factors = 2
     takes_test = True
     best_when_small = True
@@ -42,6 +42,8 @@ class Unfairness(Metric):
 
     predictor: str = "gradient_boosting"
     """gradient_boosting or logistic_regression."""
+    over_levels: str = "mean"
+    """mean or max, of the levels of a sensitive factor."""
     n_train: int = 10_000
     """The most rows to learn from."""
     n_test: int = 1_000
@@ -49,6 +51,7 @@ class Unfairness(Metric):
 
     def __post_init__(self) -> None:
         check_choice("predictor", self.predictor, _PREDICTORS)
+        check_choice("over_levels", self.over_levels, _OVER_LEVELS)
         for name in ("n_train", "n_test"):
             check_positive(name, getattr(self, name))
 
@@ -72,13 +75,11 @@ class Unfairness(Metric):
             counts = self._of_grid(sample, levels, n_levels)
         else:
             counts = self._of_rows(sample, levels, n_levels)
-        return _measured(counts, len(levels))
+        return {"unfairness": _measured(counts, len(levels), self.over_levels)}
 
     def _intervenes(self, sample: Sample) -> bool:
         """On a small grid each row is judged, and rows of one level are what it is set to."""
-        return (
-            sample.grid is not None and sample.test is None and len(sample.codes) > self.n_train
-        )
+        return sample.grid is not None and sample.test is None and len(sample.codes) > self.n_train
 
     def _of_grid(
         self, sample: Sample, levels: np.ndarray, n_levels: np.ndarray
@@ -124,9 +125,8 @@ class Unfairness(Metric):
 
         def of_target(k: int) -> np.ndarray:
             if sample.test is not None:
-                learn = slice(self.n_train)
-                train, judge = scaled_like(sample.codes[learn], sample.test[0])
-                return self._predicted(train, levels[k, learn], judge)
+                train, judge = scaled_like(sample.codes[: self.n_train], sample.test[0])
+                return self._predicted(train, levels[k, : self.n_train], judge)
             order = np.random.default_rng([sample.seed, 4]).permutation(len(sample.codes))
             predicted = np.empty(len(order), dtype=np.int64)
             for fold in range(min(_FOLDS, len(order))):
@@ -164,6 +164,7 @@ def unfairness(
     factors: object,
     *,
     predictor: str = "gradient_boosting",
+    over_levels: str = "mean",
     n_train: int = 10_000,
     n_test: int = 1_000,
     test: tuple[object, object] | None = None,
@@ -171,17 +172,16 @@ def unfairness(
     factor_kinds: Sequence[str | None] | None = None,
     noise: Noise | None = Noise(),  # noqa: B008 - frozen
     seed: int = 0,
-) -> Scores:
-    r"""How far predictions of one factor depend on another: ``unfairness``, ``max_unfairness``.
+) -> Score:
+    r"""How far predictions of one factor depend on the level of another, in [0, 1]; 0 is best.
 
     .. math:: \frac{1}{K (K - 1)} \sum_{k \ne s} \sum_c p(v_s = c) \,
         TV\big(p(\hat v_k), p(\hat v_k \mid v_s = c)\big)
 
     A predictor learns the target factor k from the codes. The total variation TV, half the sum of
     the absolute differences, compares its predictions at a level of the sensitive factor s with
-    those at all levels. ``max_unfairness`` takes the largest over levels in place of the mean. Both
-    lie in [0, 1], and 0 is best. Few rows at a level differ from all rows by chance: ``chance`` is
-    what codes that know nothing get of these rows.
+    those at all levels. Few rows at a level differ from all rows by chance: ``chance`` is what
+    codes that know nothing get of these rows.
 
     Parameters
     ----------
@@ -196,6 +196,9 @@ def unfairness(
         ``gradient_boosting``, the trees of
         :func:`~unweave.metrics.disentanglement_completeness_informativeness`, or
         ``logistic_regression``, on standardised codes.
+    over_levels
+        ``mean``, weighted by how often a level occurs, as above; or ``max``, the level with the
+        largest total variation.
     n_train, n_test
         The most rows to learn from, and rows of a larger grid to be judged at each level.
     test
@@ -210,14 +213,15 @@ def unfairness(
     Locatello et al. (2019), https://arxiv.org/abs/1905.13662, section 4.
 
     >>> factors = np.stack(np.meshgrid(range(4), range(4)), -1).reshape(-1, 2)
-    >>> scores = unfairness(np.repeat(factors, 5, axis=0), np.repeat(factors, 5, axis=0),
-    ...                     noise=None)
-    >>> {name: float(score) for name, score in scores.items()}
-    {'unfairness': 0.0, 'max_unfairness': 0.0}
+    >>> factors = np.repeat(factors, 5, axis=0)
+    >>> float(unfairness(factors.astype(float), factors, noise=None))
+    0.0
     """
     sample = Sample.of(codes, factors, factor_names, factor_kinds, test=test, seed=seed)
-    metric = Unfairness(predictor=predictor, n_train=n_train, n_test=n_test)
-    return Scores(score(metric, sample, noise))
+    metric = Unfairness(
+        predictor=predictor, over_levels=over_levels, n_train=n_train, n_test=n_test
+    )
+    return score(metric, sample, noise)["unfairness"]
 
 
 def total_variations(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -232,24 +236,18 @@ def total_variations(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.abs(counts / at_level - overall).sum(axis=0) / 2, share
 
 
-def _counts(
-    predicted: np.ndarray, levels: np.ndarray, n_classes: int, n_levels: int
-) -> np.ndarray:
+def _counts(predicted: np.ndarray, levels: np.ndarray, n_classes: int, n_levels: int) -> np.ndarray:
     """How often (classes, levels) each class is predicted at each level."""
     cells = predicted.astype(np.int64) * n_levels + levels
     return np.bincount(cells, minlength=n_classes * n_levels).reshape(n_classes, n_levels)
 
 
 def _measured(
-    counts: dict[tuple[int, int], np.ndarray], n_factors: int
-) -> dict[str, Measurement]:
-    mean, largest = np.zeros((n_factors, n_factors)), np.zeros((n_factors, n_factors))
+    counts: dict[tuple[int, int], np.ndarray], n_factors: int, over_levels: str
+) -> Measurement:
+    matrix = np.zeros((n_factors, n_factors))
     for pair, table in counts.items():
         distance, share = total_variations(table)
-        mean[pair], largest[pair] = distance @ share, distance.max()
-    found = {}
-    for name, matrix in (("unfairness", mean), ("max_unfairness", largest)):
-        each = matrix.sum(axis=1) / (n_factors - 1)
-        extras = {"worst_pair": float(matrix.max())}
-        found[name] = Measurement(float(each.mean()), each, matrix, extras)
-    return found
+        matrix[pair] = distance @ share if over_levels == "mean" else distance.max()
+    each = matrix.sum(axis=1) / (n_factors - 1)
+    return Measurement(float(each.mean()), each, matrix, {"worst_pair": float(matrix.max())})
