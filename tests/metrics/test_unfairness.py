@@ -33,7 +33,7 @@ def test_factors_that_depend_on_each_other_make_a_perfect_code_unfair(rng, over_
 
 @pytest.mark.parametrize("predictor", ["gradient_boosting", "logistic_regression"])
 def test_a_predictor_that_sees_the_sensitive_factor_alone(predictor):
-    """The code of the target is the sensitive factor where they are binary: the variation is 1/2."""
+    """It predicts the target by the sensitive factor, which moves all predictions."""
     grid = np.stack(np.meshgrid([0, 1], [0, 1]), -1).reshape(-1, 2)
     factors = np.repeat(grid, [45, 15, 15, 45], axis=0)
     codes = factors[:, 1:].astype(float)
