@@ -67,12 +67,6 @@ def of_attributes(score: Callable) -> Callable:
     return lambda codes, factors: score(codes, factors > factors.max(axis=0) // 2)
 
 
-def chance_of(metric: Callable) -> Callable:
-    """The mean over three permutations of the rows of the factors."""
-    draws = m.Noise(n_permutations=3, n_projections=2, n_halves=2)
-    return lambda codes, factors: metric(codes, factors, noise=draws).chance.mean
-
-
 mig, dci = m.mutual_information_gap, m.disentanglement_completeness_informativeness
 med, sap = m.mutual_information_entropy_disentanglement, m.separated_attribute_predictability
 irs, mcc = m.interventional_robustness_score, m.mean_correlation_coefficient
@@ -199,12 +193,10 @@ PAGES: dict[str, dict[str, Callable]] = {
         "min_auroc=0.5": of_attributes(one(m.total_auroc_difference, min_auroc=0.5)),
     },
     "nk": {
-        "default": one(m.neuron_knockout),
-        "accuracy from all latents": extra("accuracy", m.neuron_knockout),
-        "own less others": extra("own_less_others", m.neuron_knockout),
         "default, 2,000 rows": few(one(m.neuron_knockout)),
-        "accuracy from all latents, 2,000 rows": few(extra("accuracy", m.neuron_knockout)),
-        'predictor="mlp", 2,000 rows': few(one(m.neuron_knockout, predictor="mlp")),
+        "own less others": few(extra("own_less_others", m.neuron_knockout)),
+        "accuracy from all latents": few(extra("accuracy", m.neuron_knockout)),
+        'predictor="mlp"': few(one(m.neuron_knockout, predictor="mlp")),
         "accuracy from all latents, likewise": few(
             extra("accuracy", m.neuron_knockout, predictor="mlp")
         ),
@@ -218,10 +210,8 @@ PAGES: dict[str, dict[str, Callable]] = {
     },
     "unfairness": {
         "default, 2,000 rows": few(one(m.unfairness)),
-        "chance of these rows": few(chance_of(m.unfairness)),
         'over_levels="max"': few(one(m.unfairness, over_levels="max")),
         'predictor="logistic_regression"': few(one(m.unfairness, predictor="logistic_regression")),
-        "default, attributes of two levels, 2,000 rows": few(of_attributes(one(m.unfairness))),
     },
     "subspace_angle": {
         "default, in radians": one(m.subspace_angle),
