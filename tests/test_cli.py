@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from unweave.cli import app
-from unweave.metrics import METRICS
+from unweave.metrics import BY_DEFAULT
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_score_prints_json_with_all_that_belongs_to_a_score(cli, npz, arrays):
     assert code == 0
     content = json.loads(out)
     assert (content["n"], content["dead_latents"]) == (600, [3])
-    assert list(content["metrics"]) == list(METRICS)
+    assert list(content["metrics"]) == list(BY_DEFAULT)
     assert "beta_vae" not in content["skipped"]
     for name in ("mig", "sap"):
         metric = content["metrics"][name]

@@ -57,6 +57,16 @@ def of_codes(name: str, **options) -> Callable:
     return lambda codes, factors: m.latent_dependence(codes, noise=None, **options)[name]
 
 
+def few(score: Callable) -> Callable:
+    """Of the first 2,000 rows."""
+    return lambda codes, factors: score(codes[:2000], factors[:2000])
+
+
+def of_attributes(score: Callable) -> Callable:
+    """Of the factors cut in two: whether a level is in the upper half."""
+    return lambda codes, factors: score(codes, factors > factors.max(axis=0) // 2)
+
+
 mig, dci = m.mutual_information_gap, m.disentanglement_completeness_informativeness
 med, sap = m.mutual_information_entropy_disentanglement, m.separated_attribute_predictability
 irs, mcc = m.interventional_robustness_score, m.mean_correlation_coefficient
@@ -177,6 +187,32 @@ PAGES: dict[str, dict[str, Callable]] = {
         "default": one(m.single_neuron_classification),
         "above guessing": extra("above_guessing", m.single_neuron_classification),
     },
+    "tad": {
+        "default": of_attributes(one(m.total_auroc_difference)),
+        "attributes counted": of_attributes(extra("counted", m.total_auroc_difference)),
+        "min_auroc=0.5": of_attributes(one(m.total_auroc_difference, min_auroc=0.5)),
+    },
+    "nk": {
+        "default, 2,000 rows": few(one(m.neuron_knockout)),
+        "own less others": few(extra("own_less_others", m.neuron_knockout)),
+        "accuracy from all latents": few(extra("accuracy", m.neuron_knockout)),
+        'predictor="mlp"': few(one(m.neuron_knockout, predictor="mlp")),
+        "accuracy from all latents, likewise": few(
+            extra("accuracy", m.neuron_knockout, predictor="mlp")
+        ),
+    },
+    "omes": {
+        "default": one(m.omes),
+        "overlap alone (alpha=1)": one(m.omes, alpha=1.0),
+        "multiple encoding alone (alpha=0)": one(m.omes, alpha=0.0),
+        'pooling="mean"': one(m.omes, pooling="mean"),
+        'convention="dapueto2024"': one(m.omes, convention="dapueto2024"),
+    },
+    "unfairness": {
+        "default, 2,000 rows": few(one(m.unfairness)),
+        'over_levels="max"': few(one(m.unfairness, over_levels="max")),
+        'predictor="logistic_regression"': few(one(m.unfairness, predictor="logistic_regression")),
+    },
     "subspace_angle": {
         "default, in radians": one(m.subspace_angle),
         'probe="class_means"': one(m.subspace_angle, probe="class_means"),
@@ -293,6 +329,8 @@ def circle() -> str:
         "| --- | --- | --- | --- |",
     ]
     for name, metric in m.METRICS.items():
+        if metric.metric.needs_binary:
+            continue
         score = partial(metric, factor_kinds=["ordinal", "ordinal", "circular"], noise=None)
         values = [float(score(codes, factors)) for codes in (in_one, in_two)]
         if name in m.GROUPED:

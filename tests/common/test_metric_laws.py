@@ -8,22 +8,27 @@ import numpy as np
 import pytest
 
 from unweave.datasets import Factor, FactorSpace
-from unweave.metrics import METRICS, Noise
+from unweave.metrics import BEST_WHEN_SMALL, METRICS, Noise
 
 FACTORS = np.stack(np.meshgrid(range(4), range(5), range(6), indexing="ij"), -1).reshape(-1, 3)
 PERFECT = FACTORS.astype(float)
+ATTRIBUTES = np.tile(
+    np.stack(np.meshgrid(*[range(2)] * 3, indexing="ij"), -1).reshape(-1, 3), (15, 1)
+)
 FEW = Noise(n_permutations=60, n_projections=5, n_halves=30)
 MEAN_ENTROPY = np.mean(np.log([4, 5, 6]))
 DEPENDENCE = ("total_correlation", "wasserstein", "latent_mi")
 NEEDS_TWO_LATENTS = (
     "mig mig_sup rmig dcimig jemmig modularity med_disentanglement med_completeness sap "
-    "subspace_angle total_correlation wasserstein latent_mi"
+    "subspace_angle total_correlation wasserstein latent_mi tad"
 ).split()
 NEEDS_TWO_FACTORS = (
     "beta_vae factor_vae mig_sup dcimig modularity med_disentanglement med_completeness "
-    "subspace_angle"
+    "subspace_angle unfairness"
 ).split()
-MOST = {"subspace_angle": np.pi / 2, **dict.fromkeys(("rmig", *DEPENDENCE), math.inf)}
+OF_ATTRIBUTES = ("tad",)
+UNBOUNDED = ("rmig", "tad", "unfairness", *DEPENDENCE)
+MOST = {"subspace_angle": np.pi / 2, **dict.fromkeys(UNBOUNDED, math.inf)}
 WITH_GROUPS = (
     "mig mig_sup rmig dcimig modularity med_disentanglement med_completeness infom infoc infoe "
     "dci_disentanglement dci_completeness dci_informativeness"
@@ -90,6 +95,14 @@ KNOWN = {
     "wasserstein": Known(perfect=0.0, collapsed=None, twice=12 - 6 * math.sqrt(2), tolerance=1e-6),
     # Three of the fifteen pairs are equal, and know each other's whole entropy.
     "latent_mi": Known(perfect=0.0, collapsed=None, twice=3 * MEAN_ENTROPY / 15),
+    # An AUROC of 1 beside 1/2, for each of three attributes.
+    "tad": Known(perfect=1.5, twice=0.0),
+    # One of five other latents follows the factor as well.
+    "omes": Known(twice=(1 + 5 / 6) / 2),
+    # Rows that lack their level among those that agree in the rest are guessed worse than chance.
+    "nk": Known(perfect=0.95, twice=0.0, tolerance=0.1, scale=0.2),
+    # Each third of the rows has another most frequent level.
+    "unfairness": Known(perfect=0.0, collapsed=0.06, twice=0.0, tolerance=0.06, scale=0.05),
 }
 
 
@@ -102,9 +115,9 @@ def noisy(rng):
     return PERFECT + rng.normal(scale=0.3, size=PERFECT.shape)
 
 
-@pytest.mark.parametrize("name", METRICS)
-class TestMetric:
-    def value(self, name, codes, factors=FACTORS, **options):
+class Laws:
+    def value(self, name, codes, factors=None, **options):
+        factors = FACTORS if factors is None else factors
         return float(METRICS[name](codes, factors, noise=None, **options))
 
     def test_one_latent_a_factor(self, name):
@@ -177,6 +190,10 @@ class TestMetric:
         if name in DEPENDENCE or name == "statistical_efficiency":
             return
         perfect = METRICS[name](PERFECT, FACTORS, noise=FEW)
+        if name in BEST_WHEN_SMALL:
+            assert float(perfect) < perfect.chance.mean
+            assert noise.perfect == pytest.approx(float(perfect), abs=0.05)
+            return
         assert perfect.p_value < noise.p_value
         assert perfect.chance.mean < float(perfect)
         assert noise.perfect == pytest.approx(float(perfect), abs=0.05)
@@ -207,6 +224,10 @@ class TestMetric:
 
     def test_two_samples_give_a_number_or_a_sentence(self, name):
         codes, factors = np.array([[0.0, 1.0], [1.0, 3.0]]), np.array([[0, 1], [1, 0]])
+        if name == "omes":
+            with pytest.raises(ValueError, match="no two of 2 rows differ in factor '0' alone"):
+                self.value(name, codes, factors)
+            return
         assert math.isfinite(self.value(name, codes, factors))
         with pytest.raises(ValueError, match="too few for an interval|vary in 1 rows"):
             METRICS[name](codes, factors, noise=FEW)
@@ -317,8 +338,50 @@ class TestMetric:
             assert scores[0].interval == scores[1].interval
             assert scores[0].interval[0] < scores[0].interval[1]
             return
-        with pytest.raises(ValueError, match="too few for an interval"):
+        with pytest.raises(ValueError, match="too few for an interval|rows differ in factor '0'"):
             METRICS[name](rng.standard_normal((40, 3)), factors, noise=FEW)
+
+
+@pytest.mark.parametrize("name", [name for name in METRICS if name not in OF_ATTRIBUTES])
+class TestMetric(Laws):
+    pass
+
+
+@pytest.mark.parametrize("name", OF_ATTRIBUTES)
+class TestMetricOfAttributes(Laws):
+    """The same laws, of factors that all take two values."""
+
+    @pytest.fixture(autouse=True)
+    def _attributes(self, monkeypatch):
+        monkeypatch.setitem(globals(), "FACTORS", ATTRIBUTES)
+        monkeypatch.setitem(globals(), "PERFECT", ATTRIBUTES.astype(float))
+
+    def test_a_grid_can_be_given_by_its_factor_space(self, name, noisy):
+        space = FactorSpace([Factor(n, range(2)) for n in "abc"])
+        score = METRICS[name](noisy[:8], space, noise=None)
+        assert float(score) == self.value(name, noisy[:8], ATTRIBUTES[:8])
+
+    def test_more_latents_than_samples(self, name, rng):
+        factors = rng.integers(2, size=(40, 2))
+        codes = np.concatenate([factors, rng.standard_normal((40, 98))], axis=1)
+        assert 0 < self.value(name, codes, factors) < 1
+
+    @pytest.mark.parametrize("kind", ["ordinal", "categorical", "continuous"])
+    def test_factors_without_levels_are_declared_continuous(self, name, rng, kind):
+        factors = rng.standard_normal((300, 2))
+        with pytest.raises(ValueError, match="needs binary factors, and factor '0' takes 300"):
+            self.value(name, factors, factors, factor_kinds=[kind] * 2)
+
+    def test_each_column_is_read_by_itself(self, name, noisy):
+        kinds = {"factor_kinds": ["continuous", "circular", "ordinal"]}
+        whole = self.value(name, noisy)
+        assert self.value(name, noisy, ATTRIBUTES * [1, 1, 0.5], **kinds) == whole
+
+    def test_words_are_levels(self, name, noisy):
+        words = np.array(["no", "yes"])[ATTRIBUTES]
+        found = METRICS[name](noisy, words, noise=None)
+        assert float(found) == self.value(name, noisy)
+        assert found.levels["0"] == ("no", "yes")
 
 
 @pytest.mark.parametrize("name", WITH_GROUPS)

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from unweave.metrics import LABEL_FREE, METRICS, Noise, compare, evaluate
+from unweave.metrics import BY_DEFAULT, LABEL_FREE, METRICS, Noise, compare, evaluate
 from unweave.metrics.comparison import difference, scores_of_halves
 
 FACTORS = np.stack(np.meshgrid(range(4), range(5), range(6), indexing="ij"), -1).reshape(-1, 3)
@@ -30,7 +30,7 @@ def scores():
 
 def test_every_metric_has_its_name(scores):
     assert (
-        set(METRICS)
+        set(BY_DEFAULT)
         == set(scores)
         == set(KEYS)
         | {
@@ -38,6 +38,16 @@ def test_every_metric_has_its_name(scores):
             "med_completeness",
         }
     )
+
+
+def test_expensive_and_special_metrics_are_computed_where_they_are_named(codes):
+    named = [name for name in METRICS if name not in BY_DEFAULT]
+    assert named == ["omes", "nk", "tad", "unfairness"]
+    binary = FACTORS % 2
+    scores = evaluate(codes, binary, metrics=["mig", *named], noise=None)
+    assert list(scores) == ["mig", *named]
+    with pytest.raises(ValueError, match="tad needs binary factors, and factor 'hue' takes 4"):
+        evaluate(codes, FACTORS, metrics=["mig", "tad"], factor_names=["hue", "size", "x"])
 
 
 def test_together_is_as_alone(codes):
@@ -70,7 +80,7 @@ def test_collapsed_codes_are_scored_too():
     scores = evaluate(np.ones((120, 3)), FACTORS, noise=FEW)
     assert float(scores["mig"]) == 0
     assert scores.skipped["latent_mi"] == "needs 2 latents that vary, and 0 do"
-    assert len(scores) + len(scores.skipped) == len(METRICS)
+    assert len(scores) + len(scores.skipped) == len(BY_DEFAULT)
 
 
 def test_metrics_take_their_own_options(codes):

@@ -74,7 +74,7 @@ def _score(dataset: ImageDataset) -> Ability:
     import numpy as np
 
     from unweave.datasets import FactorDataset
-    from unweave.metrics import LABEL_FREE, METRICS
+    from unweave.metrics import BY_DEFAULT, LABEL_FREE
     from unweave.metrics.evaluation import undefined_metrics
 
     label_free = ", ".join(LABEL_FREE)
@@ -93,7 +93,7 @@ def _score(dataset: ImageDataset) -> Ability:
         )
     codes = np.eye(_TESTED_LATENTS)
     undefined = undefined_metrics(codes, len(dataset.factor_names))
-    text = f"{len(METRICS) - len(undefined)} of {len(METRICS)} metrics, on {n_known:,} images"
+    text = f"{len(BY_DEFAULT) - len(undefined)} of {len(BY_DEFAULT)} metrics, on {n_known:,} images"
     if undefined:
         text += f"; left out: {', '.join(undefined)} ({next(iter(undefined.values()))})"
     return Ability("score", True, text)

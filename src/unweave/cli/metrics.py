@@ -50,6 +50,7 @@ def metrics(name: str | None = None, /, *, json: Json = False) -> None:  # noqa:
     print_texts("Metrics", columns, rows)
     print_note(
         "draws: the share of the draws of noise that are taken, less where fits are expensive. "
+        "Those that need to be named are not computed by default. "
         "`unweave metrics NAME` shows one.",
         style="dim",
     )
@@ -65,6 +66,7 @@ def _print_one(key: str, one: Any) -> None:
         "needs": _needs(one),
         "draws": f"{_share(one)} of the draws of noise" if one.metric.cost > 1 else "all",
         "best": "small" if one.metric.best_when_small else "large",
+        "computed": "by default" if one.metric.by_default else "where it is named",
     }
     for what, text in facts.items():
         print_line(f"  {what}: {text}")
@@ -82,8 +84,10 @@ def _needs(one: Any) -> str:
     metric = one.metric
     needs = [f"{metric.min_latents} latents"] * (metric.min_latents > 1)
     needs += [f"{metric.min_factors} factors"] * (metric.min_factors > 1)
+    needs += ["two values a factor"] * metric.needs_binary
     needs += ["no factors"] * (not metric.needs_factors)
     needs += ["levels"] * (metric.needs_factors and metric.level_bins is not None)
+    needs += ["to be named"] * (not metric.by_default)
     return ", ".join(needs)
 
 
@@ -102,8 +106,10 @@ def _facts(one: Any) -> dict[str, Any]:
         "min_latents": metric.min_latents,
         "min_factors": metric.min_factors if metric.needs_factors else 0,
         "needs_levels": metric.needs_factors and metric.level_bins is not None,
+        "needs_binary": metric.needs_binary,
         "takes_groups": metric.takes_groups,
         "takes_test": metric.takes_test,
         "best_when_small": metric.best_when_small,
         "cost": metric.cost,
+        "by_default": metric.by_default,
     }

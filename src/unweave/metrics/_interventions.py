@@ -12,10 +12,18 @@ from unweave.metrics._information import factor_levels
 from unweave.metrics.metric import Metric
 from unweave.metrics.sample import Sample
 
-__all__ = ["CONVENTIONS", "GridGroups", "Groups", "Interventional", "all_groups", "groups_of"]
+__all__ = [
+    "CONVENTIONS",
+    "GROUPING",
+    "GridGroups",
+    "Groups",
+    "Interventional",
+    "all_groups",
+    "groups_of",
+]
 
 CONVENTIONS = ("standardised", "disentanglement_lib")
-_GROUPING = (
+GROUPING = (
     "interventions by grouping: rows that agree in a factor stand in for fresh samples with that "
     "factor held fixed"
 )
@@ -41,7 +49,7 @@ class Interventional(Metric):
 
     def notes(self, sample: Sample) -> tuple[str, ...]:
         """That rows are grouped."""
-        return (_GROUPING,) if sample.grid is None else ()
+        return (GROUPING,) if sample.grid is None else ()
 
 
 @dataclass(frozen=True)

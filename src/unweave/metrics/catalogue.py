@@ -20,6 +20,7 @@ from unweave.metrics.score import Score
 
 __all__ = [
     "BEST_WHEN_SMALL",
+    "BY_DEFAULT",
     "GROUPED",
     "LABEL_FREE",
     "METRICS",
@@ -33,7 +34,8 @@ __all__ = [
     "title",
 ]
 
-_READERS = ("catalogue", "comparison", "evaluation", "stress")  # of this list
+# of this list
+_READERS = ("catalogue", "comparison", "evaluation", "mean_against_sample", "stress")
 _OF_EVERY = ("factor_names", "factor_kinds", "groups", "test", "noise", "seed")
 _ASKED = "a name, a table of a name and options, package.module:MyMetric, or a Metric"
 
@@ -123,6 +125,9 @@ def _is_metric(value: object, module: str) -> bool:
 
 METRICS: dict[str, Choice] = _found()
 """Each metric by its short name: a function of codes and factors, and of its own options."""
+
+BY_DEFAULT = tuple(name for name, one in METRICS.items() if one.metric.by_default)
+"""Short names of the metrics that are computed where none are named."""
 
 BEST_WHEN_SMALL = tuple(name for name, one in METRICS.items() if one.metric.best_when_small)
 """Short names of the metrics of which 0 is the best."""

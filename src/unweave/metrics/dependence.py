@@ -17,7 +17,7 @@ from unweave.metrics.sample import Sample
 from unweave.metrics.score import Measurement
 from unweave.metrics.scores import Scores
 
-__all__ = ["LatentDependence", "latent_dependence"]
+__all__ = ["LatentDependence", "gaussian_total_correlation", "latent_dependence"]
 
 _CONVENTIONS = ("standardised", "disentanglement_lib")
 _SINGULAR = (
@@ -134,12 +134,21 @@ def _covariance(codes: np.ndarray) -> np.ndarray:
     return scaled.T @ scaled / len(scaled)
 
 
+def gaussian_total_correlation(correlation: np.ndarray) -> float:
+    """Total correlation in nats, from 0, of a normal distribution; a bound if it is infinite.
+
+    From its correlations (latents, latents); eigenvalues of 0 count as rounding leaves them.
+    """
+    floor = np.finfo(float).eps * len(correlation)
+    roots = np.maximum(np.linalg.eigvalsh(correlation), floor)
+    return float(max(-0.5 * np.sum(np.log(roots)), 0.0))
+
+
 def _measured(codes, bins, n_bins: int, convention: str) -> dict[str, Measurement]:
     covariance = np.atleast_2d(np.cov(codes, rowvar=False))
     deviation = np.sqrt(np.diag(covariance))
     correlation = covariance / np.outer(deviation, deviation)
-    floor = np.finfo(float).eps * len(correlation)
-    total = -0.5 * np.sum(np.log(np.maximum(np.linalg.eigvalsh(correlation), floor)))
+    total = gaussian_total_correlation(correlation)
     measured = correlation if convention == "standardised" else covariance
     scale = np.sqrt(np.diag(measured))
     # The trace of (S D)^(1/2) is that of the symmetric (D^(1/2) S D^(1/2))^(1/2).
@@ -149,7 +158,7 @@ def _measured(codes, bins, n_bins: int, convention: str) -> dict[str, Measuremen
     information = latent_information(bins, n_bins)
     apart = information[~np.eye(len(information), dtype=bool)]
     return {
-        "total_correlation": Measurement(float(max(total, 0.0)), matrix=correlation),
+        "total_correlation": Measurement(total, matrix=correlation),
         "wasserstein": Measurement(
             float(distance),
             matrix=measured,

@@ -9,7 +9,7 @@ import numpy as np
 from unweave._check import constant_columns
 from unweave.metrics._groups import GroupsOption
 from unweave.metrics._progress import progress
-from unweave.metrics.catalogue import LABEL_FREE, METRICS, Choice, MetricLike, chosen
+from unweave.metrics.catalogue import BY_DEFAULT, LABEL_FREE, METRICS, Choice, MetricLike, chosen
 from unweave.metrics.metric import Metric, score
 from unweave.metrics.noise import Noise
 from unweave.metrics.sample import Sample
@@ -44,9 +44,9 @@ def evaluate(
         :data:`LABEL_FREE` are computed.
     metrics
         Names, of :data:`METRICS`, with default options; metrics, as ``MIG(n_bins=40)`` or your own
-        :class:`Metric`; mappings of a name and options; ``package.module:MyMetric``. None for all
-        names that are defined for so many latents and factors. ``skipped`` of what is returned
-        lists the others with the reason, and any metric whose formula fails.
+        :class:`Metric`; mappings of a name and options; ``package.module:MyMetric``. None for those
+        of :data:`BY_DEFAULT` that are defined for so many latents and factors. ``skipped`` of what
+        is returned lists the others with the reason, and any metric whose formula fails.
     groups
         Groups of latents that take the place of latents in :data:`GROUPED`, in the forms of
         :func:`~unweave.metrics.mutual_information_gap`. The other metrics take each latent.
@@ -68,7 +68,7 @@ def evaluate(
     skipped: dict[str, str] = {}
     if metrics is None:
         skipped = undefined_metrics(sample.codes, len(sample.names)) if sample.names else {}
-        names = METRICS if sample.names else LABEL_FREE
+        names = BY_DEFAULT if sample.names else LABEL_FREE
         metrics = [name for name in names if name not in skipped]
     asked = chosen(metrics)
     _check_factors(asked, sample)
@@ -129,11 +129,11 @@ def _check_factors(asked: Mapping[str, Choice], sample: Sample) -> None:
 
 
 def undefined_metrics(codes: np.ndarray, n_factors: int) -> dict[str, str]:
-    """Metrics that are not defined for so few latents or factors, and why."""
+    """Metrics of ``BY_DEFAULT`` that are not defined for so few latents or factors, and why."""
     n_latents, n_alive = codes.shape[1], codes.shape[1] - constant_columns(codes).size
     reasons = {}
-    for name, one in METRICS.items():
-        metric = one.metric
+    for name in BY_DEFAULT:
+        metric = METRICS[name].metric
         if n_latents < metric.min_latents:
             reasons[name] = f"needs {metric.min_latents} latents, and there is {n_latents}"
         elif metric.needs_factors and n_factors < metric.min_factors:

@@ -61,6 +61,8 @@ class Metric(ABC):
     """Whether it reads the factors. One that does not has chance from permuted latents."""
     needs_levels: ClassVar[bool] = True
     """Whether factors must take few values, or be cut into bins."""
+    needs_binary: ClassVar[bool] = False
+    """Whether every factor must take two values."""
     takes_groups: ClassVar[bool] = False
     """Whether groups of latents may take the place of latents."""
     takes_test: ClassVar[bool] = False
@@ -71,6 +73,8 @@ class Metric(ABC):
     """How many times fewer draws of noise are taken, with default options."""
     is_listed: ClassVar[bool] = True
     """Whether it is one of ``METRICS``, if it is in this folder."""
+    by_default: ClassVar[bool] = True
+    """Whether ``evaluate`` computes it where no metrics are named."""
 
     @abstractmethod
     def read(self, sample: Sample) -> Mapping[str, Measurement | float]:
@@ -132,12 +136,23 @@ class Metric(ABC):
                 "the same rows"
             )
         self._check_size(sample)
+        if self.needs_binary:
+            self._check_binary(sample)
         return sample.prepared(
             self.keep,
             self.level_bins,
             grouped=self.takes_groups,
             with_factors=self.needs_factors,
         )
+
+    def _check_binary(self, sample: Sample) -> None:
+        for name, column in zip(sample.names, sample.factors.T, strict=True):
+            n_values = len(np.unique(column))
+            if n_values != 2:
+                raise ValueError(
+                    f"{self.names[0]} needs binary factors, and factor {name!r} takes {n_values} "
+                    "values: give the columns that take two"
+                )
 
     def _check_size(self, sample: Sample) -> None:
         n_latents, n_factors = sample.codes.shape[1], len(sample.names)
@@ -228,6 +243,7 @@ def quiet_fits() -> Iterator[None]:
         return
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="lbfgs failed to converge")
+        warnings.filterwarnings("ignore", message="Stochastic Optimizer: Maximum iterations")
         yield
 
 

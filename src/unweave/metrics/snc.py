@@ -13,7 +13,7 @@ from unweave.metrics.noise import Noise
 from unweave.metrics.sample import Sample
 from unweave.metrics.score import Measurement, Score
 
-__all__ = ["SNC", "single_neuron_classification"]
+__all__ = ["SNC", "latent_of_each_factor", "single_neuron_classification"]
 
 
 class SNC(Metric):
@@ -34,7 +34,7 @@ class SNC(Metric):
         learn, judge = _with_ties_broken(split[0], split[2])
         n_levels = 1 + np.concatenate([learn_levels, judge_levels], axis=1).max(axis=1)
         information = _information(learn, learn_levels, n_levels)
-        latents, matched = linear_sum_assignment(information, maximize=True)
+        latents, matched = _assigned(information)
         accuracy = np.zeros(len(learn_levels))
         for j, k in zip(latents, matched, strict=True):
             size = int(n_levels[k])
@@ -88,6 +88,26 @@ def single_neuron_classification(
     """
     sample = Sample.of(codes, factors, factor_names, factor_kinds, test=test, seed=seed)
     return score(SNC(), sample, noise)["snc"]
+
+
+def latent_of_each_factor(codes: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """The latent (factors,) that SNC gives each factor, -1 where latents are too few.
+
+    ``codes`` (rows, latents) and ``levels`` (factors, rows) are those to learn from.
+    """
+    (learn,) = _with_ties_broken(codes)
+    found = np.full(len(levels), -1)
+    latents, matched = _assigned(_information(learn, levels, 1 + levels.max(axis=1)))
+    found[matched] = latents
+    return found
+
+
+def _assigned(information: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Latents and their factors, each another one, of the largest information in all."""
+    from scipy.optimize import linear_sum_assignment
+
+    latents, matched = linear_sum_assignment(information, maximize=True)
+    return latents, matched
 
 
 def _with_ties_broken(*parts: np.ndarray) -> list[np.ndarray]:
