@@ -163,9 +163,9 @@ def test_chance_of_one_latent_is_the_expected_largest_cosine_of_random_direction
     expected = quad(lambda t: 1 - below(t), 0, 1)[0]
     features = rng.standard_normal((n_features, n_dims))
     score = score_dictionary(
-        rng.standard_normal((1, n_dims)), features, noise=Noise(n_permutations=1500)
+        rng.standard_normal((1, n_dims)), features, noise=Noise(n_permutations=600)
     )["dictionary_mcc"]
-    assert score.chance.mean == pytest.approx(expected, abs=0.01)
+    assert score.chance.mean == pytest.approx(expected, abs=0.015)
 
 
 def test_mixtures_share_features_as_often_as_balls_fall_into_boxes():
@@ -191,13 +191,13 @@ def test_mixtures_know_the_dimensions_that_matter(rng):
 
 def test_p_values_of_dictionaries_that_know_nothing_are_uniform(rng):
     features = rng.standard_normal((10, 6))
-    noise = Noise(n_permutations=99, n_projections=2, n_halves=2)
+    noise = Noise(n_permutations=59, n_projections=2, n_halves=2)
     found = [
         score_dictionary(rng.standard_normal((8, 6)), features, noise=noise)["dictionary_mcc"]
-        for _ in range(40)
+        for _ in range(24)
     ]
     n_small = sum(score.p_value <= 0.25 for score in found)
-    assert 3 <= n_small <= 18  # binomial, n = 40, p = 0.25: 0.1 % on each side
+    assert 1 <= n_small <= 13  # binomial, n = 24, p = 0.25: 0.1 % on each side
 
 
 def test_a_rotation_of_everything_changes_nothing(rng, sample):
@@ -258,12 +258,13 @@ def test_many_directions_are_matched_as_the_hungarian_algorithm_does(monkeypatch
     monkeypatch.setattr(matching, "_DENSE", 0)
     features = unit(rng.standard_normal((300, 20)))
     copies = unit(np.repeat(features[:3], 60, axis=0) + 0.01 * rng.standard_normal((180, 20)))
-    for latents in (unit(rng.standard_normal((200, 20))), copies, -features[:250]):
+    others = unit(rng.standard_normal((200, 20)))
+    for latents, short in ((others, 1e-9), (-features[:250], 1e-9), (copies, 1e-4)):
         cosines = np.abs(latents @ features.T)
         expected = cosines[linear_sum_assignment(cosines, maximize=True)].mean()
         for pair in ((latents, features), (features, latents)):
             found = match_directions(*pair)
-            assert found.cosines.mean() == pytest.approx(expected, abs=1e-6)
+            assert -1e-9 < expected - found.cosines.mean() < short
             assert len(set(found.latents)) == len(set(found.features)) == len(latents)
             assert (np.diff(found.features) > 0).all()
 

@@ -42,7 +42,9 @@ def match_directions(latents: object, features: object, *, signed: bool = False)
     tried (the Hungarian algorithm, :func:`scipy.optimize.linear_sum_assignment`). Among more, each
     direction of the smaller set may have one of its 64 nearest partners
     (:func:`scipy.sparse.csgraph.min_weight_full_bipartite_matching`), or more where that leaves one
-    without a partner. Cosines are computed in blocks of 64 MB.
+    without a partner. The sum is then the largest one for random directions, and the mean cosine up
+    to 1e-4 below it where dozens of near copies compete for the same partners. Cosines are
+    computed in blocks of 64 MB.
 
     Parameters
     ----------
