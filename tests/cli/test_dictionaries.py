@@ -109,6 +109,7 @@ def test_codes_and_points_of_a_file_take_part(cli, files):
         ("sae/cfg.json --dictionary sae", "must be an .npz with points, codes, activations, or"),
         ("features.npy --dictionary codes.npy", "neither codes of the dictionary's latents nor"),
         ("odd.npz --dictionary sae", "has none of points, codes, activations for --dictionary"),
+        ("--dictionary sae --features features.npy --rows 9", "more than the 0 rows there are"),
         ("rows.npz --dictionary other.npy --rows 999", "is more than the 200 rows there are"),
     ],
 )

@@ -54,7 +54,8 @@ def test_roots_fire_together_as_the_copula_says(world, fires):
     assert np.diag(shared) == pytest.approx(np.full(world.n_tops, 0.6))
     quantile = norm.isf(world.rates)
     away = np.abs(shared) - 2 * np.eye(world.n_tops)
-    for first, second in zip(*np.unravel_index(np.argsort(away.ravel())[-6::2], away.shape)):
+    pairs = np.unravel_index(np.argsort(away.ravel())[-6::2], away.shape)
+    for first, second in zip(*pairs, strict=True):
         covariance = [[1, shared[first, second]], [shared[first, second], 1]]
         both = multivariate_normal([0, 0], covariance).cdf(-quantile[[first, second]])
         apart = world.rates[first] * world.rates[second]

@@ -117,6 +117,9 @@ def test_what_cannot_be_encoded_says_so_when_it_is_asked(saved, weights):
     assert "it has no 'threshold'" in sentence(weights, architecture="jumprelu")
     assert "it has no 'k'" in sentence(weights, architecture="topk")
     assert "k is 99, and there are 9 latents" in sentence(weights, architecture="topk", k=99)
+    assert "b_enc is of shape (3,) and not (9,)" in sentence(
+        weights | {"b_enc": torch.zeros(3)}, architecture="standard"
+    )
     folder = saved(weights)
     (folder / "cfg.json").unlink()
     with pytest.raises(ValueError, match="there is no cfg.json beside it that names the arch"):

@@ -147,9 +147,7 @@ def test_one_to_one_judges_each_latent_by_its_own_feature(features):
     active = np.zeros((90, 30))
     active[np.arange(90), np.arange(90) % 30] = 1
     codes = active[:, [0, 0, 1]]
-    nearest = score_dictionary(
-        directions, features, codes=codes, activations=active, noise=None
-    )
+    nearest = score_dictionary(directions, features, codes=codes, activations=active, noise=None)
     assert float(nearest["firing_f1"]) == 1
     single = score_dictionary(
         directions, features, codes=codes, activations=active, judged_by="one_to_one", noise=None
@@ -237,6 +235,8 @@ def test_chance_is_the_whole_autoencoder_rotated(sample):
     for name in ("dictionary_mcc", "firing_f1"):
         assert scores[name] > scores[name].chance.upper
     assert scores["l0"].chance.mean != float(scores["l0"])
+    labels = scores.plot().axes[0].get_yticklabels()
+    assert [label.get_text() for label in labels] == list(scores)
     text = str(scores)
     assert "mixture" in text
     assert "smooth" not in text
@@ -362,6 +362,10 @@ def refusals():
         r"encode of the dictionary gave float64 of shape \(2, 3\)": (
             (Dictionary(e, encode=lambda x: x[:2]), e),
             {"points": rows},
+        ),
+        r"offset of the dictionary has shape \(2,\): a finite number for each of 3": (
+            (Dictionary(e, offset=np.zeros(2)), e),
+            {},
         ),
         "2 feature names were given for 3 features": ((e, e), {"feature_names": ["a", "b"]}),
     }

@@ -159,10 +159,7 @@ def _single(file: Path, dictionaries: Mapping[str, Dictionary]) -> dict[str, Any
 
 def _drawn(tables: Mapping[str, Any], rows: int, seed: int) -> dict[str, Any]:
     """``rows`` of the rows, without repeats."""
-    lengths = {len(table) for table in tables.values()}
-    if len(lengths) != 1:
-        return {}
-    (n,) = lengths
+    n = min((len(table) for table in tables.values()), default=0)
     if rows > n:
         raise ValueError(f"--rows {rows:,} is more than the {n:,} rows there are: ask for fewer")
     drawn = np.random.default_rng(seed).permutation(n)[:rows]

@@ -150,12 +150,23 @@ def _encoder(
         normalization = config.get("normalize_activations")
         if normalization not in _SAME_AS_NONE:
             raise ValueError(f"normalize_activations is {normalization!r}, which is not known here")
+        _check_shapes(tensors)
         activate = _activation(tensors, config)
     except (ValueError, KeyError) as error:
         missing = f"it has no {error}" if isinstance(error, KeyError) else str(error)
         return _refusal(f"points cannot be encoded by {file}: {missing}; give the codes")
     centre = tensors.get("b_dec", 0.0) if config.get("apply_b_dec_to_input", True) else 0.0
     return _Encoder(tensors["W_enc"], centre, activate)
+
+
+def _check_shapes(tensors: Mapping[str, np.ndarray]) -> None:
+    n_dims, n_latents = tensors["W_dec"].shape[::-1]
+    expected = {"W_enc": (n_dims, n_latents), "b_dec": (n_dims,)}
+    for name in ("b_enc", "threshold", "b_gate", "b_mag", "r_mag"):
+        expected[name] = (n_latents,)
+    for name, shape in expected.items():
+        if name in tensors and tensors[name].shape != shape:
+            raise ValueError(f"{name} is of shape {tensors[name].shape} and not {shape}")
 
 
 def _refusal(sentence: str) -> Callable[[np.ndarray], np.ndarray]:

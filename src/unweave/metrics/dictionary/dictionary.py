@@ -42,12 +42,20 @@ class Dictionary:
         Raises
         ------
         ValueError
-            If they are not numbers (latents, dimensions), or are not finite, or all zero.
+            If they are not numbers (latents, dimensions), or are not finite, or all zero; or if an
+            offset is not as wide.
         """
-        if isinstance(value, cls):
-            check_directions(value.directions, "directions of the dictionary")
-            return value
-        return cls(check_directions(value, "directions of the dictionary"))
+        given = value if isinstance(value, cls) else cls(value)  # type: ignore[arg-type]
+        directions = check_directions(given.directions, "directions of the dictionary")
+        offset = given.offset
+        if offset is not None:
+            offset = np.asarray(plain(offset, "offset"), dtype=np.float64)
+            if offset.shape != directions.shape[1:] or not np.isfinite(offset).all():
+                raise ValueError(
+                    f"offset of the dictionary has shape {offset.shape}: a finite number for each "
+                    f"of {directions.shape[1]} dimensions is needed"
+                )
+        return cls(directions, offset, given.encode)
 
     def decode(self, codes: np.ndarray | csr_array) -> np.ndarray:
         """Points (rows, dimensions) that codes (rows, latents) stand for."""
