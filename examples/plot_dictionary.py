@@ -13,14 +13,14 @@ import torch
 from matplotlib.figure import Figure
 from sklearn.decomposition import MiniBatchDictionaryLearning
 
-from unweave.datasets.superposition import Superposition
+from unweave.datasets import Superposition
 from unweave.encoders.sparse import train_sparse_autoencoder
 from unweave.metrics.dictionary import Dictionary, dictionary_stability, score_dictionary
 
 # %%
 # 48 features in 24 dimensions. The first four are parents of four children each.
 world = Superposition(n_dims=24, n_features=48, n_trees=4, highest_rate=0.3, lowest_rate=0.02)
-learnt, judged = (world.sample(n, random_state=n) for n in (5_000, 1_000))
+learnt, judged = (world.sample(n, random_state=n) for n in (10_000, 1_000))
 mean, scale = learnt.points.mean(axis=0), learnt.points.std()
 known = {
     "features": judged.directions,
@@ -30,34 +30,33 @@ known = {
 }
 
 # %%
-# A TopK autoencoder with as many latents as there are features, from two seeds.
+# A TopK autoencoder with as many latents as there are features.
 scaled = (learnt.points - mean) / scale
+model = train_sparse_autoencoder(scaled, 48, n_active=3, seed=0)
 
 
-def autoencoder(seed):
-    model = train_sparse_autoencoder(scaled, 48, n_active=4, seed=seed, n_steps=600)
-    directions = torch.nn.functional.normalize(model.decoder, dim=1)
-
-    @torch.no_grad()
-    def encode(points):
-        return model.features(torch.from_numpy(points.astype(np.float32))).numpy()
-
-    return Dictionary(directions.detach().numpy(), model.centre.detach().numpy(), encode)
+@torch.no_grad()
+def encode(points):
+    return model.features(torch.from_numpy(points.astype(np.float32))).numpy()
 
 
-first, second = autoencoder(0), autoencoder(1)
-sparse = score_dictionary(first, **known)
+directions = torch.nn.functional.normalize(model.decoder, dim=1).detach().numpy()
+autoencoder = Dictionary(directions, model.centre.detach().numpy(), encode)
+sparse = score_dictionary(autoencoder, **known)
 print(sparse)
-print(dictionary_stability([first, second]))
 
 # %%
 # scikit-learn's dictionary learning, whose codes are found by thresholds.
 learner = MiniBatchDictionaryLearning(
     48, alpha=0.5, max_iter=10, transform_algorithm="threshold", transform_alpha=1.0, random_state=0
 )
-learner.fit(scaled)
+learner.fit(scaled[:4_000])
 learned = score_dictionary(learner.components_, codes=learner.transform(known["points"]), **known)
 print(learned)
+
+# %%
+# Do the two agree, who never saw each other?
+print(dictionary_stability([autoencoder, learner.components_]))
 
 # %%
 # The features themselves, learnt by nobody, would score 1.

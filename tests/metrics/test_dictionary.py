@@ -324,7 +324,7 @@ def refusals():
         "directions of the dictionary have shape": ((np.ones(3), e), {}),
         "are all zero, and have no direction": ((np.zeros((3, 3)), e), {}),
         "features hold 9 values that are nan or infinite": ((e, nan), {}),
-        "features are of type <U1, and numbers are needed": ((e, [["a", "b", "c"]]), {}),
+        "features are of type object, and numbers are needed": ((e, [["a", "b", "c"]]), {}),
         r"of the dictionary have shape \(3, 7\), \(dimensions, n\)": (
             (np.ones((3, 7)), e),
             {},
@@ -333,6 +333,7 @@ def refusals():
             (np.ones((5, 7)), e),
             {},
         ),
+        "features of type list cannot be read as an array": ((e, [[1.0], [1.0, 2.0]]), {}),
         "there is nothing to score a dictionary by": ((e,), {}),
         "points say nothing without codes": ((e, e), {"points": rows}),
         "activations are those of features: give the features as well": (

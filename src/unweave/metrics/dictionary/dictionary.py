@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unweave._tables import plain
+from unweave._tables import as_array, plain
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -100,7 +100,7 @@ def check_rows(value: object, what: str) -> np.ndarray | csr_array:
         rows = csr_array(value)
         numbers = rows.data
     else:
-        rows = numbers = np.asarray(plain(value, what))
+        rows = numbers = as_array(plain(value, what), what)
     if rows.ndim != 2 or 0 in rows.shape:
         raise ValueError(f"{what} have shape {rows.shape}, and rows (n, columns) are needed")
     if numbers.dtype.kind not in "biuf":

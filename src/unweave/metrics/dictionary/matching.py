@@ -126,7 +126,8 @@ def _assigned_among(
 
     places, values = [], []
     for _, cosines in blocks(few, many, signed):
-        near = np.argpartition(cosines, -n_candidates, axis=1)[:, -n_candidates:]
+        order = np.argpartition(cosines, -n_candidates, axis=1)
+        near = order[:, -n_candidates:].astype(np.int32)  # a view would keep the whole block
         places.append(near)
         values.append(np.take_along_axis(cosines, near, axis=1))
     # Weights of 0 would count as no edge; all pairs have as many edges, so that 2 more is the same.
