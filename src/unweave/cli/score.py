@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import unweave
 from unweave.cli.console import counted, out, print_json, print_note, print_table
+from unweave.cli.dictionaries import score_dictionaries
 from unweave.cli.options import Count, Flag, Json, Names, Patterns, Seed, Sizes, Wide
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ _OF_FACTORS = ("adjusted", "mixture", "smooth", "perfect")
 
 
 def score(
-    file: Path,
+    file: Path | None = None,
     factors_file: Path | None = None,
     *,
     codes: Patterns | None = None,
@@ -33,14 +34,20 @@ def score(
     drop_constant: Flag = False,
     rows: Count | None = None,
     seed: Seed = 0,
+    dictionary: list[Path] | None = None,
+    features: Path | None = None,
+    signed: Flag = False,
 ) -> None:
     """Every metric of the codes in FILE, each with its chance level and interval.
+
+    With --dictionary, scores of a sparse autoencoder or another dictionary by known features.
 
     Parameters
     ----------
     file
         An .npz, .csv, .tsv, .parquet or .h5ad with codes and factors; or the codes alone, as .npy.
-        Without factors, the metrics that need none are computed.
+        Without factors, the metrics that need none are computed. With --dictionary, an .npz with
+        `points`, `codes` or `activations` of the same rows; or codes or points alone, as .npy.
     factors_file
         The factors of the same rows, where FILE has the codes alone.
     codes
@@ -65,7 +72,31 @@ def score(
         Number of rows to draw without repeats; by default all.
     seed
         Seed for drawing rows and for the metrics.
+    dictionary
+        A folder or safetensors file of SAELens, or an .npz or .npy whose rows are directions. Given
+        more than once, how far dictionaries agree is scored as well.
+    features
+        The true features of --dictionary: directions as rows, in an .npz that may have
+        `activations`, `points` and `parents` besides; or as .npy.
+    signed
+        Take a direction and its opposite for two, with --dictionary.
     """
+    if dictionary is not None:
+        _refuse_beside_dictionary(
+            {
+                "FACTORS-FILE": factors_file, "--codes": codes, "--factors": factors,
+                "--metrics": metrics, "--groups": groups, "--drop-constant": drop_constant or None,
+            }
+        )  # fmt: skip
+        score_dictionaries(
+            dictionary, features, file, signed=signed, rows=rows, seed=seed, json=json, wide=wide
+        )
+        return
+    if features is not None or signed:
+        which = "--features" if features is not None else "--signed"
+        raise ValueError(f"{which} says something of a dictionary only: name one with --dictionary")
+    if file is None:
+        raise ValueError("FILE is missing: give codes to score, or a dictionary with --dictionary")
     from unweave.cli.arrays import Choice, read_table
     from unweave.metrics import evaluate
     from unweave.metrics.catalogue import chosen
@@ -121,6 +152,12 @@ def score(
         notes.append(f"factors left out because they never vary: {', '.join(table.dropped)}")
     for note in notes:
         print_note(f"note: {note}")
+
+
+def _refuse_beside_dictionary(given: Mapping[str, object]) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise ValueError(f"{name} says nothing of a dictionary: leave it out, or --dictionary")
 
 
 def _content(file: Path, table: Table, scores: Scores) -> dict[str, Any]:

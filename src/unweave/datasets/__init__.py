@@ -27,6 +27,7 @@ from unweave.datasets.own.hugging_face import from_huggingface
 from unweave.datasets.pairs import Pairs
 from unweave.datasets.published_splits import published_splits
 from unweave.datasets.splits import SPLITS, Split, split
+from unweave.datasets.superposition import FeatureSample, Superposition
 from unweave.datasets.symmetries import CyclicShift, Rotations, Symmetry, Translation
 from unweave.datasets.table import ImageTable
 
@@ -42,6 +43,7 @@ __all__ = [
     "Factor",
     "FactorDataset",
     "FactorSpace",
+    "FeatureSample",
     "GridDataset",
     "ImageDataset",
     "ImageFiles",
@@ -55,6 +57,7 @@ __all__ = [
     "S3O4D",
     "SPLITS",
     "Split",
+    "Superposition",
     "Symmetry",
     "Torus",
     "Translation",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from unweave._extras import imported, require
@@ -96,8 +96,10 @@ class Scores(Mapping[str, Score]):
         """Column names, and the cells of each row as text."""
         columns = ["metric", "value"]
         if any(score.chance for score in self.values()):
-            columns += ["interval", "adjusted", "chance", "mixture", "smooth", "perfect", "p"]
-        return columns, [_cells(name, score, len(columns)) for name, score in self.items()]
+            beside = ("mixture", "smooth", "perfect")
+            known = [b for b in beside if any(getattr(s, b) is not None for s in self.values())]
+            columns += ["interval", "adjusted", "chance", *known, "p"]
+        return columns, [_cells(name, score, columns[2:]) for name, score in self.items()]
 
     def _caption(self) -> str:
         first = next(iter(self.values()), None)
@@ -114,21 +116,21 @@ class Scores(Mapping[str, Score]):
         return html_table(*self.rows(), caption=self._caption())
 
 
-def _cells(name: str, score: Score, n_columns: int) -> list[str]:
-    cells = [name, f"{float(score):.4f}"]
-    if score.chance is None:
-        return cells + [""] * (n_columns - len(cells))
-    assert score.interval is not None
-    assert score.mixture is not None
-    assert score.smooth is not None
-    assert score.perfect is not None
-    assert score.p_value is not None
-    return cells + [
-        f"[{score.interval[0]:.4f}, {score.interval[1]:.4f}]",
-        "-" if score.adjusted is None else f"{score.adjusted:.4f}",
-        f"{score.chance.mean:.4f} ± {score.chance.sd:.4f}",
-        f"{score.mixture.mean:.3f}",
-        f"{score.smooth.mean:.3f}",
-        f"{score.perfect:.3f}",
-        p_text(score.p_value),
-    ]
+def _cells(name: str, score: Score, columns: Sequence[str]) -> list[str]:
+    return [name, f"{float(score):.4f}", *(_cell(score, column) for column in columns)]
+
+
+def _cell(score: Score, column: str) -> str:
+    """What stands beside the value; a dash where a score that has noise lacks it."""
+    value = getattr(score, "p_value" if column == "p" else column)
+    if value is None:
+        return "" if score.interval is score.chance is None else "-"
+    if column == "interval":
+        return f"[{value[0]:.4f}, {value[1]:.4f}]"
+    if column == "chance":
+        return f"{value.mean:.4f} ± {value.sd:.4f}"
+    if column in ("mixture", "smooth"):
+        return f"{value.mean:.3f}"
+    if column == "p":
+        return p_text(value)
+    return f"{value:.4f}" if column == "adjusted" else f"{value:.3f}"
