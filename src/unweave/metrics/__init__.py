@@ -9,6 +9,7 @@ from unweave.metrics.dependence import LatentDependence, latent_dependence
 from unweave.metrics.downstream import Downstream, downstream_accuracy
 from unweave.metrics.evaluation import evaluate
 from unweave.metrics.explicitness import Explicitness, explicitness
+from unweave.metrics.factor_dependence import FactorDependence
 from unweave.metrics.factor_vae_score import FactorVAEScore, factor_vae_score
 from unweave.metrics.identifiability import MCC, LinearR2, linear_r2, mean_correlation_coefficient
 from unweave.metrics.infomec import InfoMEC, infomec
@@ -19,6 +20,7 @@ from unweave.metrics.mig import MIG, RMIG, mutual_information_gap, robust_mutual
 from unweave.metrics.mig_sup import DCIMIG, JEMMIG, MIGSup, dcimig, jemmig, mig_sup
 from unweave.metrics.modularity import Modularity, modularity
 from unweave.metrics.noise import Noise
+from unweave.metrics.pipe import posterior_indifference_projection_equivalence
 from unweave.metrics.posterior_mig import posterior_mutual_information_gap
 from unweave.metrics.sample import Sample
 from unweave.metrics.sap import SAP, separated_attribute_predictability
@@ -26,6 +28,7 @@ from unweave.metrics.score import Chance, Measurement, Score
 from unweave.metrics.scores import Scores
 from unweave.metrics.snc import SNC, single_neuron_classification
 from unweave.metrics.subspaces import SubspaceAngle, subspace_angle
+from unweave.metrics.t_mex import TMEX, measurement_exclusivity
 from unweave.metrics.udr import unsupervised_disentanglement_ranking
 
 __all__ = [
@@ -39,6 +42,7 @@ __all__ = [
     "Difference",
     "Downstream",
     "Explicitness",
+    "FactorDependence",
     "FactorVAEScore",
     "GROUPED",
     "IRS",
@@ -63,6 +67,7 @@ __all__ = [
     "Score",
     "Scores",
     "SubspaceAngle",
+    "TMEX",
     "beta_vae_score",
     "compare",
     "dcimig",
@@ -78,10 +83,12 @@ __all__ = [
     "latent_dependence",
     "linear_r2",
     "mean_correlation_coefficient",
+    "measurement_exclusivity",
     "mig_sup",
     "modularity",
     "mutual_information_entropy_disentanglement",
     "mutual_information_gap",
+    "posterior_indifference_projection_equivalence",
     "posterior_mutual_information_gap",
     "robust_mutual_information_gap",
     "score",
