@@ -15,9 +15,10 @@ from unweave.cli.geomancer import geomancer
 from unweave.cli.metrics import metrics
 from unweave.cli.models import export, import_model, pretrained, show
 from unweave.cli.options import ALL
+from unweave.cli.pipe import pipe
 from unweave.cli.score import score
 from unweave.cli.study import study
-from unweave.cli.study_results import study_merge, study_table, study_udr
+from unweave.cli.study_results import study_merge, study_pipe, study_table, study_udr
 from unweave.cli.symmetry import symmetry
 from unweave.cli.train import objectives, train
 
@@ -30,10 +31,11 @@ app = App(
     default_parameter=ALL,
 )
 for command in (score, metrics, compare, geomancer, train, objectives, show, export, pretrained,
-                encode, encoders, assess, generalise, symmetry, study, data):  # fmt: skip
+                encode, encoders, pipe, assess, generalise, symmetry, study, data):  # fmt: skip
     app.command(command)
 app.command(import_model, name="import")
 study.command(study_table, name="table")
 study.command(study_udr, name="udr")
+study.command(study_pipe, name="pipe")
 study.command(study_merge, name="merge")
 data.command(data_check, name="check")

@@ -26,7 +26,7 @@ def posterior_indifference_projection_equivalence(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> Score:
-    r"""PIPE: can reconstructions be told from decodings of permuted latents? 1 is best, 0 the worst.
+    r"""PIPE: how like reconstructions decodings of permuted latents are; 1 is best, 0 the worst.
 
     .. math:: 2 \, (1 - \mathrm{accuracy}) \approx 1 - \mathrm{TV}
 
@@ -53,8 +53,8 @@ def posterior_indifference_projection_equivalence(
     images
         What ``encode`` takes, at least 40 that can be sliced as an array.
     discriminator
-        A classifier of scikit-learn, or anything with ``fit(X, y)`` and ``predict(X)``, of decodings
-        (n, pixels). Without it: 50 principal components and gradient-boosted trees
+        A classifier of scikit-learn, or anything with ``fit(X, y)`` and ``predict(X)``, of
+        decodings (n, pixels). Without it: 50 principal components and gradient-boosted trees
         (:class:`~sklearn.ensemble.HistGradientBoostingClassifier`).
     confidence
         Nominal coverage of the interval.
@@ -165,7 +165,10 @@ def _trees_on_components(shape: tuple[int, ...], seed: int) -> Any:
 
     components = PCA(min(_COMPONENTS, *shape), svd_solver="randomized", random_state=seed)
     return make_pipeline(
-        components, HistGradientBoostingClassifier(max_iter=200, random_state=seed)
+        components,
+        HistGradientBoostingClassifier(
+            l2_regularization=1.0, early_stopping=True, random_state=seed
+        ),
     )
 
 
