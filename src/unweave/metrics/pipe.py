@@ -105,7 +105,7 @@ def posterior_indifference_projection_equivalence(
     quarters = np.array_split(np.random.default_rng([seed, 13]).permutation(n), 4)
     learn, judge = _decoded_pairs(decode, codes, quarters, seed)
     if discriminator is None:
-        discriminator = _trees_on_components(learn[0].shape, seed)
+        discriminator = _trees_on_components(learn[0], seed)
     discriminator.fit(*learn)
     is_right = np.asarray(discriminator.predict(judge[0])).ravel() == judge[1]
     own = np.concatenate([part[labels == 0] for part, labels in (learn, judge)])
@@ -158,18 +158,19 @@ def _decodings(decode: Callable, codes: np.ndarray) -> np.ndarray:
     return found
 
 
-def _trees_on_components(shape: tuple[int, ...], seed: int) -> Any:
+def _trees_on_components(decodings: np.ndarray, seed: int) -> Any:
     from sklearn.decomposition import PCA
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.pipeline import make_pipeline
 
-    components = PCA(min(_COMPONENTS, *shape), svd_solver="randomized", random_state=seed)
-    return make_pipeline(
-        components,
-        HistGradientBoostingClassifier(
-            l2_regularization=1.0, early_stopping=True, random_state=seed
-        ),
+    # Without a penalty, leaves of one class grow until single precision ends.
+    trees = HistGradientBoostingClassifier(
+        l2_regularization=1.0, early_stopping=True, random_state=seed
     )
+    if not np.ptp(decodings, axis=0).any():
+        return trees
+    n_components = min(_COMPONENTS, *decodings.shape)
+    return make_pipeline(PCA(n_components, svd_solver="randomized", random_state=seed), trees)
 
 
 def _explained(images: Any, rows: np.ndarray, own: np.ndarray) -> float | None:

@@ -59,11 +59,6 @@ class TMEX(Metric):
                 )
         _, tests = self._tests(sample)
         unknown = [n for n, test in zip(sample.names, tests, strict=True) if test.is_determined]
-        if len(unknown) == len(sample.names):
-            raise ValueError(
-                f"factors {', '.join(unknown)} follow from each other: no test tells what a latent "
-                "knows of one of them alone; give rows in which they vary apart"
-            )
         if not unknown:
             return ()
         one = len(unknown) == 1
@@ -77,11 +72,10 @@ class TMEX(Metric):
     def read(self, sample: Sample) -> dict[str, Measurement]:
         """Test each latent and factor, and count the answers that are not what they should be."""
         codes, tests = self._tests(sample)
-        known = [k for k, test in enumerate(tests) if not test.is_determined]
-        if not known:
-            raise ValueError(
-                "each factor follows from the others in part of the rows: give more rows to test"
-            )
+        # Where each factor follows from the others, no test shows anything: all answers are no.
+        known = [k for k, test in enumerate(tests) if not test.is_determined] or [
+            *range(len(tests))
+        ]
         p_values = np.stack([test.statistics(codes)[1] for test in tests], axis=1)
         should, is_wrong = self._disagreements(sample, p_values)
         is_wrong, should = is_wrong[:, known], should[:, known]
@@ -160,7 +154,8 @@ def measurement_exclusivity(
     A test at level ``alpha`` is wrong so often where there is nothing: a perfect code with noise of
     its own has leaks in that share. Codes that know nothing leak nothing, and miss one answer in J
     with one latent a factor; so the value of noise is small, and entangled codes are above it. The
-    p-value asks whether there are fewer wrong answers than with permuted factors.
+    p-value asks whether there are fewer wrong answers than with permuted factors. Factors that
+    follow from the others cannot be tested, and are left out with a note.
 
     Parameters
     ----------
@@ -176,8 +171,8 @@ def measurement_exclusivity(
     Raises
     ------
     ValueError
-        If the arrays cannot be used, ``measures`` is of another shape or has other numbers than 0
-        and 1, or each factor follows from the others.
+        If the arrays cannot be used, or ``measures`` is of another shape or has other numbers than
+        0 and 1.
 
     References
     ----------
