@@ -15,6 +15,7 @@ __all__ = ["posterior_indifference_projection_equivalence"]
 
 _LEAST_IMAGES = 40
 _COMPONENTS = 50
+_ROUNDING = 1e-9  # of the variance of all pixels
 _LITTLE = 0.01  # of the variance of the images
 
 
@@ -161,6 +162,7 @@ def _decodings(decode: Callable, codes: np.ndarray) -> np.ndarray:
 def _trees_on_components(decodings: np.ndarray, seed: int) -> Any:
     from sklearn.decomposition import PCA
     from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.feature_selection import VarianceThreshold
     from sklearn.pipeline import make_pipeline
 
     # Without a penalty, leaves of one class grow until single precision ends.
@@ -170,7 +172,10 @@ def _trees_on_components(decodings: np.ndarray, seed: int) -> Any:
     if not np.ptp(decodings, axis=0).any():
         return trees
     n_components = min(_COMPONENTS, *decodings.shape)
-    return make_pipeline(PCA(n_components, svd_solver="randomized", random_state=seed), trees)
+    components = PCA(n_components, svd_solver="randomized", random_state=seed)
+    # Components beyond the rank are rounding, in which trees lose their way.
+    rounding = _ROUNDING * float(decodings.var(axis=0).sum())
+    return make_pipeline(components, VarianceThreshold(rounding), trees)
 
 
 def _explained(images: Any, rows: np.ndarray, own: np.ndarray) -> float | None:
@@ -195,7 +200,7 @@ def _scored(
     notes: tuple[str, ...] = ()
     if explained is not None and explained < _LITTLE:
         notes = (
-            f"reconstructions explain {100 * explained:.0f} % of the variance of the images: that "
+            f"reconstructions explain {100 * max(explained, 0):.0f} % of the variance of the images: that "
             "decodings of permuted latents are like them says nothing",
         )
     return Score(
