@@ -169,7 +169,7 @@ def _trees_on_components(decodings: np.ndarray, seed: int) -> Any:
     trees = HistGradientBoostingClassifier(
         l2_regularization=1.0, early_stopping=True, random_state=seed
     )
-    if not np.ptp(decodings, axis=0).any():
+    if decodings.shape[1] <= _COMPONENTS or not np.ptp(decodings, axis=0).any():
         return trees
     n_components = min(_COMPONENTS, *decodings.shape)
     components = PCA(n_components, svd_solver="randomized", random_state=seed)
@@ -200,8 +200,8 @@ def _scored(
     notes: tuple[str, ...] = ()
     if explained is not None and explained < _LITTLE:
         notes = (
-            f"reconstructions explain {100 * max(explained, 0):.0f} % of the variance of the images: that "
-            "decodings of permuted latents are like them says nothing",
+            f"reconstructions explain {100 * max(explained, 0):.0f} % of the variance of the "
+            "images: that decodings of permuted latents are like them says nothing",
         )
     return Score(
         "pipe",
