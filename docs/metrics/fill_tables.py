@@ -219,6 +219,7 @@ PAGES: dict[str, dict[str, Callable]] = {
         "leakage": extra("leakage", m.subspace_angle),
         "R² of a factor's own subspace": extra("own_r2", m.subspace_angle),
     },
+    "t_mex": {"default": one(m.measurement_exclusivity)},
     "latent_dependence": {
         "total correlation, nats": of_codes("total_correlation"),
         "Wasserstein, standardised": of_codes("wasserstein"),

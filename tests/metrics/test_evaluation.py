@@ -36,6 +36,7 @@ def test_every_metric_has_its_name(scores):
         | {
             "med_disentanglement",
             "med_completeness",
+            "t_mex",
         }
     )
 

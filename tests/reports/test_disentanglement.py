@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from unweave.reports import write_report
@@ -11,6 +12,7 @@ from unweave.reports.disentanglement_findings import Choice, results_by_dataset
 from unweave.reports.model import labelled_traversals
 from unweave.studies import run_study
 from unweave.studies.loading import checked_study
+from unweave.studies.ranking import keep_ranking
 
 STUDY = {
     "name": "apart",
@@ -66,7 +68,7 @@ def result(separated, dci, infom):
 def finish(tmp_path):
     """Write results of known content; then what they say, by dataset."""
 
-    def write(outcomes):
+    def write(outcomes, **rankings):
         study = checked_study(STUDY, "here")
         runs = []
         for description in study.runs():
@@ -77,7 +79,7 @@ def finish(tmp_path):
                 described = {"description": description.model_dump(mode="json")}
                 run._write_result({**described, **result(*outcomes[key])})
                 runs.append(run)
-        (found,) = results_by_dataset(study, runs)
+        (found,) = results_by_dataset(study, runs, **rankings)
         return found
 
     return write
@@ -129,17 +131,31 @@ def test_the_model_of_the_median_is_shown(finish):
     assert finish(outcomes).methods[0].median_model.seed == 2
 
 
-def test_the_seed_with_the_least_loss_is_chosen_without_labels(finish):
-    found = finish({("qlae", s): (2, dci, 0.6) for s, dci in enumerate([0.9, 0.4, 0.5])})
-    assert found.methods[0].choice is None  # they have no curves
+def test_a_seed_is_chosen_by_what_takes_no_labels(finish):
+    outcomes = {("qlae", s): (2, dci, 0.6) for s, dci in enumerate([0.9, 0.4, 0.5])}
+    found = finish(outcomes)
+    assert found.methods[0].choices == ()  # they have no curves
     for model, end in zip(found.methods[0].models, [3.0, 2.0, 1.0], strict=True):
         rows = [f"{step},{9.0 if step < 18 else end}" for step in range(20)]
         curve = "\n".join(["step,reconstruction", *rows]) + "\n"
         (model.run.folder / "curves.csv").write_text(curve)
-    found = finish({("qlae", s): (2, dci, 0.6) for s, dci in enumerate([0.9, 0.4, 0.5])})
-    expected = Choice(seed=2, reconstruction=1.0, score=0.5, mean=pytest.approx(0.6), best=0.9)
-    assert found.methods[0].choice == expected
-    assert finish({("qlae", 0): (2, 0.9, 0.6)}).methods[0].choice is None
+    mean = pytest.approx(0.6)
+    loss = Choice("least reconstruction loss", 2, 1.0, score=0.5, mean=mean, best=0.9)
+    assert finish(outcomes).methods[0].choices == (loss,)
+    keys = [model.run.description.key for model in found.methods[0].models]
+    of_two = dict(zip(keys, [0.2, 0.3], strict=False))
+    ranked = finish(
+        outcomes, udr=dict(zip(keys, [0.8, 0.1, 0.2], strict=True)), pipe=of_two
+    ).methods[0]
+    assert ranked.choices == (
+        loss,
+        Choice("highest UDR", 0, 0.8, score=0.9, mean=mean, best=0.9),
+        Choice("highest PIPE", 1, 0.3, score=0.4, mean=pytest.approx(0.65), best=0.9),
+    )
+    assert [choice.loss for choice in ranked.choices] == pytest.approx([0.4, 0, 0.5])
+    same = finish(outcomes, udr=dict.fromkeys(keys, 0.5)).methods[0]
+    assert same.choices == (loss,)  # UDR does not tell them apart
+    assert finish({("qlae", 0): (2, 0.9, 0.6)}).methods[0].choices == ()
 
 
 def test_traversals_are_in_the_order_of_the_factors_that_latents_code():
@@ -165,6 +181,9 @@ def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("apart")
     study = checked_study(STUDY, "here")
     assert run_study(study, folder, workers=1, shard=(0, 4)) == {}
+    keys = [run.key for run in study.runs()]
+    scores = {"run": keys, "pipe": [0.01 * i for i in range(len(keys))]}
+    keep_ranking(folder, "pipe", pl.DataFrame(scores))
     return write_report(study, folder)
 
 

@@ -18,7 +18,7 @@ app = App(
 for place in (
     "score:score", "metrics:metrics", "stress:stress", "compare:compare", "geomancer:geomancer",
     "train:train", "train:objectives", "models:show", "models:export", "models:pretrained",
-    "encode:encode", "encode:encoders", "assess:assess", "generalise:generalise",
+    "encode:encode", "encode:encoders", "pipe:pipe", "assess:assess", "generalise:generalise",
     "symmetry:symmetry", "study:study", "data:data",
 ):  # fmt: skip
     app.command(f"unweave.cli.{place}")

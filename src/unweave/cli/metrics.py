@@ -32,7 +32,9 @@ def metrics(name: str | None = None, /, *, json: Json = False) -> None:  # noqa:
         for key, one in shown.items():
             _print_one(key, one)
         return
-    columns = ["names", "metrics", "range", "options and their defaults", "needs", "draws"]
+    columns = [
+        "names", "metrics", "range", "options and their defaults", "needs", "independence", "draws",
+    ]  # fmt: skip
     together: dict[Any, list[Any]] = {}
     for one in shown.values():
         together.setdefault(one.metric, []).append(one)
@@ -43,12 +45,14 @@ def metrics(name: str | None = None, /, *, json: Json = False) -> None:  # noqa:
             metric.range,
             "\n".join(_options(own[0])),
             _needs(own[0]),
+            "\n".join("assumed" if _assumes(one) else "not assumed" for one in own),
             _share(own[0]),
         )
         for metric, own in together.items()
     ]
     print_texts("Metrics", columns, rows)
     print_note(
+        "independence: whether a score is to be read on factors that are independent. "
         "draws: the share of the draws of noise that are taken, less where fits are expensive. "
         "Those that need to be named are not computed by default. "
         "`unweave metrics NAME` shows one.",
@@ -67,6 +71,7 @@ def _print_one(key: str, one: Any) -> None:
         "draws": f"{_share(one)} of the draws of noise" if one.metric.cost > 1 else "all",
         "best": "small" if one.metric.best_when_small else "large",
         "computed": "by default" if one.metric.by_default else "where it is named",
+        "factors": "should be independent" if _assumes(one) else "may depend on each other",
     }
     for what, text in facts.items():
         print_line(f"  {what}: {text}")
@@ -91,6 +96,10 @@ def _needs(one: Any) -> str:
     return ", ".join(needs)
 
 
+def _assumes(one: Any) -> bool:
+    return one.metric.assumes_independence(one.name)
+
+
 def _share(one: Any) -> str:
     return _SHARES.get(one.metric.cost, f"1 / {one.metric.cost}")
 
@@ -110,6 +119,7 @@ def _facts(one: Any) -> dict[str, Any]:
         "takes_groups": metric.takes_groups,
         "takes_test": metric.takes_test,
         "best_when_small": metric.best_when_small,
+        "assumes_independence": _assumes(one),
         "cost": metric.cost,
         "by_default": metric.by_default,
     }

@@ -170,6 +170,7 @@ def _content(file: Path, table: Table, scores: Scores) -> dict[str, Any]:
         "dead_latents": list(first.dead_latents),
         "dropped_factors": table.dropped,
         "skipped": scores.skipped,
+        "factor_dependence": scores.dependence and scores.dependence.to_dict(),
         "metrics": scores.to_dict(),
     }
 

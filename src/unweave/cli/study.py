@@ -19,7 +19,7 @@ from unweave.cli.console import (
 )
 from unweave.cli.loggers import LoggerNames, set_loggers
 from unweave.cli.options import Flag, Json, Workers, within
-from unweave.cli.study_results import study_merge, study_table, study_udr
+from unweave.cli.study_results import study_merge, study_pipe, study_table, study_udr
 
 if TYPE_CHECKING:
     from unweave.studies.loading import AnyStudy
@@ -32,6 +32,7 @@ MOST_RUNS = 10_000
 study = App(name="study", help="Run a study and write its report.")
 study.command(study_table, name="table")
 study.command(study_udr, name="udr")
+study.command(study_pipe, name="pipe")
 study.command(study_merge, name="merge")
 
 

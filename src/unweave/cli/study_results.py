@@ -1,4 +1,4 @@
-"""`unweave study table`, `udr` and `merge`: what finished runs say."""
+"""`unweave study table`, `udr`, `pipe` and `merge`: what finished runs say."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from unweave.cli.console import counted, patience, print_json, print_line, print_table
+from unweave.cli.console import counted, patience, print_json, print_line, print_note, print_table
 from unweave.cli.options import Json, NumpySeed, Wide, within
 
-__all__ = ["study_merge", "study_table", "study_udr"]
+__all__ = ["study_merge", "study_pipe", "study_table", "study_udr"]
 
 _RUN = ("objective", "strength", "seed", "step", "metric")
 _SHOWN = (
@@ -88,47 +88,97 @@ def study_udr(
     json
         Print JSON instead of a table.
     """
-    from dataclasses import asdict
-
-    from unweave.studies import rank_models, read_table
-    from unweave.studies.selection import selection_quality
+    from unweave.studies import rank_models
+    from unweave.studies.ranking import keep_ranking
 
     with patience("encoding"):
         ranked = rank_models(folder, method=method, rows=rows, seed=seed)
-    gains = selection_quality(read_table(folder), ranked, seed=seed) if ranked.height > 2 else []
+    file = keep_ranking(folder, "udr", ranked)
+    gains = _gains(folder, ranked, "udr", seed)
     if json:
-        content = {"method": method, "rows": ranked.to_dicts()}
-        print_json({**content, "selection": [asdict(gain) for gain in gains]})
+        print_json({"method": method, "rows": ranked.to_dicts(), "selection": gains})
         return
-    cells = [
-        [
-            row["run"],
-            row["objective"],
-            "" if row["strength"] is None else f"{row['strength']:g}",
-            str(row["seed"]),
-            f"{row['udr']:.4f}",
-            f"{row['chance']:.4f}",
-        ]
-        for row in ranked.to_dicts()
-    ]
+    cells = [[*_run_cells(row), f"{row['chance']:.4f}"] for row in ranked.to_dicts()]
     columns = ["run", "objective", "strength", "seed", "udr", "chance"]
     print_table(f"UDR ({method}) of {folder}", columns, cells)
+    _print_gains("UDR", gains, file)
+
+
+def study_pipe(
+    folder: Path,
+    /,
+    *,
+    rows: Annotated[int, within(40, 10_000_000)] | None = None,
+    seed: NumpySeed = 0,
+    json: Json = False,  # noqa: A002
+) -> None:
+    """Rank a study's models without their factors: are decodings of permuted latents likely (PIPE).
+
+    Parameters
+    ----------
+    folder
+        Folder of the study.
+    rows
+        Number of images that all models encode; by default 4,000, or all if there are fewer.
+    seed
+        Seed for drawing rows, permutations and the discriminator.
+    json
+        Print JSON instead of a table.
+    """
+    from unweave.studies import rank_models_by_pipe
+    from unweave.studies.ranking import keep_ranking
+
+    with patience("encoding and decoding"):
+        ranked = rank_models_by_pipe(folder, rows=rows, seed=seed)
+    file = keep_ranking(folder, "pipe", ranked)
+    gains = _gains(folder, ranked, "pipe", seed)
+    if json:
+        print_json({"rows": ranked.to_dicts(), "selection": gains})
+        return
+    cells = [
+        [*_run_cells(row), f"[{row['low']:.4f}, {row['high']:.4f}]", _cell(row["explained"])]
+        for row in ranked.to_dicts()
+    ]
+    columns = ["run", "objective", "strength", "seed", "pipe", "95 % interval", "explained"]
+    print_table(f"PIPE of {folder}", columns, cells)
+    _print_gains("PIPE", gains, file)
+
+
+def _gains(folder: Path, ranked: Any, by: str, seed: int) -> list[dict[str, Any]]:
+    """What choosing the run with the highest score gains, for each metric."""
+    from dataclasses import asdict
+
+    from unweave.studies import read_table
+    from unweave.studies.selection import selection_quality
+
+    if ranked.height < 3:
+        return []
+    return [asdict(g) for g in selection_quality(read_table(folder), ranked, by=by, seed=seed)]
+
+
+def _run_cells(row: Mapping[str, Any]) -> list[str]:
+    """Which run, and its score."""
+    strength = "" if row["strength"] is None else f"{row['strength']:g}"
+    score = row["udr"] if "udr" in row else row["pipe"]
+    return [row["run"], row["objective"], strength, str(row["seed"]), f"{score:.4f}"]
+
+
+def _print_gains(by: str, gains: list[dict[str, Any]], file: Path) -> None:
     if gains:
         print_table(
-            "What choosing the model of the highest UDR gains",
+            f"What choosing the model of the highest {by} gains",
             ["metric", "rank correlation", "p", "of the chosen", "of all, mean", "of the best"],
             [
                 [
-                    gain.metric,
-                    f"{gain.correlation:+.2f}",
-                    f"{gain.p_value:.2g}",
-                    f"{gain.chosen:.4f}",
-                    f"{gain.mean:.4f}",
-                    f"{gain.best:.4f}",
+                    gain["metric"],
+                    f"{gain['correlation']:+.2f}",
+                    f"{gain['p_value']:.2g}",
+                    *(f"{gain[key]:.4f}" for key in ("chosen", "mean", "best")),
                 ]
                 for gain in gains
             ],
         )
+    print_note(f"kept in {file}, from where `unweave study report` takes it", style="dim")
 
 
 def _json_value(value: Any) -> Any:

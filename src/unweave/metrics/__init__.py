@@ -9,6 +9,7 @@ from unweave.metrics.dependence import LatentDependence, latent_dependence
 from unweave.metrics.downstream import Downstream, downstream_accuracy
 from unweave.metrics.evaluation import evaluate
 from unweave.metrics.explicitness import Explicitness, explicitness
+from unweave.metrics.factor_dependence import FactorDependence
 from unweave.metrics.factor_vae_score import FactorVAEScore, factor_vae_score
 from unweave.metrics.identifiability import MCC, LinearR2, linear_r2, mean_correlation_coefficient
 from unweave.metrics.infomec import InfoMEC, infomec
@@ -23,6 +24,7 @@ from unweave.metrics.modularity import Modularity, modularity
 from unweave.metrics.nk import NK, neuron_knockout
 from unweave.metrics.noise import Noise
 from unweave.metrics.omes import OMES, omes
+from unweave.metrics.pipe import posterior_indifference_projection_equivalence
 from unweave.metrics.posterior_mig import posterior_mutual_information_gap
 from unweave.metrics.sample import Sample
 from unweave.metrics.sap import SAP, separated_attribute_predictability
@@ -32,6 +34,7 @@ from unweave.metrics.snc import SNC, single_neuron_classification
 from unweave.metrics.stress import stress, stress_seconds
 from unweave.metrics.stress_result import Answer, ErrorRate, MetricStress, Stress
 from unweave.metrics.subspaces import SubspaceAngle, subspace_angle
+from unweave.metrics.t_mex import TMEX, measurement_exclusivity
 from unweave.metrics.tad import TAD, total_auroc_difference
 from unweave.metrics.udr import unsupervised_disentanglement_ranking
 from unweave.metrics.unfairness import Unfairness, unfairness
@@ -51,6 +54,7 @@ __all__ = [
     "Downstream",
     "ErrorRate",
     "Explicitness",
+    "FactorDependence",
     "FactorVAEScore",
     "GROUPED",
     "IRS",
@@ -84,6 +88,7 @@ __all__ = [
     "SubspaceAngle",
     "TAD",
     "Unfairness",
+    "TMEX",
     "beta_vae_score",
     "compare",
     "dcimig",
@@ -100,12 +105,14 @@ __all__ = [
     "linear_r2",
     "mean_against_sample",
     "mean_correlation_coefficient",
+    "measurement_exclusivity",
     "mig_sup",
     "modularity",
     "mutual_information_entropy_disentanglement",
     "mutual_information_gap",
     "neuron_knockout",
     "omes",
+    "posterior_indifference_projection_equivalence",
     "posterior_mutual_information_gap",
     "robust_mutual_information_gap",
     "score",

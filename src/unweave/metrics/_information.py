@@ -20,6 +20,7 @@ __all__ = [
     "check_levels",
     "takes_any_value",
     "entropies",
+    "expected_information",
     "factor_levels",
     "latent_information",
     "neighbour_table",
@@ -197,7 +198,7 @@ def binned_table(
     # A lone level, as small samples have, holds nothing to know.
     normalised = information / np.where(factor_entropy > 0, factor_entropy, 1.0)
     if estimator == "adjusted":
-        expected = _expected_information(code_counts, factor_counts, n)
+        expected = expected_information(code_counts, factor_counts, n)
         room = factor_entropy - expected
         information = information - expected
         # No room: as many levels as rows, where every code is a perfect guess and says nothing.
@@ -311,7 +312,7 @@ def latent_information(bins: np.ndarray, n_bins: int) -> np.ndarray:
     return np.maximum(np.log(n) + (terms - own[:, None] - own) / n, 0.0)
 
 
-def _expected_information(code_counts: np.ndarray, factor_counts: np.ndarray, n: int) -> np.ndarray:
+def expected_information(code_counts: np.ndarray, factor_counts: np.ndarray, n: int) -> np.ndarray:
     """Mean information (latents, factors) in nats over all permutations of the rows.
 
     It is a sum over cells that depends on each cell's two margins alone, so each pair of margins is

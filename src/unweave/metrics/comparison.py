@@ -16,9 +16,11 @@ from unweave._tables import matching_rows
 from unweave.metrics._progress import progress
 from unweave.metrics._table import html_table, p_text, text_table
 from unweave.metrics.catalogue import METRICS, Choice, MetricLike, chosen
-from unweave.metrics.evaluation import evaluate
+from unweave.metrics.evaluation import evaluate, scores_of
 from unweave.metrics.metric import quiet_fits
 from unweave.metrics.noise import ROUNDING, interval
+from unweave.metrics.sample import Sample
+from unweave.metrics.score import Score
 from unweave.metrics.scores import Scores
 
 __all__ = ["Comparison", "Difference", "compare", "difference", "scores_of_halves"]
@@ -217,10 +219,10 @@ def scores_of_halves(
         latents, table = read_codes_factors(codes, factors, names=factor_names, kinds=factor_kinds)
     n, asked = len(latents.values), chosen(metrics)
 
-    def half(i: int, advance: Callable[[], None]) -> Scores:
+    def half(i: int, advance: Callable[[], None]) -> Mapping[str, Score]:
         rows = np.random.default_rng([seed, 12, i]).permutation(n)[: n // 2]
         own = None if table is None else table.take(rows)
-        found = evaluate(latents.take(rows), own, metrics=asked, noise=None, seed=seed)
+        found, *_ = scores_of(Sample.of(latents.take(rows), own, seed=seed), asked, noise=None)
         advance()
         return found
 

@@ -41,6 +41,7 @@ class DCI(Metric):
     names = ("dci_disentanglement", "dci_completeness", "dci_informativeness")
     titles = ("DCI disentanglement", "DCI completeness", "DCI informativeness")
     family = "prediction"
+    assume_independence = ("dci_disentanglement", "dci_completeness")
     takes_groups = True
     takes_test = True
     cost = 10

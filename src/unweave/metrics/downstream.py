@@ -35,6 +35,7 @@ class Downstream(Metric):
     names = ("downstream_accuracy", "statistical_efficiency")
     titles = ("downstream accuracy", "statistical efficiency")
     family = "prediction"
+    assume_independence = False
     range = "[0, 1]; efficiency from 0"
     bounds: ClassVar[Mapping[str, float | None]] = {"statistical_efficiency": None}
     takes_test = True

@@ -10,13 +10,14 @@ from unweave._check import constant_columns
 from unweave.metrics._groups import GroupsOption
 from unweave.metrics._progress import progress
 from unweave.metrics.catalogue import BY_DEFAULT, LABEL_FREE, METRICS, Choice, MetricLike, chosen
+from unweave.metrics.factor_dependence import FactorDependence, factor_dependence
 from unweave.metrics.metric import Metric, score
 from unweave.metrics.noise import Noise
 from unweave.metrics.sample import Sample
 from unweave.metrics.score import Score
 from unweave.metrics.scores import Scores
 
-__all__ = ["evaluate", "undefined_metrics"]
+__all__ = ["evaluate", "scores_of", "undefined_metrics"]
 
 
 def evaluate(
@@ -53,6 +54,12 @@ def evaluate(
     factor_names, factor_kinds, noise, seed
         As of :func:`~unweave.metrics.mutual_information_gap`.
 
+    Returns
+    -------
+    Scores
+        With ``dependence``, the two factors that depend on each other most, if they noticeably do:
+        then a note names them, and the scores that assume independent factors.
+
     Raises
     ------
     ValueError
@@ -65,6 +72,25 @@ def evaluate(
     {'mig': 1.0, 'sap': 1.0}
     """
     sample = Sample.of(codes, factors, factor_names, factor_kinds, groups=groups, seed=seed)
+    found, skipped, asked = scores_of(sample, metrics, noise)
+    dependence = factor_dependence(sample)
+    if dependence is not None:
+        _warn_of_dependence(dependence, found, asked)
+    return Scores(found, skipped, dependence=dependence)
+
+
+def scores_of(
+    sample: Sample,
+    metrics: Sequence[MetricLike] | MetricLike | Mapping[str, Choice] | None,
+    noise: Noise | None,
+) -> tuple[dict[str, Score], dict[str, str], dict[str, Choice]]:
+    """Scores by key, what was skipped and why, and what was asked for, as of :func:`evaluate`.
+
+    Raises
+    ------
+    ValueError
+        As :func:`evaluate`.
+    """
     skipped: dict[str, str] = {}
     if metrics is None:
         skipped = undefined_metrics(sample.codes, len(sample.names)) if sample.names else {}
@@ -91,7 +117,7 @@ def evaluate(
             "no metric could be computed: "
             + "; ".join(f"{key} {reason}" for key, reason in skipped.items())
         ) from error
-    return Scores({key: found[key] for key in asked if key in found}, skipped)
+    return {key: found[key] for key in asked if key in found}, skipped, asked
 
 
 def _together(asked: Mapping[str, Choice], sample: Sample) -> list[dict[str, Choice]]:
@@ -112,6 +138,15 @@ def _distinct(together: Mapping[str, Choice]) -> list[Metric]:
         if one.metric not in found:
             found.append(one.metric)
     return found
+
+
+def _warn_of_dependence(
+    dependence: FactorDependence, found: Mapping[str, Score], asked: Mapping[str, Choice]
+) -> None:
+    """A note on each score that assumes independent factors; one sentence, with all of them."""
+    assuming = [key for key in found if asked[key].metric.assumes_independence(asked[key].name)]
+    for key in assuming:
+        found[key].notes += (dependence.note(assuming),)
 
 
 def _reason(error: Exception) -> str:

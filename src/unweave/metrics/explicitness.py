@@ -32,6 +32,7 @@ class Explicitness(Metric):
     names = ("explicitness",)
     titles = ("explicitness",)
     family = "prediction"
+    assume_independence = False
     range = "[0, 1], 0.5 by chance"
     takes_test = True
     cost = 10

@@ -71,6 +71,7 @@ class LinearR2(Metric):
     titles = ("linear R²",)
     family = "prediction"
     range = "at most 1"
+    assume_independence = False
     needs_levels = False
     takes_test = True
     cost = 2

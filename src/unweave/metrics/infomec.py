@@ -40,6 +40,7 @@ class InfoMEC(Metric):
     names = ("infom", "infoc", "infoe")
     titles = ("InfoM", "InfoC", "InfoE")
     family = "information"
+    assume_independence = ("infom", "infoc")
     takes_groups = True
     cost = 10
 

@@ -69,6 +69,9 @@ class Metric(ABC):
     """Whether predictors may be judged on rows that the user gives."""
     best_when_small: ClassVar[bool] = False
     """Whether 0 is the best."""
+    assume_independence: ClassVar[bool | tuple[str, ...]] = True
+    """Whether factors that depend on each other count against a code with one latent a factor; or
+    the names of the scores for which they do."""
     cost: ClassVar[int] = 1
     """How many times fewer draws of noise are taken, with default options."""
     is_listed: ClassVar[bool] = True
@@ -113,6 +116,11 @@ class Metric(ABC):
             If the sample does not suit the metric.
         """
         return ()
+
+    def assumes_independence(self, name: str) -> bool:
+        """Whether the score of this name is to be read on independent factors alone."""
+        which = self.assume_independence
+        return which if isinstance(which, bool) else name in which
 
     def cost_of(self, sample: Sample) -> int:
         """How many times fewer draws of noise are taken."""
@@ -393,10 +401,13 @@ class _Draws:
         """What stands beside a value."""
         value, chance = measured.value, self.chance[name]
         level, top = self._level(chance), metric.bounds.get(name, 1.0)
+        # Where 0 is the best, chance is beaten from below; not where it is that of latents alone.
+        sign = -1 if metric.best_when_small and metric.needs_factors else 1
+        best = top if sign > 0 or top is None else 0.0
         if adjusted is None:
             adjusted = measured.adjusted
-        if adjusted is None and top is not None and level.mean < top:
-            adjusted = (value - level.mean) / (top - level.mean)
+        if adjusted is None and best is not None and sign * level.mean < sign * best:
+            adjusted = (value - level.mean) / (best - level.mean)
         halves = self.halves[name].values
         return {
             "adjusted": adjusted,
@@ -405,7 +416,7 @@ class _Draws:
             "smooth": self._level(self.smooth[name]),
             "interval": interval(value, halves, self.noise.confidence, top=top),
             "confidence": self.noise.confidence,
-            "p_value": p_value(value, chance.values, size=measured.size),
+            "p_value": p_value(sign * value, sign * chance.values, size=measured.size),
             "perfect": float(self.perfect[name].values[0]),
         }
 

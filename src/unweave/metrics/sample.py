@@ -98,6 +98,11 @@ class Sample:
         """Whether it has any."""
         return bool(self.names)
 
+    @property
+    def is_perfect(self) -> bool:
+        """Whether it is the perfect code of the sample that it was drawn from."""
+        return self.origin is not None and self.codes is self.origin._unit()
+
     def prepared(
         self,
         keep: Collection[str] = (),

@@ -8,6 +8,7 @@ from typing import Any
 
 from unweave._extras import imported, require
 from unweave.metrics._table import html_table, p_text, text_table
+from unweave.metrics.factor_dependence import FactorDependence
 from unweave.metrics.score import Score
 
 __all__ = ["Scores"]
@@ -17,11 +18,17 @@ class Scores(Mapping[str, Score]):
     """Scores by name; prints as a table, in a terminal and in a notebook, and draws itself."""
 
     def __init__(
-        self, scores: Mapping[str, Score], skipped: Mapping[str, str] | None = None
+        self,
+        scores: Mapping[str, Score],
+        skipped: Mapping[str, str] | None = None,
+        *,
+        dependence: FactorDependence | None = None,
     ) -> None:
         self._scores = dict(scores)
         self.skipped = dict(skipped or {})
         """Metrics that are not defined here, and why."""
+        self.dependence = dependence
+        """The factors that depend on each other most; None if none do noticeably."""
 
     def __getitem__(self, name: str) -> Score:
         return self._scores[name]

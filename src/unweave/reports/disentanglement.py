@@ -19,6 +19,7 @@ from unweave.reports.figures import COLOURS, INK, drawing, svg
 from unweave.reports.model import labelled_traversals
 from unweave.reports.settings import optimiser_words
 from unweave.studies.data import data_sentence
+from unweave.studies.ranking import kept_ranking
 from unweave.studies.separation import LEAST_SHARE
 from unweave.studies.study import Study
 from unweave.studies.training_run import TrainingRun
@@ -32,7 +33,9 @@ _SPREAD = 0.24  # of the dots of a method, to both sides
 
 def disentanglement_content(study: Study, runs: Sequence[TrainingRun]) -> dict[str, Any]:
     """Content of ``disentanglement.html``, of the finished runs of a study."""
-    results = results_by_dataset(study, runs)
+    folder = runs[0].folder.parents[1]
+    udr, pipe = kept_ranking(folder, "udr"), kept_ranking(folder, "pipe")
+    results = results_by_dataset(study, runs, udr=udr, pipe=pipe)
     return {
         "answers": [one.answer for one in results],
         "datasets": [_dataset(one) for one in results],
@@ -88,7 +91,7 @@ def _dataset(found: DatasetResults) -> dict[str, Any]:
         "factors": found.factors,
         "methods": [_training(method) for method in found.methods],
         "models": _shown_models(found),
-        "choices": [(m.label, choice) for m in found.methods if (choice := m.choice)],
+        "choices": [(m.label, choice) for m in found.methods for choice in m.choices],
     }
 
 

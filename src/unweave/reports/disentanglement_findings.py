@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -33,6 +33,10 @@ class Model:
     """A finished run, and what its last scores say."""
 
     run: TrainingRun
+    udr: float | None = None
+    """If `unweave study udr` was asked."""
+    pipe: float | None = None
+    """If `unweave study pipe` was asked."""
 
     @property
     def seed(self) -> int:
@@ -69,23 +73,31 @@ class Model:
 
 @dataclass(frozen=True)
 class Choice:
-    """The seed of a method with the least reconstruction loss, which takes no labels to find.
+    """The seed of a method that a criterion chooses, which takes no labels to compute.
 
     Attributes
     ----------
-    seed, reconstruction
-        Which, and its loss in nats per image.
+    by
+        The criterion: least reconstruction loss, highest UDR or highest PIPE.
+    seed, value
+        Which, and its reconstruction loss in nats per image, UDR or PIPE.
     score
         Its DCI disentanglement.
     mean, best
         That of all seeds on average, as of a seed taken at random, and of the best one.
     """
 
+    by: str
     seed: int
-    reconstruction: float
+    value: float
     score: float
     mean: float
     best: float
+
+    @property
+    def loss(self) -> float:
+        """How much less DCI disentanglement the chosen seed has than the best one."""
+        return self.best - self.score
 
 
 @dataclass(frozen=True)
@@ -130,15 +142,30 @@ class Method:
         return order[(len(order) - 1) // 2]
 
     @property
-    def choice(self) -> Choice | None:
-        """The model chosen without labels; None with fewer than two models to choose from."""
-        models = [(m.reconstruction, m) for m in self.models if m.reconstruction is not None]
-        if len(models) < 2:
+    def choices(self) -> tuple[Choice, ...]:
+        """The models chosen without labels, by each criterion that is known of two of them."""
+        found = (
+            self._choice("least reconstruction loss", lambda m: m.reconstruction, sign=-1),
+            self._choice("highest UDR", lambda m: m.udr),
+            self._choice("highest PIPE", lambda m: m.pipe),
+        )
+        return tuple(one for one in found if one is not None)
+
+    def _choice(
+        self, by: str, criterion: Callable[[Model], float | None], sign: int = 1
+    ) -> Choice | None:
+        """None where the criterion does not tell two models apart."""
+        values = {m.seed: value for m in self.models if (value := criterion(m)) is not None}
+        if len(set(values.values())) < 2:
             return None
-        loss, chosen = min(models, key=lambda pair: pair[0])
-        values = {m.seed: float(m.scores["dci_disentanglement"]["value"]) for _, m in models}
-        every = list(values.values())
-        return Choice(chosen.seed, loss, values[chosen.seed], float(np.mean(every)), max(every))
+        chosen = max(values, key=lambda seed: sign * values[seed])
+        scores = {
+            m.seed: float(m.scores["dci_disentanglement"]["value"])
+            for m in self.models
+            if m.seed in values
+        }
+        every = list(scores.values())
+        return Choice(by, chosen, values[chosen], scores[chosen], float(np.mean(every)), max(every))
 
     @property
     def _rank(self) -> tuple[float, ...]:
@@ -241,12 +268,24 @@ class DatasetResults:
         return f"{method.label} separates {what} in {_seeds(n, n)}{named}."
 
 
-def results_by_dataset(study: Study, runs: Sequence[TrainingRun]) -> list[DatasetResults]:
+def results_by_dataset(
+    study: Study,
+    runs: Sequence[TrainingRun],
+    *,
+    udr: Mapping[str, float] | None = None,
+    pipe: Mapping[str, float] | None = None,
+) -> list[DatasetResults]:
     """What finished ``runs`` of a study say, the dataset with the clearest success first.
 
-    Datasets without a finished run are left out.
+    Datasets without a finished run are left out. ``udr`` and ``pipe`` are those of runs, by key, if
+    they are known.
     """
-    finished = {run.description.key: run for run in runs}
+    udr, pipe = udr or {}, pipe or {}
+    finished = {
+        key: Model(run, udr.get(key), pipe.get(key))
+        for run in runs
+        for key in (run.description.key,)
+    }
     plans: dict[str, dict[str, list[RunDescription]]] = {}
     for description in study.runs():
         of_dataset = plans.setdefault(description.dataset, {})
@@ -260,13 +299,13 @@ def results_by_dataset(study: Study, runs: Sequence[TrainingRun]) -> list[Datase
 def _results(
     name: str,
     plan: dict[str, list[RunDescription]],
-    finished: dict[str, TrainingRun],
+    finished: dict[str, Model],
     title: str,
 ) -> DatasetResults:
     methods = [
         Method(
             planned[0].objective,
-            tuple(Model(finished[one.key]) for one in planned if one.key in finished),
+            tuple(finished[one.key] for one in planned if one.key in finished),
             len(planned),
         )
         for planned in plan.values()

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from unweave.studies.engine import run_study
     from unweave.studies.loading import load_study, open_study, shipped_studies
     from unweave.studies.manifolds import ManifoldStudy
-    from unweave.studies.ranking import rank_models
+    from unweave.studies.ranking import rank_models, rank_models_by_pipe
     from unweave.studies.study import Study
     from unweave.studies.table import build_table, read_table, write_table
 
@@ -24,6 +24,7 @@ __all__ = [
     "load_study",
     "open_study",
     "rank_models",
+    "rank_models_by_pipe",
     "read_table",
     "run_study",
     "shipped_studies",
@@ -38,6 +39,7 @@ _MODULES = {
     "load_study": "loading",
     "open_study": "loading",
     "rank_models": "ranking",
+    "rank_models_by_pipe": "ranking",
     "read_table": "table",
     "run_study": "engine",
     "shipped_studies": "loading",

@@ -1,4 +1,4 @@
-"""How to choose a model: without labels by UDR, and by what worked on another data set."""
+"""How to choose a model: without labels by UDR or PIPE, and by what worked on another data set."""
 
 from __future__ import annotations
 
@@ -43,16 +43,19 @@ class Selection:
 
 
 def selection_quality(
-    table: pl.DataFrame, ranked: pl.DataFrame, *, seed: int = 0
+    table: pl.DataFrame, ranked: pl.DataFrame, *, by: str = "udr", seed: int = 0
 ) -> list[Selection]:
-    """How well UDR picks good runs, for each metric.
+    """How well a score without labels picks good runs, for each metric.
 
     Parameters
     ----------
     table
         A study's table.
     ranked
-        Of :func:`~unweave.studies.ranking.rank_models`: columns ``run`` and ``udr``.
+        Of :func:`~unweave.studies.ranking.rank_models` or
+        :func:`~unweave.studies.ranking.rank_models_by_pipe`: columns ``run`` and ``by``.
+    by
+        The column of the score, of which the highest is chosen.
     seed
         Of permutations.
 
@@ -61,15 +64,15 @@ def selection_quality(
     ValueError
         If fewer than three models are in both.
     """
-    joined = last_scores(table).join(ranked.select("run", "udr"), on="run")
+    joined = last_scores(table).join(ranked.select("run", by), on="run")
     if joined.height < 3:
         raise ValueError(
             f"{joined.height} models have both a ranking and scores: a relation needs three"
         )
     rng = np.random.default_rng(seed)
-    score = joined["udr"].to_numpy()
+    score = joined[by].to_numpy()
     found = []
-    for metric in (c for c in joined.columns if c not in ("run", "udr")):
+    for metric in (c for c in joined.columns if c not in ("run", by)):
         values = joined[metric].to_numpy()
         correlation, p_value = _permuted(score, values, rng)
         found.append(
