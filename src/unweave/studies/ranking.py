@@ -10,7 +10,8 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from unweave._files import Content, read_json, sealed
+from unweave._contents import Content
+from unweave._files import read_json, sealed
 from unweave.datasets import load
 from unweave.datasets.selection import check_n_rows
 from unweave.metrics import (
