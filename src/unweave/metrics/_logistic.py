@@ -21,7 +21,11 @@ _STEPS = 100
 _GRADIENT = 1e-4  # largest entry of the gradient of the mean loss at which a fit ends
 _DECREASE = 64 * np.finfo(np.float64).eps  # relative decrease of the loss at which it ends
 _LOG2_E = 1.4426950408889634
-_LN2_HIGH, _LN2_LOW = 0.693147180369123816490, 1.90821492927058770002e-10  # n times the first: exact
+# The first has so few digits that its multiples up to a thousand are exact.
+_LN2_HIGH, _LN2_LOW = (
+    0.693147180369123816490,
+    1.90821492927058770002e-10,
+)  # n times the first: exact
 _ROUND = 6755399441055744.0  # 1.5 * 2**52: adding it rounds to a whole number, in the lowest bits
 _ROWS = 4_096  # whose products are taken at a time
 _BLOCK = 64  # rows whose exponentials are
@@ -141,9 +145,7 @@ def _parts(codes: Any) -> list[Any]:
 
 # Sums and maxima over classes may take any order, so that they become vectors.
 @njit(nogil=True, error_model="numpy", fastmath={"reassoc", "nnan", "nsz", "contract"})
-def _loss_and_residuals(
-    logits, intercepts, labels, weights, sums
-):  # pragma: no cover - compiled
+def _loss_and_residuals(logits, intercepts, labels, weights, sums):  # pragma: no cover - compiled
     """Weighted loss in nats; ``logits`` (rows, classes) become its derivatives by them.
 
     ``sums`` (classes,) becomes the sums of the derivatives.
@@ -190,7 +192,7 @@ def _loss_and_residuals(
 
 @njit(nogil=True, error_model="numpy", fastmath={"contract"})
 def _exponentials(terms):  # pragma: no cover - compiled
-    """exp of ``terms``, at most 0, in place: arithmetic that the compiler makes vectors of.
+    """Exponentials of ``terms``, at most 0, in place, by arithmetic that the compiler makes vectors of.
 
     A power of two, whose exponent is written into the bits of a float, times Taylor's polynomial
     on [-ln 2 / 2, ln 2 / 2], within two units in the last place.
