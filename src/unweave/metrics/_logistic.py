@@ -192,7 +192,7 @@ def _loss_and_residuals(logits, intercepts, labels, weights, sums):  # pragma: n
 
 @njit(nogil=True, error_model="numpy", fastmath={"contract"})
 def _exponentials(terms):  # pragma: no cover - compiled
-    """Exponentials of ``terms``, at most 0, in place, by arithmetic that the compiler makes vectors of.
+    """Exponentials of ``terms``, at most 0, in place, by arithmetic that becomes vectors.
 
     A power of two, whose exponent is written into the bits of a float, times Taylor's polynomial
     on [-ln 2 / 2, ln 2 / 2], within two units in the last place.
