@@ -3,8 +3,8 @@
 The references say again in numpy and scikit-learn what disentanglement_lib does, one pair of latent
 and factor, one batch, one tree ensemble after the other; a table of codes stands in for its
 encoder. Processor time of one thread, in one run. n = 10,000, five factors. Run:
-    python benchmarks/metrics.py [--wide]
-`--wide` adds `evaluate` on 512 latents (minutes).
+    python benchmarks/metrics.py [--wide] [--long]
+`--wide` adds `evaluate` on 512 latents, `--long` on a million rows (both take minutes).
 """
 
 import os
@@ -21,6 +21,7 @@ from sklearn.svm import LinearSVC
 
 from unweave.datasets import Factor, FactorSpace
 from unweave.metrics import (
+    METRICS,
     beta_vae_score,
     disentanglement_completeness_informativeness,
     evaluate,
@@ -30,6 +31,8 @@ from unweave.metrics import (
 )
 from unweave.metrics._importance import completeness, disentanglement
 from unweave.metrics._information import bin_codes, latent_information
+from unweave.metrics._predictors import logistic_regression
+from unweave.metrics.metric import quiet_fits
 
 SIZES = (3, 6, 40, 32, 32)
 N = 10_000
@@ -49,10 +52,10 @@ def report(what, reference, ours, asked, agreement):
     )
 
 
-def data(n_latents):
+def data(n_latents, n=N):
     rng = np.random.default_rng(0)
-    factors = np.stack([rng.integers(0, size, N) for size in SIZES], axis=1)
-    codes = factors @ rng.standard_normal((5, n_latents)) + rng.standard_normal((N, n_latents))
+    factors = np.stack([rng.integers(0, size, n) for size in SIZES], axis=1)
+    codes = factors @ rng.standard_normal((5, n_latents)) + rng.standard_normal((n, n_latents))
     return codes.astype(np.float32), factors
 
 
@@ -208,15 +211,57 @@ def interventions():
         report(name, reference, ours, 15, f"{expected:.3f}, {score:.3f}")
 
 
-def everything(n_latents, limit):
-    codes, factors = data(n_latents)
-    start = time.perf_counter()
+def regressions():
+    codes, factors = data(10)
+    codes = ((codes - codes.mean(axis=0)) / codes.std(axis=0)).astype(np.float64)
+    for what, ours, theirs in (
+        ("logistic regression, explicitness", {}, {}),
+        (
+            "logistic regression, InfoE",
+            {"penalty": 0.0, "balanced": True},
+            {"C": np.inf, "class_weight": "balanced"},
+        ),
+    ):
+        logistic_regression(codes[:100], factors[:100, 1], **ours)
+        reference = fast = apart = 0.0
+        with quiet_fits():
+            for factor in factors.T:
+                taken, model = seconds(LogisticRegression(**theirs).fit, codes, factor)
+                own, fit = seconds(lambda f=factor, o=ours: logistic_regression(codes, f, **o))
+                reference, fast = reference + taken, fast + own
+                difference = np.abs(fit.probabilities(codes) - model.predict_proba(codes))
+                apart = max(apart, difference.max())
+        report(what, reference, fast, 3, f"probabilities {apart:.0e} apart")
+
+
+def each_family():
+    """Processor seconds of `evaluate` by family of metrics, and what is left."""
+    codes, factors = data(10)
+    families = {
+        "DCI": ["dci_disentanglement", "dci_completeness", "dci_informativeness"],
+        "InfoMEC": ["infom", "infoc", "infoe"],
+        "explicitness and downstream": [
+            "explicitness", "downstream_accuracy", "statistical_efficiency",
+        ],
+        "beta-VAE score": ["beta_vae"],
+    }  # fmt: skip
+    named = {name for names in families.values() for name in names}
+    families["all others"] = [name for name in METRICS if name not in named]
+    for family, names in families.items():
+        taken, _ = seconds(lambda n=names: evaluate(codes, factors, metrics=n))
+        print(f"evaluate, 10 latents, {family}: {taken:.1f} processor seconds", flush=True)
+
+
+def everything(n_latents, limit, n=N):
+    codes, factors = data(n_latents, n)
+    start, began = time.perf_counter(), time.process_time()
     scores = evaluate(codes, factors)
-    elapsed = time.perf_counter() - start
+    elapsed, taken = time.perf_counter() - start, time.process_time() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(
-        f"evaluate, {n_latents} latents: {len(scores)} metrics with chance and interval in "
-        f"{elapsed:.0f} s of {limit} s allowed, peak memory {peak:.1f} GiB",
+        f"evaluate, {n_latents} latents, {n:,} rows: {len(scores)} metrics with chance and "
+        f"interval in {elapsed:.0f} s of {limit} s allowed, {taken:.0f} processor seconds, peak "
+        f"memory {peak:.1f} GiB",
         flush=True,
     )
 
@@ -225,7 +270,11 @@ if __name__ == "__main__":
     compile_everything(*data(10))
     matrices()
     predictors()
+    regressions()
     interventions()
+    each_family()
     everything(10, 60)
     if "--wide" in sys.argv:
         everything(512, 600)
+    if "--long" in sys.argv:
+        everything(10, 6_000, 1_000_000)

@@ -69,12 +69,7 @@ def boost(train, labels, n_classes, test):  # pragma: no cover - compiled
             steps = _leaf_steps(residual, labels, leaf, n_classes)
             for i in range(n):
                 raw[k, i] += RATE * steps[leaf[i]]
-            for i in range(test.shape[1]):
-                node = 0
-                while node < len(features):
-                    below = features[node] < 0 or test[features[node], i] <= thresholds[node]
-                    node = 2 * node + (1 if below else 2)
-                raw_test[k, i] += RATE * steps[node - len(features)]
+            _add_steps(test, features, thresholds, RATE * steps, raw_test[k])
     predicted = np.empty(test.shape[1], dtype=np.int64)
     for i in range(test.shape[1]):
         predicted[i] = raw_test[0, i] > 0 if n_classes == 2 else np.argmax(raw_test[:, i])
@@ -227,3 +222,25 @@ def _leaf_steps(residual, labels, leaf, n_classes):  # pragma: no cover - compil
             if n_classes > 2:
                 steps[at] *= (n_classes - 1) / n_classes
     return steps
+
+
+@njit(nogil=True)
+def _add_steps(test, features, thresholds, steps, raw):  # pragma: no cover - compiled
+    """Add to ``raw`` (rows,) the step of the leaf that each row of ``test`` falls into.
+
+    It is written for a ``DEPTH`` of 3.
+    """
+    chosen = np.maximum(features, 0)
+    t = np.where(features < 0, np.float32(np.inf), thresholds)
+    x0, x1, x2, x3 = test[chosen[0]], test[chosen[1]], test[chosen[2]], test[chosen[3]]
+    x4, x5, x6 = test[chosen[4]], test[chosen[5]], test[chosen[6]]
+    t0, t1, t2, t3, t4, t5, t6 = t[0], t[1], t[2], t[3], t[4], t[5], t[6]
+    s0, s1, s2, s3, s4, s5, s6, s7 = (
+        steps[0], steps[1], steps[2], steps[3], steps[4], steps[5], steps[6], steps[7]
+    )  # fmt: skip
+    # Every comparison of every row: no branch, so that the compiler makes vectors of it.
+    for i in range(len(raw)):
+        a, b, c, d = x3[i] <= t3, x4[i] <= t4, x5[i] <= t5, x6[i] <= t6
+        low = (s0 if a else s1) if x1[i] <= t1 else (s2 if b else s3)
+        high = (s4 if c else s5) if x2[i] <= t2 else (s6 if d else s7)
+        raw[i] += low if x0[i] <= t0 else high

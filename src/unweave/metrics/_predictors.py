@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from unweave._check import constant_columns
 from unweave._factors import LEVELS_OF_CIRCLE
+from unweave._parallel import in_threads
 from unweave.metrics._information import factor_levels
 from unweave.metrics._scale import Scale
 
 if TYPE_CHECKING:
+    from unweave.metrics._logistic import LogisticRegression
     from unweave.metrics.sample import Sample
 
 __all__ = [
     "WIDE",
+    "HeldOut",
     "Split",
     "angle_of",
     "cut_angle_r_squared",
@@ -64,18 +68,49 @@ def scaled_like(train: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
     return [(part - mean) * scale for part in (train, *others)]
 
 
-def logistic_regression(codes: Any, labels: np.ndarray, **options: Any) -> Any:
-    """A fitted multinomial logistic regression, scikit-learn's defaults but for ``options``.
+def logistic_regression(
+    codes: Any, labels: np.ndarray, *, penalty: float = 1.0, balanced: bool = False
+) -> LogisticRegression:
+    """A fitted logistic regression, with scikit-learn's defaults but for the options.
 
-    Its hundred steps are part of the conventions that scores are compared in: `score` keeps
-    its warnings of them from the user. Wide codes are fitted in single precision, in half the time,
-    unless they are sparse.
+    Its hundred steps are part of the conventions that scores are compared in. Wide codes are fitted
+    in single precision, in half the time, unless they are sparse.
     """
-    from sklearn.linear_model import LogisticRegression
+    from unweave.metrics._logistic import LogisticRegression
 
     if codes.shape[1] > WIDE and isinstance(codes, np.ndarray):
         codes = codes.astype(np.float32)
-    return LogisticRegression(**options).fit(codes, labels)
+    return LogisticRegression.fit(codes, labels, penalty=penalty, balanced=balanced)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Regressions of factors on all standardised rows to learn from, and rows to be judged on."""
+
+    judge: np.ndarray
+    """Standardised codes (rows, latents) to be judged on."""
+    learn_levels: np.ndarray
+    """(factors, rows)"""
+    judge_levels: np.ndarray
+    """(factors, rows)"""
+    models: Sequence[LogisticRegression | None]
+    """One for each factor; None where all rows to learn from have the same level."""
+
+    @classmethod
+    def of(cls, sample: Sample) -> HeldOut:
+        """Fitted once for all metrics that read the sample."""
+
+        def fit() -> HeldOut:
+            split = hold_out(sample)
+            train, judge = scaled_like(split[0], split[2])
+            learn_levels, judge_levels = labelled(split, sample.kinds)
+            models = in_threads(
+                lambda levels: logistic_regression(train, levels) if np.ptp(levels) > 0 else None,
+                learn_levels,
+            )
+            return cls(judge, learn_levels, judge_levels, models)
+
+        return sample.once("regressions", fit)
 
 
 def targets_by_kind(factors: np.ndarray, kinds: Sequence[str]) -> list[np.ndarray]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -128,9 +129,7 @@ def _measured(points: np.ndarray, labels: np.ndarray, n_train: int, n_factors: i
     if len(np.unique(labels[:n_train])) < 2:
         right = labels[n_train:] == labels[0]
     else:
-        # Few unknowns: Newton's method is at the optimum before lbfgs is near it.
-        solver = "newton-cholesky" if points.shape[1] <= WIDE else "lbfgs"
-        model = logistic_regression(points[:n_train], labels[:n_train], solver=solver)
+        model = _classifier(points[:n_train], labels[:n_train])
         right = model.predict(points[n_train:]) == labels[n_train:]
     shown = [labels[n_train:] == k for k in range(n_factors)]
     per_factor = np.array([right[s].mean() if s.any() else 0.0 for s in shown])
@@ -139,3 +138,12 @@ def _measured(points: np.ndarray, labels: np.ndarray, n_train: int, n_factors: i
         for k in range(n_factors)
     ]
     return Measurement(float(right.mean()), per_factor, np.stack(means, axis=1))
+
+
+def _classifier(points: np.ndarray, labels: np.ndarray) -> Any:
+    if points.shape[1] > WIDE:
+        return logistic_regression(points, labels)
+    from sklearn.linear_model import LogisticRegression
+
+    # Few unknowns: Newton's method is at the optimum before L-BFGS is near it.
+    return LogisticRegression(solver="newton-cholesky").fit(points, labels)

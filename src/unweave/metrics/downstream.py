@@ -11,6 +11,7 @@ import numpy as np
 from unweave._check import check_choice, check_positive
 from unweave._parallel import in_threads
 from unweave.metrics._predictors import (
+    HeldOut,
     Split,
     hold_out,
     labelled,
@@ -77,7 +78,9 @@ class Downstream(Metric):
         learn_levels, judge_levels = labelled(split, sample.kinds)
         available = [min(size, len(split[0])) for size in self.sizes]
         found = {
-            size: _accuracies(split, learn_levels, judge_levels, size, self.predictor)
+            size: _accuracy_of_all(sample)
+            if size == len(split[0]) and self.predictor == "logistic_regression"
+            else _accuracies(split, learn_levels, judge_levels, size, self.predictor)
             for size in sorted({*available, min(100, len(split[0]))})
         }
         most, few = found[available[-1]], found[min(100, len(split[0]))]
@@ -160,6 +163,18 @@ def _accuracies(split: Split, learn_levels, judge_levels, size: int, predictor: 
         return float((seen[predicted] == judge_levels[k]).mean())
 
     return np.array(in_threads(accuracy, range(len(learn_levels))))
+
+
+def _accuracy_of_all(sample: Sample) -> np.ndarray:
+    """Accuracy (factors,), learnt from all rows: with predictors that explicitness has, too."""
+    held = HeldOut.of(sample)
+    parts = zip(held.models, held.learn_levels, held.judge_levels, strict=True)
+    return np.array(
+        [
+            float(((learn[0] if model is None else model.predict(held.judge)) == true).mean())
+            for model, learn, true in parts
+        ]
+    )
 
 
 def _predicted(train, labels, judge, predictor: str) -> np.ndarray:

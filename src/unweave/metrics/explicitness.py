@@ -9,12 +9,7 @@ from typing import Any
 import numpy as np
 
 from unweave._check import check_choice
-from unweave.metrics._predictors import (
-    hold_out,
-    labelled,
-    logistic_regression,
-    scaled_like,
-)
+from unweave.metrics._predictors import HeldOut, hold_out, labelled, scaled_like
 from unweave.metrics.metric import Metric, score
 from unweave.metrics.noise import Noise
 from unweave.metrics.sample import Sample
@@ -49,14 +44,26 @@ class Explicitness(Metric):
 
     def read(self, sample: Sample) -> dict[str, Measurement]:
         """The area of each factor, on held-out rows."""
+        areas = self._areas(sample)
+        return {"explicitness": Measurement(float(np.mean(areas)), np.array(areas))}
+
+    def _areas(self, sample: Sample) -> list[float]:
+        if self.classifier == "multinomial":
+            held = HeldOut.of(sample)
+            parts = zip(held.models, held.learn_levels, held.judge_levels, strict=True)
+            return [
+                0.5 if model is None else _mean_area(model.probabilities(held.judge), learn, true)
+                for model, learn, true in parts
+            ]
         split = hold_out(sample)
         train, judge = scaled_like(split[0], split[2])
-        learn_levels, judge_levels = labelled(split, sample.kinds)
-        areas = [
-            _mean_area(train, learn, judge, true, self.classifier)
-            for learn, true in zip(learn_levels, judge_levels, strict=True)
+        pairs = zip(*labelled(split, sample.kinds), strict=True)
+        return [
+            _mean_area(_one_against_rest(train, learn, judge), learn, true)
+            if np.ptp(learn) > 0
+            else 0.5
+            for learn, true in pairs
         ]
-        return {"explicitness": Measurement(float(np.mean(areas)), np.array(areas))}
 
 
 def explicitness(
@@ -115,23 +122,22 @@ def area_under_roc(scores: np.ndarray, positive: np.ndarray) -> np.ndarray:
     return np.where(n_pairs > 0, above / np.maximum(n_pairs, 1), np.nan)
 
 
-def _mean_area(train, learn, judge, true, classifier: str) -> float:
-    seen = np.unique(learn)
-    if len(seen) < 2:
-        return 0.5
-    if classifier == "multinomial":
-        probabilities = logistic_regression(train, learn).predict_proba(judge)
-    else:
-        from sklearn.linear_model import LogisticRegression
+def _one_against_rest(train: np.ndarray, learn: np.ndarray, judge: np.ndarray) -> np.ndarray:
+    """Probabilities (rows, levels) from a classifier of each level by itself."""
+    from sklearn.linear_model import LogisticRegression
 
-        models = [
-            LogisticRegression(solver="liblinear").fit(train, learn == level)
-            for level in (seen[1:] if len(seen) == 2 else seen)
-        ]
-        probabilities = np.stack([m.predict_proba(judge)[:, 1] for m in models], axis=1)
-        if len(seen) == 2:
-            probabilities = np.concatenate([1 - probabilities, probabilities], axis=1)
-        probabilities /= np.maximum(probabilities.sum(axis=1, keepdims=True), 1e-300)
-    areas = area_under_roc(probabilities, true[:, None] == seen)
+    seen = np.unique(learn)
+    models = [
+        LogisticRegression(solver="liblinear").fit(train, learn == level)
+        for level in (seen[1:] if len(seen) == 2 else seen)
+    ]
+    probabilities = np.stack([m.predict_proba(judge)[:, 1] for m in models], axis=1)
+    if len(seen) == 2:
+        probabilities = np.concatenate([1 - probabilities, probabilities], axis=1)
+    return probabilities / np.maximum(probabilities.sum(axis=1, keepdims=True), 1e-300)
+
+
+def _mean_area(probabilities: np.ndarray, learn: np.ndarray, true: np.ndarray) -> float:
+    areas = area_under_roc(probabilities, true[:, None] == np.unique(learn))
     areas = areas[~np.isnan(areas)]
     return float(areas.mean()) if areas.size else 0.5
