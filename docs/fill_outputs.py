@@ -41,6 +41,7 @@ def filled(page: str, folder: Path) -> str:
         printed = run_python(code, names) if language == "python" else run_shell(code, folder)
         if shown is None:
             return found[0]
+        printed = printed.replace(str(folder), "/home/me")
         return f"```{language}\n{code}```\n\n```text\n{printed}```\n"
 
     with contextlib.chdir(folder):

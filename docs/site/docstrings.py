@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from public import public_names
 ROLE = re.compile(r":(?P<role>func|class|meth|data|mod|attr|math):`(?P<text>[^`]+)`")
 FORMULA = re.compile(r"^\.\. math::(?P<first>[^\n]*)\n(?P<rest>(?:[ \t]*\n|[ \t]+[^\n]*\n)*)", re.M)
 EXAMPLE = re.compile(r"(?:^>>>[^\n]*\n(?:[^\n]+\n)*)(?:\n+>>>[^\n]*\n(?:[^\n]+\n)*)*", re.M)
+JOINT = re.compile(r"^(?P<names>\w+(?:, \w+)+)\n(?P<text>(?:[ \t]+\S[^\n]*\n|[ \t]*\n(?=[ \t]))+)", re.M)
 MARKDOWN_CHARACTERS = str.maketrans({c: f"&#{ord(c)};" for c in "*_`\\[]"})
 
 
@@ -22,11 +24,12 @@ class MarkdownDocstrings(griffe.Extension):
 
     def on_package(self, *, pkg: griffe.Module, loader: griffe.GriffeLoader, **kwargs: Any) -> None:
         """Rewrite every docstring of a package once it is loaded."""
-        pages = anchors(Path(str(pkg.filepath)).parent)
+        pages = anchors(Path(str(pkg.filepath)).parent.resolve())
         for docstring in docstrings(pkg):
             docstring.value = markdown(docstring.value, pages)
 
 
+@functools.cache
 def anchors(package: Path) -> dict[str, str]:
     """Where each public name is defined: by its full name, and by its short one if that is clear."""
     named = [(f"{name.package}.{name.name}", name) for name in public_names(package)]
@@ -50,6 +53,7 @@ def markdown(text: str, pages: dict[str, str]) -> str:
     """A docstring in Markdown, whose sections are numpydoc's."""
     text = FORMULA.sub(_formula, f"{text}\n")
     text = ROLE.sub(lambda found: _role(found, pages), text)
+    text = JOINT.sub(_separate, text)
     return EXAMPLE.sub(_example, text).strip("\n")
 
 
@@ -69,6 +73,11 @@ def _role(found: re.Match[str], pages: dict[str, str]) -> str:
     if target is None and owner in pages:  # a method of a public class
         target = f"{pages[owner]}.{member}"
     return f"[`{shown}`][{target}]" if target else f"`{shown}`"
+
+
+def _separate(found: re.Match[str]) -> str:
+    """Parameters that share a text, one by one: griffe gives all the type of the first."""
+    return "".join(f"{name}\n{found['text']}" for name in found["names"].split(", "))
 
 
 def _example(found: re.Match[str]) -> str:

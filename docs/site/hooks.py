@@ -93,7 +93,7 @@ def generated_pages() -> Iterator[tuple[str, str]]:
     yield "decisions/index.md", decisions_index()
 
 
-def home_pages(names: list[PublicName]) -> dict[str, str]:
+def home_pages(names: Iterable[PublicName]) -> dict[str, str]:
     """The page of each identifier: in the innermost of the packages that export it."""
     innermost = sorted(names, key=lambda name: len(name.package))
     return {name.identifier: f"{name.package}/{name.name}.md" for name in innermost}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,9 +27,10 @@ class PublicName:
     """The first paragraph of its docstring."""
 
 
-def public_names(package: Path) -> list[PublicName]:
-    """Every public name below the folder of a package, in the order of modules and ``__all__``."""
-    return [name for module in public_modules(package) for name in _names(module, package)]
+@functools.cache
+def public_names(package: Path) -> tuple[PublicName, ...]:
+    """Every public name below the folder of a package, in the order of the modules."""
+    return tuple(name for module in public_modules(package) for name in _names(module, package))
 
 
 def public_modules(package: Path) -> list[str]:
@@ -68,13 +70,22 @@ def _names(module: str, package: Path) -> Iterator[PublicName]:
 
 def _home(module: str, name: str, package: Path) -> str:
     """The module that defines a name, through all imports of it."""
-    for node in ast.walk(_tree(module, package)):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("unweave."):
-            if any((alias.asname or alias.name) == name for alias in node.names):
-                return _home(node.module, name, package)
-    return module
+    source = _sources(module, package).get(name)
+    return _home(source, name, package) if source else module
 
 
+@functools.cache
+def _sources(module: str, package: Path) -> dict[str, str]:
+    """The modules of this package from which a module imports names, by these names."""
+    return {
+        alias.asname or alias.name: node.module
+        for node in ast.walk(_tree(module, package))
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("unweave.")
+        for alias in node.names
+    }
+
+
+@functools.cache
 def _tree(module: str, package: Path) -> ast.Module:
     path = package.parent.joinpath(*module.split("."))
     file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
