@@ -182,7 +182,7 @@ def module_page(module: str, names: list[PublicName], homes: dict[str, str]) -> 
 
 def table(first: str, rows: list[str]) -> list[str]:
     """Rows of two columns under their heads."""
-    return [f"| {first} | |", "| --- | --- |", *rows]
+    return [f"| {first} | what it is |", "| --- | --- |", *rows]
 
 
 def name_page(name: PublicName) -> str:
