@@ -1,8 +1,9 @@
-"""Run the code of the first page, the tutorials and "Write your own", and write what it prints below it.
+"""Run the code of the first page, of tutorials and of "Write your own", and write what it prints.
 
 A block of Python shares its names with those before it on the page; a block of the shell runs line
 by line; a block with a title is written to a file of that name. All run in one empty folder. A
-block of text after any of these is what it printed.
+block of text after any of these is what it printed. Arguments are pages, as tutorials/study.md;
+without any, all are run.
 """
 
 import contextlib
@@ -107,9 +108,9 @@ def close(shown: str, now: str, tolerance: float) -> bool:
 
 if __name__ == "__main__":
     for path in PAGES:
-        if sys.argv[1:] and path.stem not in sys.argv[1:]:
+        if sys.argv[1:] and str(path.relative_to(DOCS)) not in sys.argv[1:]:
             continue
         with tempfile.TemporaryDirectory() as folder:
             text = filled(path.read_text(encoding="utf-8"), Path(folder))
         path.write_text(text, encoding="utf-8")
-        print(path.name)
+        print(path.relative_to(DOCS))

@@ -15,7 +15,9 @@ from public import public_names
 ROLE = re.compile(r":(?P<role>func|class|meth|data|mod|attr|math):`(?P<text>[^`]+)`")
 FORMULA = re.compile(r"^\.\. math::(?P<first>[^\n]*)\n(?P<rest>(?:[ \t]*\n|[ \t]+[^\n]*\n)*)", re.M)
 EXAMPLE = re.compile(r"(?:^>>>[^\n]*\n(?:[^\n]+\n)*)(?:\n+>>>[^\n]*\n(?:[^\n]+\n)*)*", re.M)
-JOINT = re.compile(r"^(?P<names>\w+(?:, \w+)+)\n(?P<text>(?:[ \t]+\S[^\n]*\n|[ \t]*\n(?=[ \t]))+)", re.M)
+JOINT = re.compile(
+    r"^(?P<names>\w+(?:, \w+)+)\n(?P<text>(?:[ \t]+\S[^\n]*\n|[ \t]*\n(?=[ \t]))+)", re.M
+)
 MARKDOWN_CHARACTERS = str.maketrans({c: f"&#{ord(c)};" for c in "*_`\\[]"})
 
 
@@ -31,7 +33,7 @@ class MarkdownDocstrings(griffe.Extension):
 
 @functools.cache
 def anchors(package: Path) -> dict[str, str]:
-    """Where each public name is defined: by its full name, and by its short one if that is clear."""
+    """Where each public name is defined: by its full name, and by its short one if it is clear."""
     named = [(f"{name.package}.{name.name}", name) for name in public_names(package)]
     short: dict[str, list[str]] = {}
     for _, name in named:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-FURTHER_MODULES = ("unweave.datasets.manifolds",)
+FURTHER_MODULES = ("unweave.datasets.manifolds", "unweave.encoders.network")
 """Modules that users import from, though no package exports what is in them."""
 
 

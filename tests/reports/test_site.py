@@ -1,4 +1,4 @@
-"""The built site of `make docs`: it has a place for every page and name, and asks no other server."""
+"""The site that `make docs` builds has every page and name, and asks no other server."""
 
 import functools
 import http.server
