@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import posixpath
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,7 @@ def generated_pages() -> Iterator[tuple[str, str]]:
         own = [name for name in names if name.package == module]
         yield f"reference/{module}/index.md", module_page(module, own, homes)
         for name in own:
-            if homes[name.identifier] == f"{module}/{name.name}.md":
+            if posixpath.dirname(homes[name.identifier]) == module:
                 yield f"reference/{homes[name.identifier]}", name_page(name)
     for example in sorted((ROOT / "examples").glob("plot_*.py")):
         yield f"examples/{example.stem}.md", example_page(example)
@@ -94,9 +95,20 @@ def generated_pages() -> Iterator[tuple[str, str]]:
 
 
 def home_pages(names: Iterable[PublicName]) -> dict[str, str]:
-    """The page of each identifier: in the innermost of the packages that export it."""
+    """The page of each identifier: in the innermost of the packages that export it.
+
+    Names that differ in their case alone have their kind in the file's name, because some file
+    systems take them for one.
+    """
     innermost = sorted(names, key=lambda name: len(name.package))
-    return {name.identifier: f"{name.package}/{name.name}.md" for name in innermost}
+    homes = {name.identifier: name for name in innermost}.values()
+    counts = Counter((name.package, name.name.lower()) for name in homes)
+    return {
+        name.identifier: f"{name.package}/{name.name}"
+        + (f"-{name.kind}" if counts[name.package, name.name.lower()] > 1 else "")
+        + ".md"
+        for name in homes
+    }
 
 
 def navigation(pages: Iterable[str]) -> list[Any]:

@@ -75,6 +75,11 @@ def test_the_reference_has_every_public_name(site):
     assert missing == set(), "run make docs again"
 
 
+def test_no_two_pages_differ_in_case_alone(site):
+    pages = [str(page.relative_to(site)) for page in site.rglob("*.html")]
+    assert len({page.lower() for page in pages}) == len(pages)
+
+
 def test_docstrings_leave_no_markup_of_another_kind(site):
     for page in (site / "reference").rglob("*.html"):
         text = page.read_text("utf-8")
