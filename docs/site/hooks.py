@@ -28,6 +28,7 @@ FOLDERS = {
     "docs": "index.md",
     "docs/decisions": "decisions/index.md",
     "examples": "gallery.md",
+    "src/unweave": "reference/index.md",
 }
 """Pages that stand for what the repository shows in its own way."""
 

@@ -1,5 +1,6 @@
 """The code of tutorials and of other pages runs, and prints what the pages show."""
 
+import re
 import runpy
 from pathlib import Path
 
@@ -48,6 +49,15 @@ def test_a_tutorial_prints_what_it_shows(page, tmp_path):
 )
 def test_pages_are_compared_by_words_and_numbers(shown, now, n_differences):
     assert len(FILL["differences"](shown, now, tolerance=0.01)) == n_differences
+
+
+def test_links_of_pages_lead_somewhere_in_the_repository():
+    root = DOCS.parent
+    for page in [*root.glob("*.md"), *DOCS.rglob("*.md")]:
+        text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)\s]*)?\)", text):
+            if not re.match(r"[a-z]+:", target):
+                assert (page.parent / target).exists(), f"{page}: {target}"
 
 
 def test_a_command_that_fails_is_seen(tmp_path):
