@@ -21,7 +21,11 @@ from public import PublicName, module_docstring, public_modules, public_names
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "unweave"
-FROM_ROOT = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
+FROM_ROOT = {
+    "CHANGELOG.md": "project/changelog.md",
+    "CONTRIBUTING.md": "project/contributing.md",
+    "SECURITY.md": "project/security.md",
+}
 """Files beside ``docs`` that are pages, too."""
 FOLDERS = {
     "README.md": "index.md",
@@ -53,7 +57,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Explanations": ("geomancer.md", "symmetry.md", "generalisation.md", "*", "results/README.md"),
     "Decisions": ("decisions/index.md", "decisions/*"),
     "Reference": ("reference/index.md",),
-    "Project": ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "security.md"),
+    "Project": (*FROM_ROOT.values(), "security.md"),
 }
 """The navigation. ``folder/*`` is every page of a folder that no entry names."""
 
@@ -63,8 +67,8 @@ CELL = re.compile(r"^# ?%%", re.M)
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are generated, and make the navigation of all there are."""
-    for name in FROM_ROOT:
-        files.append(File.generated(config, name, abs_src_path=str(ROOT / name)))
+    for name, uri in FROM_ROOT.items():
+        files.append(File.generated(config, uri, abs_src_path=str(ROOT / name)))
     for uri, content in generated_pages():
         files.append(File.generated(config, uri, content=content))
     config.nav = navigation([file.src_uri for file in files.documentation_pages()])
@@ -152,12 +156,12 @@ def site_link(found: re.Match[str], uri: str) -> str:
     target, anchor = found["target"], found["anchor"] or ""
     if re.match(r"[a-z]+:", target):
         return found[0]
-    folder = posixpath.dirname(uri if uri in FROM_ROOT else f"docs/{uri}")
+    folder = "" if uri in FROM_ROOT.values() else posixpath.dirname(f"docs/{uri}")
     path = posixpath.normpath(posixpath.join(folder, target))
     if path in FOLDERS:
         page = FOLDERS[path]
     elif path in FROM_ROOT:
-        page = path
+        page = FROM_ROOT[path]
     elif re.fullmatch(r"examples/plot_\w+\.py", path):
         page = path.replace(".py", ".md")
     elif path.startswith("docs/"):
