@@ -1,8 +1,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+DOCS_VENV ?= .venv-docs
 
-.PHONY: study test test-all check benchmark clean
+.PHONY: study test test-all check docs benchmark clean
 
 study: $(VENV)/installed  ## make the environment, run the quick study, say where its report is
 	$(BIN)/unweave study quick
@@ -18,6 +19,9 @@ check: $(VENV)/installed  ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: $(DOCS_VENV)/installed  ## the documentation site, in build/site; a warning is an error
+	PATH="$(abspath $(DOCS_VENV))/bin:$$PATH" NO_MKDOCS_2_WARNING=1 mkdocs build
+
 benchmark: $(VENV)/installed  ## every claim of speed, as ratios measured in one run
 	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
@@ -27,5 +31,10 @@ $(VENV)/installed: requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 
+$(DOCS_VENV)/installed: docs/site/requirements.lock
+	$(PYTHON) -m venv $(DOCS_VENV)
+	$(DOCS_VENV)/bin/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps -r docs/site/requirements.lock
+	touch $@
+
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(DOCS_VENV) build/site
