@@ -8,8 +8,7 @@ from typing import Any, ClassVar
 import polars as pl
 
 from unweave.datasets.cache import written_whole
-from unweave.studies.description import BaseStudy, Description
-from unweave.studies.run import Run
+from unweave.studies.base import BaseStudy, Description, Run
 
 
 class Nap(Description):

@@ -28,8 +28,8 @@ from unweave.models.likelihoods import negative_log_likelihood
 from unweave.models.objectives import OBJECTIVES
 from unweave.models.objectives.factor_vae import permute_latents
 from unweave.studies import run_study
-from unweave.studies.finished import study_runs
-from unweave.studies.study import Cells, Evaluation, Study, Training
+from unweave.studies.folder import study_runs
+from unweave.studies.kinds.training import Cells, Evaluation, Study, Training
 from unweave.training import TrainingConfig, load_model, train
 
 STEPS, SEEDS, ROWS = 3000, (0, 1), 10_000

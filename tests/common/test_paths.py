@@ -30,9 +30,9 @@ from unweave.studies import (
     run_study,
     write_table,
 )
-from unweave.studies.finished import study_runs
+from unweave.studies.execution.merging import merge_studies
+from unweave.studies.folder import study_runs
 from unweave.studies.loading import write_study
-from unweave.studies.merging import merge_studies
 from unweave.training import TrainingConfig, load_model, train
 from unweave.training.checkpoint import write_run
 from unweave.training.curves import read_curves

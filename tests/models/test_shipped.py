@@ -13,7 +13,7 @@ from unweave.models import VAE, count_parameters, shipped_models
 from unweave.models.pretrained import read_training
 from unweave.studies import load_study
 from unweave.studies.evaluation import score_model
-from unweave.studies.study import Evaluation
+from unweave.studies.kinds.training import Evaluation
 from unweave.training import load_model
 
 NAMES = sorted(shipped_models())

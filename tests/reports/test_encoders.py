@@ -17,11 +17,11 @@ from unweave.encoders import Card, Encoder, load_encoder
 from unweave.metrics import compare, mutual_information_gap
 from unweave.reports import write_report
 from unweave.reports.encoder_findings import compare_pairs
+from unweave.statistics.trends import rank_order
 from unweave.studies import build_table, load_study, open_study, run_study
-from unweave.studies.encoders import EncoderStudy
-from unweave.studies.finished import study_runs
+from unweave.studies.folder import study_runs
+from unweave.studies.kinds.encoders import EncoderStudy
 from unweave.studies.loading import checked_study
-from unweave.studies.trends import rank_order
 
 TEXT = """
 name = "small"
@@ -207,7 +207,7 @@ class Blind(Encoder):
 def test_an_encoder_that_sees_nothing_in_one_protocol_is_scored_in_the_other(
     protocols, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("unweave.studies.encoders.load_encoder", lambda *_, **__: Blind())
+    monkeypatch.setattr("unweave.studies.kinds.encoders.load_encoder", lambda *_, **__: Blind())
     content = {"name": "b", "title": "t", "question": "q", "encoders": ["pixels"]}
     reading = {"rows": 200, "metrics": ["mig"], "n_permutations": 2, "n_projections": 2}
     study = checked_study(

@@ -12,10 +12,10 @@ from pydantic import ValidationError
 from unweave._files import DamagedFileError, read_json
 from unweave.reports import write_report
 from unweave.studies import build_table, rank_models, run_study, write_table
-from unweave.studies.finished import set_damaged_aside, study_runs
+from unweave.studies.base import RunIsBusyError
+from unweave.studies.execution.merging import merge_studies
+from unweave.studies.folder import set_damaged_aside, study_runs
 from unweave.studies.loading import checked_study, write_study
-from unweave.studies.merging import merge_studies
-from unweave.studies.run import RunIsBusyError
 from unweave.studies.training_run import TrainingResult
 from unweave.training.checkpoint import load_model
 
@@ -414,7 +414,7 @@ def test_a_run_that_was_moved_while_it_was_waited_for_is_busy(circles, tmp_path,
     study, _ = circles
     run, *_ = study_runs(study, tmp_path)
     moved = tmp_path / "moved"
-    monkeypatch.setattr("unweave.studies.run.FileLock.acquire", lambda _: run.folder.rename(moved))
+    monkeypatch.setattr("unweave.studies.base.FileLock.acquire", lambda _: run.folder.rename(moved))
     with pytest.raises(RunIsBusyError, match="another process has moved .*runs"):
         run.execute()
     assert not run.folder.exists()

@@ -16,9 +16,9 @@ from filelock import FileLock
 from polars.testing import assert_frame_equal
 
 from unweave.studies import build_table, load_study, open_study, read_table, run_study, write_table
-from unweave.studies.engine import _Pool
-from unweave.studies.finished import study_runs
-from unweave.studies.run import RunIsBusyError
+from unweave.studies.base import RunIsBusyError
+from unweave.studies.execution.engine import _Pool
+from unweave.studies.folder import study_runs
 
 COMMAND = [sys.executable, "-m", "unweave.cli", "study"]
 

@@ -8,7 +8,7 @@ import pytest
 
 from unweave import _memory
 from unweave.studies import load_study, resources
-from unweave.studies.worker import start_worker
+from unweave.studies.execution.worker import start_worker
 
 
 @pytest.fixture

@@ -103,7 +103,7 @@ def export(
     from unweave.models.onnx import export_encoder
     from unweave.models.pretrained import read_training, training_record, write_training
     from unweave.models.shipped import model_folder
-    from unweave.studies.run import RESULT
+    from unweave.studies.base import RESULT
     from unweave.studies.training_run import TrainingResult, refuse_foreign_result
     from unweave.training import load_model
     from unweave.training.checkpoint import recorded_seconds

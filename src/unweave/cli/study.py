@@ -21,8 +21,8 @@ from unweave.cli.loggers import LoggerNames, set_loggers
 from unweave.cli.options import Flag, Json, Workers, within
 
 if TYPE_CHECKING:
+    from unweave.studies.execution.ray_engine import Placement
     from unweave.studies.loading import AnyStudy
-    from unweave.studies.ray_engine import Placement
 
 __all__ = ["run_and_report", "study"]
 
@@ -94,7 +94,7 @@ def study_run(
         return
     place = None
     if engine == "ray":
-        from unweave.studies.ray_engine import Placement
+        from unweave.studies.execution.ray_engine import Placement
 
         place = Placement(address=address, cpus=cpus, gpus=gpus)
     run_and_report(chosen, folder, workers, shard=part, ray=place)
@@ -102,10 +102,10 @@ def study_run(
 
 def print_plan(chosen: AnyStudy, workers: int | None, *, shard: tuple[int, int] = (0, 1)) -> None:
     """What a study, or a shard of it, will take."""
-    from unweave.studies.combined import CombinedStudy
+    from unweave.studies.execution.resources import n_workers
+    from unweave.studies.kinds.combined import CombinedStudy
+    from unweave.studies.kinds.training import Study
     from unweave.studies.plan import plan
-    from unweave.studies.resources import n_workers
-    from unweave.studies.study import Study
 
     first, n_shards = shard
     part = "" if n_shards == 1 else f", shard {first}/{n_shards}"
@@ -203,7 +203,12 @@ def study_show(name: str, /) -> None:
     from unweave.studies.catalogue import shipped_catalogue
 
     check_choice("study", name, [one.name for one in shipped_catalogue()])
-    print((resources.files("unweave.studies") / f"{name}.toml").read_text(encoding="utf-8"), end="")
+    print(
+        (resources.files("unweave.studies") / "shipped" / f"{name}.toml").read_text(
+            encoding="utf-8"
+        ),
+        end="",
+    )
 
 
 @study.command(name="slurm")
@@ -241,8 +246,8 @@ def study_slurm(
         Write a script for a study of more than 10,000 runs, which is refused otherwise.
     """
     from unweave.studies import load_study
+    from unweave.studies.execution.slurm import slurm_script
     from unweave.studies.loading import check_same_study
-    from unweave.studies.slurm import slurm_script
 
     chosen = load_study(name, most_runs=None if yes else MOST_RUNS)
     check_same_study(chosen, out, mend=False)

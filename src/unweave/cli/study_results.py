@@ -90,8 +90,8 @@ def study_udr(
     """
     from dataclasses import asdict
 
+    from unweave.statistics.selection import selection_quality
     from unweave.studies import rank_models, read_table
-    from unweave.studies.selection import selection_quality
 
     with patience("encoding"):
         ranked = rank_models(folder, method=method, rows=rows, seed=seed)
@@ -166,7 +166,7 @@ def study_merge(*folders: Path, out: Path) -> None:
         raise ValueError("FOLDERS: at least one folder of a study is needed")
     from unweave.reports import write_report
     from unweave.studies import build_table, open_study, write_table
-    from unweave.studies.merging import merge_studies
+    from unweave.studies.execution.merging import merge_studies
 
     for folder, copied in merge_studies(folders, out).items():
         print_line(f"{folder}: {counted(copied, 'run')} copied")

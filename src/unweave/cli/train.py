@@ -136,7 +136,7 @@ def _description(
     from unweave._check import check_choice
     from unweave.models.defaults import filled
     from unweave.models.objectives import OBJECTIVES, AnyObjective
-    from unweave.studies.study import Evaluation, RunDescription
+    from unweave.studies.kinds.training import Evaluation, RunDescription
     from unweave.training import TrainingConfig
     from unweave.training.config import over_defaults
     from unweave.training.presets import PRESETS

@@ -10,10 +10,10 @@ import polars as pl
 
 from unweave.metrics.catalogue import title as metric_name
 from unweave.reports.figures import COLOURS, INK, drawing, svg
-from unweave.studies.agreement import Agreement, metric_agreement, relation
-from unweave.studies.explained import SOURCES, Share, explained_variance
-from unweave.studies.scaling import ScalingFit, scaling_fit
-from unweave.studies.selection import transfer
+from unweave.statistics.agreement import Agreement, metric_agreement, relation
+from unweave.statistics.scaling import ScalingFit, scaling_fit
+from unweave.statistics.selection import transfer
+from unweave.statistics.variance import SOURCES, Share, explained_variance
 
 __all__ = ["DESIGN", "Scaling", "analysis", "scalings", "seed_sentence"]
 

@@ -19,8 +19,8 @@ from unweave.reports.figures import COLOURS, INK, drawing, svg
 from unweave.reports.model import labelled_traversals
 from unweave.reports.settings import optimiser_words
 from unweave.studies.data import data_sentence
+from unweave.studies.kinds.training import Study
 from unweave.studies.separation import LEAST_SHARE
-from unweave.studies.study import Study
 from unweave.studies.training_run import TrainingRun
 
 __all__ = ["disentanglement_content"]

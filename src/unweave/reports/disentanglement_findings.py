@@ -11,12 +11,12 @@ import numpy as np
 
 from unweave.datasets.names import parse
 from unweave.models.objectives import Objective
+from unweave.studies.kinds.training import RunDescription, Study
 from unweave.studies.separation import (
     FactorSeparation,
     factor_separations,
     is_above_references,
 )
-from unweave.studies.study import RunDescription, Study
 from unweave.studies.training_run import TrainingRun
 from unweave.training.curves import read_curves
 

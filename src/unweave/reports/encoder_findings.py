@@ -10,7 +10,7 @@ import polars as pl
 
 from unweave.metrics.catalogue import title as metric_name
 from unweave.metrics.comparison import Difference, difference
-from unweave.studies.trends import RankOrder, rank_order
+from unweave.statistics.trends import RankOrder, rank_order
 
 __all__ = ["Pair", "compare_pairs", "encoder_kind", "headline", "scale_sentences"]
 

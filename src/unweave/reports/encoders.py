@@ -23,8 +23,8 @@ from unweave.reports.figures import scale_figure
 from unweave.reports.page import render
 from unweave.reports.published import CLIP_SCORES
 from unweave.studies.data import data_sentence, describe_data
-from unweave.studies.encoders import EncoderStudy, Reading
-from unweave.studies.finished import Finished
+from unweave.studies.folder import Finished
+from unweave.studies.kinds.encoders import EncoderStudy, Reading
 from unweave.studies.table import table_of
 
 __all__ = ["encoders_page"]

@@ -12,7 +12,7 @@ from unweave.metrics.catalogue import is_best_when_small
 from unweave.metrics.catalogue import title as metric_name
 from unweave.models.objectives import OBJECTIVES
 from unweave.reports.published import PAPER_RANGE
-from unweave.studies.trends import Trend, compare, correlate, trend
+from unweave.statistics.trends import Trend, compare, correlate, trend
 
 __all__ = [
     "Findings",

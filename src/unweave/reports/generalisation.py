@@ -12,11 +12,11 @@ import polars as pl
 from unweave.datasets.names import parse
 from unweave.reports.figures import COLOURS, INK, drawing, svg
 from unweave.reports.page import render
+from unweave.statistics.trends import mean_interval
 from unweave.studies.data import data_sentence
-from unweave.studies.finished import Finished
-from unweave.studies.generalisation import GeneralisationStudy
+from unweave.studies.folder import Finished
+from unweave.studies.kinds.generalisation import GeneralisationStudy
 from unweave.studies.table import table_of
-from unweave.studies.trends import mean_interval
 
 __all__ = ["generalisation_page"]
 

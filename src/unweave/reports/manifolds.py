@@ -10,10 +10,10 @@ import polars as pl
 from unweave.reports.figures import COLOURS, error_figure
 from unweave.reports.page import render
 from unweave.reports.published import GEOMANCER_RESULTS
-from unweave.studies.finished import Finished
-from unweave.studies.manifolds import ManifoldStudy
+from unweave.statistics.trends import mean_interval
+from unweave.studies.folder import Finished
+from unweave.studies.kinds.manifolds import ManifoldStudy
 from unweave.studies.table import table_of
-from unweave.studies.trends import mean_interval
 
 __all__ = ["manifolds_page"]
 

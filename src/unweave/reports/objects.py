@@ -10,10 +10,10 @@ import polars as pl
 
 from unweave.reports.figures import COLOURS, INK, drawing, png_address, svg
 from unweave.reports.page import render
-from unweave.studies.finished import Finished
-from unweave.studies.objects import ObjectStudy
+from unweave.statistics.trends import mean_interval
+from unweave.studies.folder import Finished
+from unweave.studies.kinds.objects import ObjectStudy
 from unweave.studies.table import table_of
-from unweave.studies.trends import mean_interval
 
 __all__ = ["objects_page"]
 

@@ -10,12 +10,12 @@ from unweave.reports.generalisation import generalisation_page
 from unweave.reports.manifolds import manifolds_page
 from unweave.reports.objects import objects_page
 from unweave.reports.study import study_page
-from unweave.studies.encoders import EncoderStudy
-from unweave.studies.finished import finished_runs
-from unweave.studies.generalisation import GeneralisationStudy
+from unweave.studies.folder import finished_runs
+from unweave.studies.kinds.encoders import EncoderStudy
+from unweave.studies.kinds.generalisation import GeneralisationStudy
+from unweave.studies.kinds.manifolds import ManifoldStudy
+from unweave.studies.kinds.objects import ObjectStudy
 from unweave.studies.loading import AnyStudy
-from unweave.studies.manifolds import ManifoldStudy
-from unweave.studies.objects import ObjectStudy
 
 __all__ = ["write_report"]
 

@@ -9,9 +9,9 @@ from typing import Any
 from unweave.reports.figures import with_own_names
 from unweave.reports.page import render
 from unweave.reports.training import training_section
-from unweave.studies.combined import CombinedStudy
-from unweave.studies.finished import Finished
-from unweave.studies.study import Study
+from unweave.studies.folder import Finished
+from unweave.studies.kinds.combined import CombinedStudy
+from unweave.studies.kinds.training import Study
 from unweave.studies.table import table_of
 
 __all__ = ["study_page"]

@@ -26,15 +26,15 @@ from unweave.reports.model import model_pictures
 from unweave.reports.page import render
 from unweave.reports.published import PAPER_SCORES
 from unweave.reports.settings import optimiser_words
-from unweave.studies.columns import with_common_steps
+from unweave.statistics.budgets import with_common_steps
+from unweave.statistics.trends import mean_interval
+from unweave.statistics.variance import Share
+from unweave.studies.base import Run
 from unweave.studies.data import data_sentence, describe_data
-from unweave.studies.explained import Share
-from unweave.studies.finished import Finished
-from unweave.studies.run import Run
-from unweave.studies.study import Study
+from unweave.studies.folder import Finished
+from unweave.studies.kinds.training import Study
 from unweave.studies.table import table_of
 from unweave.studies.training_run import TrainingRun
-from unweave.studies.trends import mean_interval
 from unweave.training.curves import read_curves
 
 __all__ = ["training_section"]

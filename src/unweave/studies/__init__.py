@@ -4,12 +4,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from unweave.studies.combined import CombinedStudy
-    from unweave.studies.engine import run_study
+    from unweave.studies.execution.engine import run_study
+    from unweave.studies.kinds.combined import CombinedStudy
+    from unweave.studies.kinds.manifolds import ManifoldStudy
+    from unweave.studies.kinds.training import Study
     from unweave.studies.loading import load_study, open_study, shipped_studies
-    from unweave.studies.manifolds import ManifoldStudy
     from unweave.studies.ranking import rank_models
-    from unweave.studies.study import Study
     from unweave.studies.table import build_table, read_table, write_table
 
 __all__ = [
@@ -27,15 +27,15 @@ __all__ = [
 ]
 
 _MODULES = {
-    "CombinedStudy": "combined",
-    "ManifoldStudy": "manifolds",
-    "Study": "study",
+    "CombinedStudy": "kinds.combined",
+    "ManifoldStudy": "kinds.manifolds",
+    "Study": "kinds.training",
     "build_table": "table",
     "load_study": "loading",
     "open_study": "loading",
     "rank_models": "ranking",
     "read_table": "table",
-    "run_study": "engine",
+    "run_study": "execution.engine",
     "shipped_studies": "loading",
     "write_table": "table",
 }

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from unweave.datasets import FactorDataset, GridDataset, ImageDataset, load
-from unweave.studies.run import Run
+from unweave.studies.base import Run
 from unweave.training.description import content_identity
 
 __all__ = ["check_same_data", "data_sentence", "describe_data"]

@@ -10,9 +10,9 @@ from unweave.datasets import FactorDataset, GridDataset, ImageDataset
 from unweave.datasets.selection import scoring_rows
 from unweave.metrics import Noise
 from unweave.models import VAE
+from unweave.studies.kinds.training import Evaluation
 from unweave.studies.levels import factors_by_level
 from unweave.studies.scoring import scorable
-from unweave.studies.study import Evaluation
 
 __all__ = ["pictures", "score_model"]
 

@@ -16,14 +16,14 @@ from unweave._check import suggestion
 from unweave._files import Content, DamagedFileError, check_regular, read_json, read_text
 from unweave.models import Network
 from unweave.models.objectives import OBJECTIVES
-from unweave.studies.combined import CombinedStudy
-from unweave.studies.encoders import EncoderChoice, EncoderStudy, Reading, Trained
-from unweave.studies.generalisation import GeneralisationStudy, Models, ReadOuts
-from unweave.studies.manifolds import ManifoldStudy
-from unweave.studies.objects import ObjectStudy
+from unweave.studies.base import free_name
+from unweave.studies.kinds.combined import CombinedStudy
+from unweave.studies.kinds.encoders import EncoderChoice, EncoderStudy, Reading, Trained
+from unweave.studies.kinds.generalisation import GeneralisationStudy, Models, ReadOuts
+from unweave.studies.kinds.manifolds import ManifoldStudy
+from unweave.studies.kinds.objects import ObjectStudy
+from unweave.studies.kinds.training import Cells, Evaluation, Study, Training
 from unweave.studies.representations import Isometric, Latents, Model, Pixels
-from unweave.studies.run import free_name
-from unweave.studies.study import Cells, Evaluation, Study, Training
 from unweave.training.checkpoint import write_json
 
 __all__ = [
@@ -161,7 +161,7 @@ def write_study(study: AnyStudy, folder: str | Path) -> None:
 
 def shipped_studies() -> list[str]:
     """Names of the studies that come with the package."""
-    folder = resources.files("unweave.studies")
+    folder = resources.files("unweave.studies") / "shipped"
     return sorted(
         f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml")
     )
@@ -182,7 +182,7 @@ def load_study(name_or_file: str | Path, *, most_runs: int | None = None) -> Any
     """
     if str(name_or_file) in shipped_studies():
         source = f"{name_or_file}.toml"
-        text = (resources.files("unweave.studies") / source).read_text(encoding="utf-8")
+        text = (resources.files("unweave.studies") / "shipped" / source).read_text(encoding="utf-8")
     else:
         path = Path(name_or_file)
         if path.is_dir():

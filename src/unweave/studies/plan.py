@@ -12,9 +12,9 @@ import torch
 
 from unweave.datasets import load
 from unweave.models import build_vae, count_parameters
-from unweave.studies.combined import CombinedStudy
 from unweave.studies.evaluation import score_model
-from unweave.studies.study import RunDescription, Study
+from unweave.studies.kinds.combined import CombinedStudy
+from unweave.studies.kinds.training import RunDescription, Study
 from unweave.training import TrainingConfig, train
 from unweave.training.compute import step_flops
 from unweave.training.precision import choose_precision

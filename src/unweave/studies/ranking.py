@@ -10,7 +10,7 @@ import polars as pl
 from unweave.datasets import load
 from unweave.datasets.selection import check_n_rows
 from unweave.metrics import Score, unsupervised_disentanglement_ranking
-from unweave.studies.finished import finished_runs
+from unweave.studies.folder import finished_runs
 from unweave.studies.loading import open_study
 from unweave.studies.training_run import TrainingRun
 from unweave.training.checkpoint import latest_checkpoint, load_model

@@ -10,7 +10,7 @@ import polars as pl
 from unweave._extras import imported
 from unweave.datasets.cache import written_whole
 from unweave.studies.columns import columns_with_todays_names
-from unweave.studies.finished import Finished, finished_runs
+from unweave.studies.folder import Finished, finished_runs
 from unweave.studies.loading import AnyStudy, open_study
 
 __all__ = ["build_table", "query", "read_table", "table_of", "write_table"]

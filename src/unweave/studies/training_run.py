@@ -20,12 +20,12 @@ from unweave.datasets.cache import written_whole
 from unweave.metrics.score import with_todays_names
 from unweave.models import VAE, build_vae, count_parameters
 from unweave.models.collapse import LEAST_KL
+from unweave.studies.base import RESULT, Result, Run
 from unweave.studies.columns import SCORE_COLUMNS, Count, ScoreContent, score_cells
 from unweave.studies.data import describe_data
 from unweave.studies.evaluation import pictures, score_model
+from unweave.studies.kinds.training import RunDescription
 from unweave.studies.levels import factor_ends
-from unweave.studies.run import RESULT, Result, Run
-from unweave.studies.study import RunDescription
 from unweave.training.checkpoint import (
     checkpoint_damage,
     foreign_checkpoint,

@@ -22,20 +22,21 @@ from unweave.metrics.catalogue import chosen
 from unweave.metrics.comparison import scores_of_halves
 from unweave.models import Network
 from unweave.models.objectives import AnyObjective
-from unweave.studies.columns import SCORE_COLUMNS, ScoreContent, score_cells
-from unweave.studies.data import describe_data
-from unweave.studies.description import (
+from unweave.studies.base import (
     MOST_DRAWS,
     MOST_ROWS,
     BaseStudy,
     Description,
     Frozen,
+    Result,
+    Run,
     Seed,
     distinct,
 )
-from unweave.studies.run import Result, Run
+from unweave.studies.columns import SCORE_COLUMNS, ScoreContent, score_cells
+from unweave.studies.data import describe_data
+from unweave.studies.kinds.training import Evaluation, RunDescription, StudyMetric
 from unweave.studies.scoring import scorable
-from unweave.studies.study import Evaluation, RunDescription, StudyMetric
 from unweave.studies.training_run import TrainingRun
 from unweave.training import TrainingConfig
 from unweave.training.description import content_identity

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from unweave.datasets.cache import writable_folder
-from unweave.studies.combined import CombinedStudy
-from unweave.studies.finished import finished_runs
+from unweave.studies.base import Run
+from unweave.studies.folder import finished_runs
+from unweave.studies.kinds.combined import CombinedStudy
+from unweave.studies.kinds.training import Study
 from unweave.studies.loading import AnyStudy, open_study, write_study
-from unweave.studies.run import Run
-from unweave.studies.study import Study
 
 __all__ = ["merge_studies"]
 

@@ -24,7 +24,7 @@ from unweave.models import Network
 from unweave.models.defaults import filled
 from unweave.models.objectives import OBJECTIVES, AnyObjective
 from unweave.studies.axes import Axis, Sample, changed, check_axes, n_points, points
-from unweave.studies.description import (
+from unweave.studies.base import (
     MOST_DRAWS,
     MOST_ROWS,
     BaseStudy,

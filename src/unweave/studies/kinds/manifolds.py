@@ -16,8 +16,7 @@ from pydantic import Field, field_validator
 from unweave.datasets.manifolds import parse_manifold
 from unweave.geometry import Geomancer
 from unweave.metrics.subspace_error import subspace_error
-from unweave.studies.description import BaseStudy, Description, NumpySeed, distinct
-from unweave.studies.run import Result, Run
+from unweave.studies.base import BaseStudy, Description, NumpySeed, Result, Run, distinct
 
 __all__ = ["ManifoldDescription", "ManifoldRun", "ManifoldStudy"]
 

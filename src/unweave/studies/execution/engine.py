@@ -11,18 +11,18 @@ from pathlib import Path
 
 from unweave._parallel import most_processes
 from unweave._processes import Workers
+from unweave.studies.base import Run
 from unweave.studies.data import check_same_data
-from unweave.studies.finished import set_damaged_aside, study_runs
+from unweave.studies.execution.ray_engine import Placement, finish_on_ray
+from unweave.studies.execution.resources import gpus, n_workers
+from unweave.studies.execution.worker import work
+from unweave.studies.folder import set_damaged_aside, study_runs
 from unweave.studies.loading import AnyStudy, check_same_study, write_study
-from unweave.studies.ray_engine import Placement, finish_on_ray
-from unweave.studies.resources import gpus, n_workers
-from unweave.studies.run import Run
-from unweave.studies.worker import work
 from unweave.training.checkpoint import write_json
 
 __all__ = ["Progress", "run_study"]
 
-_START = "unweave.studies.worker:start_worker"
+_START = "unweave.studies.execution.worker:start_worker"
 
 Progress = Callable[[str, int, int], None]
 """Told what is going on, the units of it that are done, and the units in all."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unweave.studies.run import Run, RunIsBusyError
+from unweave.studies.base import Run, RunIsBusyError
 
 if TYPE_CHECKING:
     from unweave.studies.loading import AnyStudy

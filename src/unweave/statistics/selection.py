@@ -9,7 +9,7 @@ import polars as pl
 from scipy import stats
 
 from unweave.metrics.catalogue import is_best_when_small
-from unweave.studies.agreement import last_scores
+from unweave.statistics.agreement import last_scores
 
 __all__ = ["Selection", "Transfer", "selection_quality", "transfer"]
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from pydantic import Field, field_validator
 
-from unweave.studies.description import BaseStudy, distinct
-from unweave.studies.study import RunDescription, Study, prepare_data, size_of
+from unweave.studies.base import BaseStudy, distinct
+from unweave.studies.kinds.training import RunDescription, Study, prepare_data, size_of
 
 __all__ = ["CombinedStudy"]
 

@@ -26,11 +26,19 @@ from unweave.encoders.run import RunEncoder
 from unweave.generalisation import READOUTS, generalise
 from unweave.models import Network, build_vae
 from unweave.models.objectives import AnyObjective
+from unweave.studies.base import (
+    BaseStudy,
+    Description,
+    Frozen,
+    NumpySeed,
+    Result,
+    Run,
+    Seed,
+    distinct,
+)
 from unweave.studies.data import describe_data
-from unweave.studies.description import BaseStudy, Description, Frozen, NumpySeed, Seed, distinct
-from unweave.studies.encoders import EncoderChoice
-from unweave.studies.run import Result, Run
-from unweave.studies.study import Evaluation, RunDescription, Training, with_defaults
+from unweave.studies.kinds.encoders import EncoderChoice
+from unweave.studies.kinds.training import Evaluation, RunDescription, Training, with_defaults
 from unweave.studies.training_run import TrainingRun
 from unweave.training.description import content_identity
 

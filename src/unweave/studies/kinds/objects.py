@@ -19,9 +19,8 @@ from unweave._files import Part
 from unweave.datasets import Objects3D
 from unweave.geometry import Geomancer
 from unweave.metrics.subspace_error import unaligned_subspace_error
-from unweave.studies.description import BaseStudy, Description, NumpySeed, distinct
+from unweave.studies.base import BaseStudy, Description, NumpySeed, Result, Run, distinct
 from unweave.studies.representations import AnyRepresentation
-from unweave.studies.run import Result, Run
 from unweave.training import TRAINING_REVISION
 
 __all__ = ["ObjectDescription", "ObjectRun", "ObjectStudy"]
