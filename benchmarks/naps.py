@@ -30,7 +30,7 @@ class NapRun(Run):
     def rows(self) -> Iterator[dict[str, Any]]:
         yield {"run": self.description.key}
 
-    def _execute(self, at_step) -> None:
+    def compute(self, at_step) -> None:
         time.sleep(self.description.seconds)
         with written_whole(self.folder / "result.json") as temporary:
             temporary.write_text("{}")

@@ -27,8 +27,8 @@ from unweave.models.disentangling_vae import _take
 from unweave.models.onnx import export_encoder
 from unweave.statistics.scaling import scaling_fit
 from unweave.studies.axes import Range, Sample
+from unweave.studies.evaluation import Evaluation
 from unweave.studies.execution.ray_engine import Placement, finish_on_ray
-from unweave.studies.kinds.training import Evaluation
 from unweave.studies.table import query
 from unweave.symmetry.grids import on_grid
 from unweave.training import load_model

@@ -50,7 +50,7 @@ def show(
     from unweave.models.pretrained import read_training
     from unweave.models.shipped import PREFIX, model_folder
     from unweave.reports.model import collapse_text, write_model_page
-    from unweave.studies.evaluation import pictures
+    from unweave.studies.pictures import pictures
     from unweave.training import load_model
     from unweave.training.course import CONFIG, RunConfig
 
@@ -220,7 +220,7 @@ def _score_cells(score: dict[str, Any]) -> list[str]:
 def _made_by(run: Path) -> str:
     """Which run of which study a model is; empty if it was trained alone."""
     from unweave.studies import shipped_studies
-    from unweave.studies.loading import STUDY, StudyFile
+    from unweave.studies.folder import STUDY, StudyFile
 
     run = run.resolve()
     file = run.parent.parent / STUDY

@@ -11,13 +11,13 @@ import numpy as np
 
 from unweave.datasets.names import parse
 from unweave.models.objectives import Objective
-from unweave.studies.kinds.training import RunDescription, Study
+from unweave.studies.kinds.training import TrainingStudy
 from unweave.studies.separation import (
     FactorSeparation,
     factor_separations,
     is_above_references,
 )
-from unweave.studies.training_run import TrainingRun
+from unweave.studies.training_run import TrainingDescription, TrainingRun
 from unweave.training.curves import read_curves
 
 __all__ = ["HEADLINE_METRICS", "Choice", "DatasetResults", "Method", "Model", "results_by_dataset"]
@@ -241,14 +241,14 @@ class DatasetResults:
         return f"{method.label} separates {what} in {_seeds(n, n)}{named}."
 
 
-def results_by_dataset(study: Study, runs: Sequence[TrainingRun]) -> list[DatasetResults]:
+def results_by_dataset(study: TrainingStudy, runs: Sequence[TrainingRun]) -> list[DatasetResults]:
     """What finished ``runs`` of a study say, the dataset with the clearest success first.
 
     Datasets without a finished run are left out.
     """
     finished = {run.description.key: run for run in runs}
-    plans: dict[str, dict[str, list[RunDescription]]] = {}
-    for description in study.runs():
+    plans: dict[str, dict[str, list[TrainingDescription]]] = {}
+    for description in study.descriptions:
         of_dataset = plans.setdefault(description.dataset, {})
         of_dataset.setdefault(description.objective.label, []).append(description)
     found = [
@@ -259,7 +259,7 @@ def results_by_dataset(study: Study, runs: Sequence[TrainingRun]) -> list[Datase
 
 def _results(
     name: str,
-    plan: dict[str, list[RunDescription]],
+    plan: dict[str, list[TrainingDescription]],
     finished: dict[str, TrainingRun],
     title: str,
 ) -> DatasetResults:

@@ -8,11 +8,13 @@ import os
 import re
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import cached_property
+from importlib import import_module
 from itertools import count
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeVar
 
 from filelock import BaseFileLock, FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -21,6 +23,9 @@ from unweave._files import Content, DamagedFileError, file_sha256, is_file, read
 from unweave._random import LARGEST_SEED
 from unweave.datasets.cache import writable_folder
 from unweave.metrics.score import with_todays_names
+
+if TYPE_CHECKING:
+    from unweave.studies.folder import Finished
 
 __all__ = [
     "MOST_DRAWS", "MOST_ROWS", "RESULT", "BaseStudy", "Description", "Frozen", "NumpySeed",
@@ -69,9 +74,9 @@ class Description(Frozen, ABC):
         return 0
 
     @property
-    @abstractmethod
     def work(self) -> int:
         """Units of the progress bar."""
+        return 1
 
     @property
     def may_use_gpu(self) -> bool:
@@ -84,7 +89,20 @@ class Description(Frozen, ABC):
 
 
 class BaseStudy(Frozen, ABC):
-    """A study: what it asks, and its runs."""
+    """A kind of study: what it asks, its runs, and what is made of them.
+
+    A class in the folder ``kinds`` names itself by ``kind``; one from outside this package is named
+    ``package.module:Class``.
+    """
+
+    kind: ClassVar[str] = ""
+    """Its name in a study file; of a class from outside this package it is not read."""
+    file_key: ClassVar[str] = ""
+    """The key by which a file that names no kind is known as one of this kind."""
+    page_maker: ClassVar[str] = "unweave.reports.plain:plain_page"
+    """The function of this package that makes the page, unless ``page`` is overridden."""
+    may_differ: ClassVar[Any] = {}
+    """Keys in which studies may differ that are merged, as pydantic's ``exclude`` takes them."""
 
     name: str
     """Names the folder."""
@@ -102,22 +120,69 @@ class BaseStudy(Frozen, ABC):
             raise ValueError("a study's name is made of letters, digits, '.', '_' and '-'")
         return value
 
+    @classmethod
+    def kind_name(cls) -> str:
+        """What a study file calls this kind."""
+        if cls.__module__.startswith("unweave.studies.kinds."):
+            return cls.kind
+        return f"{cls.__module__}:{cls.__qualname__}"
+
     @abstractmethod
-    def runs(self) -> list:
+    def runs(self) -> Sequence[Description]:
         """One description a run."""
 
+    @cached_property
+    def descriptions(self) -> tuple[Any, ...]:
+        """The descriptions that :meth:`runs` gives, which is asked once.
+
+        Raises
+        ------
+        ValueError
+            If there are none.
+        """
+        found = tuple(self.runs())
+        if not found:
+            raise ValueError(f"the study {self.name} describes no run: give it at least one")
+        return found
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with other values, and so with other runs."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("descriptions", None)
+        return copied
+
     @property
-    @abstractmethod
     def size(self) -> str:
         """How much there is to do."""
+        n = len(self.descriptions)
+        return f"{n:,} run{'s' if n > 1 else ''}"
 
     @property
     def n_runs(self) -> int:
         """How many runs at most, without listing them where that would take long."""
-        return len(self.runs())
+        return len(self.descriptions)
 
     def prepare(self, progress: Callable[[int, int], None]) -> None:
         """Draw the data into the cache, once for all runs; ``progress`` is told images, and all."""
+
+    def plan(self, *, workers: int, shard: tuple[int, int] = (0, 1)) -> dict[str, str]:
+        """What the runs of a shard take, measured here, in words; empty if nothing is measured."""
+        return {}
+
+    def page(self, finished: Finished) -> str:
+        """The page of the finished runs, in HTML; by default the table.
+
+        Raises
+        ------
+        ValueError
+            If the runs say nothing that a page could show.
+        """
+        module, _, maker = self.page_maker.partition(":")
+        return getattr(import_module(module), maker)(self, finished)
+
+    def joined(self, others: Sequence[Self]) -> Self:
+        """One study of the runs of several, which are alike but for ``may_differ``."""
+        return self
 
 
 _Run = TypeVar("_Run", bound=Description)
@@ -160,7 +225,11 @@ class Run(ABC):
     """Columns of the study's table, and their types."""
     order: ClassVar[tuple[Any, ...]] = ()
     """Columns that the rows are sorted by; else they are in the order of the runs."""
-    kind: ClassVar[type[Result]] = Result
+    shown: ClassVar[tuple[Any, ...]] = ()
+    """Columns that a terminal shows; all of them if empty."""
+    n_keys: ClassVar[int] = 1
+    """How many of these say which row it is, and are repeated where a table is too wide."""
+    result_type: ClassVar[type[Result]] = Result
     """What ``result.json`` must hold."""
 
     def __init__(self, description: Description, folder: str | Path) -> None:
@@ -197,7 +266,7 @@ class Run(ABC):
     def _any_result(self) -> dict[str, Any]:
         """The content of ``result.json``, whichever run it is of."""
         try:
-            return with_todays_names(read_json(self.folder / RESULT, self.kind))
+            return with_todays_names(read_json(self.folder / RESULT, self.result_type))
         except DamagedFileError as error:
             raise DamagedFileError(error.damage, _REMEDY) from error
 
@@ -262,6 +331,10 @@ class Run(ABC):
         """What came out, in a few words."""
         return ""
 
+    def dataset_name(self) -> str | None:
+        """Name of the dataset that it is about; None if there is none whose changes matter."""
+        return None
+
     def data_identity(self) -> str | None:
         """What names the images that the finished run is about; None if that was not kept."""
         return None
@@ -278,7 +351,7 @@ class Run(ABC):
         """
         with self._locked():
             if not self.is_finished:
-                self._execute(at_step)
+                self.compute(at_step)
 
     @contextmanager
     def _locked(self) -> Iterator[BaseFileLock]:
@@ -298,17 +371,25 @@ class Run(ABC):
         finally:
             lock.release()
 
-    def _write_result(self, content: Mapping[str, Any], *files: str) -> None:
-        """Write ``result.json``, with what tells changes of it and of files beside it."""
+    def write_result(self, content: Mapping[str, Any], *files: str) -> None:
+        """Write ``result.json``, which ends the run.
+
+        The key of the run, its description, a checksum, and one of each of the ``files`` beside it
+        are added.
+        """
         from unweave.training.checkpoint import write_json  # and torch, which not all workers need
 
         sums = {name: file_sha256(self.folder / name) for name in files}
-        named = {"run": self.description.key, **content, "files": sums}
+        described = {"description": self.description.model_dump(mode="json"), **content}
+        named = {"run": self.description.key, **described, "files": sums}
         write_json(self.folder / RESULT, sealed(named))
 
     @abstractmethod
-    def _execute(self, at_step: Callable[[int], None] | None) -> None:
-        """Do the work and write ``result.json``."""
+    def compute(self, at_step: Callable[[int], None] | None) -> None:
+        """Do the work, and end with :meth:`write_result`.
+
+        ``at_step`` is told the units of work that are done, and raises what stops the run.
+        """
 
 
 def free_name(path: str | Path) -> Path:

@@ -74,7 +74,7 @@ def check_same_data(runs: Sequence[Run]) -> None:
     """
     now: dict[str, str | None] = {}
     for run in runs:
-        name = getattr(run.description, "dataset", None)
+        name = run.dataset_name()
         if name is None or not run.is_finished:
             continue
         if name not in now:

@@ -10,8 +10,8 @@ import polars as pl
 from unweave.datasets import load
 from unweave.datasets.selection import check_n_rows
 from unweave.metrics import Score, unsupervised_disentanglement_ranking
-from unweave.studies.folder import finished_runs
-from unweave.studies.loading import open_study
+from unweave.studies.folder import StudyFolder, open_study
+from unweave.studies.kind import KindLike
 from unweave.studies.training_run import TrainingRun
 from unweave.training.checkpoint import latest_checkpoint, load_model
 
@@ -21,7 +21,12 @@ _ROWS = 2_000
 
 
 def rank_models(
-    folder: str | Path, *, method: str = "lasso", rows: int | None = None, seed: int = 0
+    folder: str | Path,
+    *,
+    method: str = "lasso",
+    rows: int | None = None,
+    seed: int = 0,
+    kind: KindLike | None = None,
 ) -> pl.DataFrame:
     """UDR of each finished run of the study in ``folder``, a row for each.
 
@@ -29,7 +34,7 @@ def rank_models(
     their last checkpoints on the same ``rows`` of data; latents whose mean divergence is at most
     0.01 nats are left out. ``chance`` is the mean UDR of the group with rows permuted. Groups of
     fewer than two finished runs are left out. ``rows`` are 2,000 by default, drawn again and again
-    from a dataset that has fewer.
+    from a dataset that has fewer. For ``kind`` see :func:`~unweave.studies.open_study`.
 
     Raises
     ------
@@ -39,7 +44,8 @@ def rank_models(
         If no group has two finished runs, or a dataset has fewer rows than asked for.
     """
     groups: dict[str, list[TrainingRun]] = {}
-    for run in finished_runs(open_study(folder), folder, with_model=True).runs:
+    whole = StudyFolder(open_study(folder, kind=kind), Path(folder))
+    for run in whole.finished(with_model=True).runs:
         if isinstance(run, TrainingRun):
             if latest_checkpoint(run.folder) is None:
                 warnings.warn(
