@@ -27,6 +27,7 @@ from unweave.reports.page import render
 from unweave.reports.published import PAPER_SCORES
 from unweave.reports.settings import optimiser_words
 from unweave.statistics.budgets import with_common_steps
+from unweave.statistics.permutation import LEVEL
 from unweave.statistics.trends import mean_interval
 from unweave.statistics.variance import Share
 from unweave.studies.base import Run
@@ -85,7 +86,7 @@ def _design_content(
     n = len(content["scalings"])
     headline = (
         f"Of {n} courses of a score over a scale, {len(told)} are told from noise, where chance "
-        f"alone would make about {0.05 * n:.2g}."
+        f"alone would make about {LEVEL * n:.2g}."
     )
     return {
         **content,
