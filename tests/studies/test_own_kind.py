@@ -164,10 +164,11 @@ def test_a_folder_of_a_stranger_runs_no_code(here, cli, forgotten):
 
 
 def test_a_name_that_is_in_memory_and_not_a_kind_is_not_taken(here):
-    content = {"name": "x", "title": "x", "question": "x", "kind": "os:system"}
-    Path("study.json").write_text(json.dumps(content))
-    with pytest.raises(ValueError, match="if you trust it"):
-        open_study(".")
+    content = {"name": "x", "title": "x", "question": "x"}
+    for kind, message in (("os:system", "if you trust it"), ([1], "is not a kind of study")):
+        Path("study.json").write_text(json.dumps({**content, "kind": kind}))
+        with pytest.raises(ValueError, match=message):
+            open_study(".")
 
 
 @pytest.mark.parametrize("kind", ["manifolds", ManifoldStudy, None,
@@ -191,6 +192,7 @@ def test_a_kind_of_the_package_may_be_named(kind, tmp_path):
         ("unweave.studies:BaseStudy", "is not a kind of study: name a class"),
         ("json:Kind", "the module json has no Kind: give the name of a kind of study"),
         (3, "3 is not a kind of study"),
+        ([1], "is not a kind of study"),
     ],
 )
 def test_what_is_not_a_kind_is_refused(kind, message):
@@ -203,6 +205,13 @@ def test_a_module_that_is_not_there_is_named(here, cli):
     code, _, err = cli("study", "bias.toml", "--dry-run")
     assert code == 2
     assert "there is no module nowhere to load nowhere:Kind from" in err
+
+
+def test_a_misspelt_key_of_a_stranger_is_told_with_the_right_one(here):
+    content = {"name": "x", "title": "x", "question": "x", "kind": "loud:Loud", "seeds": [0]}
+    sys.path.insert(0, str(here))
+    with pytest.raises(ValueError, match="here: unknown key 'sizs' .did you mean 'sizes'"):
+        checked_study({**content, "sizs": [100]}, "here")
 
 
 class NoRuns(BaseStudy):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from unweave._files import read_json
 from unweave.cli.console import (
     counted,
     patience,
@@ -46,6 +45,7 @@ def show(
         Folder for index.html, PNG and GIF; by default RUN/show, or of pretrained:NAME
         ./pretrained-NAME.
     """
+    from unweave._files import read_json
     from unweave.datasets import load
     from unweave.models.pretrained import read_training
     from unweave.models.shipped import PREFIX, model_folder
@@ -99,6 +99,7 @@ def export(
     force
         Write into a folder that is not empty.
     """
+    from unweave._files import read_json
     from unweave.metrics.score import with_todays_names
     from unweave.models.onnx import export_encoder
     from unweave.models.pretrained import read_training, training_record, write_training
@@ -219,6 +220,7 @@ def _score_cells(score: dict[str, Any]) -> list[str]:
 
 def _made_by(run: Path) -> str:
     """Which run of which study a model is; empty if it was trained alone."""
+    from unweave._files import read_json
     from unweave.studies import shipped_studies
     from unweave.studies.folder import STUDY, StudyFile
 

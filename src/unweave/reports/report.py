@@ -21,7 +21,7 @@ def write_report(study: BaseStudy, folder: str | Path) -> Path:
     ValueError
         If no run of the study is finished, or none has a score.
     """
-    found = StudyFolder(study, Path(folder)).finished()
+    found = StudyFolder(study, folder).finished()
     if not found.runs:
         what = "undamaged" if found.damaged else "finished yet"
         raise ValueError(f"no run in {folder} is {what}: there is nothing to report")

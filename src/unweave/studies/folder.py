@@ -49,12 +49,12 @@ class StudyFolder:
     """A study, and the folder that keeps the results of its runs."""
 
     study: BaseStudy
-    path: Path
+    path: str | Path
 
     @cached_property
     def runs(self) -> tuple[Run, ...]:
         """All runs of the study."""
-        return tuple(d.run(self.path / "runs" / d.key) for d in self.study.descriptions)
+        return tuple(d.run(Path(self.path) / "runs" / d.key) for d in self.study.descriptions)
 
     def finished(self, *, with_model: bool = False) -> Finished:
         """The runs that are finished now; damaged ones are left out with a warning.
@@ -83,7 +83,7 @@ class StudyFolder:
                 f"results of an earlier version have no checksum, and changes of them go unnoticed:"
                 f" {named}"
             )
-        return Finished(self.path, tuple(sound), tuple(damaged), type(self.runs[0]))
+        return Finished(Path(self.path), tuple(sound), tuple(damaged), type(self.runs[0]))
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def open_study(folder: str | Path, *, kind: KindLike | None = None) -> BaseStudy
     except ValidationError as error:
         raise ValueError(
             f"{folder} was made by unweave {made_by}, and this is {unweave.__version__}: "
-            f"{sentences(error)}"
+            f"{sentences(error, chosen)}"
         ) from error
 
 

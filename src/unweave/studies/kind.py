@@ -85,10 +85,8 @@ def kind_of_folder(
     """
     named = content.get("kind") or kind_by_keys(content).kind
     if isinstance(given, str) and given != named:
-        raise ValueError(
-            f"{folder} holds a study of the kind {named}, and the kind given is {given}"
-        )
-    if named in KINDS or not (isinstance(named, str) and is_object_name(named)):
+        raise ValueError(f"{folder} holds a study of the kind {named}, and not of {given}")
+    if not (isinstance(named, str) and is_object_name(named)):
         return imported_kind(named)
     found = imported_kind(given) if isinstance(given, str) else given
     for kind in (found, _in_memory(named)):
@@ -105,8 +103,8 @@ def _in_memory(name: str) -> type[BaseStudy] | None:
     """The class of this name, if its module is imported already."""
     module, _, path = name.partition(":")
     found: Any = sys.modules.get(module)
-    for part in path.split("."):
-        found = getattr(found, part, None)
+    for part in path.split("."):  # not by getattr, which may run the code of a module
+        found = getattr(found, "__dict__", {}).get(part)
     return found if _is_kind(found) else None
 
 

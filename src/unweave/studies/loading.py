@@ -23,8 +23,15 @@ def validated(content: dict[str, Any]) -> BaseStudy:
 
     A kind named ``package.module:Kind`` is imported.
     """
+    return _of_kind(_kind(content), content)
+
+
+def _kind(content: dict[str, Any]) -> type[BaseStudy]:
     named = content.get("kind")
-    kind = kind_by_keys(content) if named is None else imported_kind(named)
+    return kind_by_keys(content) if named is None else imported_kind(named)
+
+
+def _of_kind(kind: type[BaseStudy], content: dict[str, Any]) -> BaseStudy:
     return kind.model_validate({key: value for key, value in content.items() if key != "kind"})
 
 
@@ -88,8 +95,9 @@ def checked_study(
     ValueError
         If it holds an unknown key or a value of the wrong kind, or more than ``most_runs``.
     """
+    kind = _kind(content)
     try:
-        study = validated(content)
+        study = _of_kind(kind, content)
         if most_runs is not None and study.n_runs > most_runs:
             raise ValueError(
                 f"{source} has {study.n_runs:,} runs: draw from its axes with sample = {{ method = "
@@ -98,14 +106,16 @@ def checked_study(
         _ = study.descriptions  # what a single key allows, a run may not: a milestone of 0, say
         return study
     except ValidationError as error:
-        raise ValueError(f"{source}: {sentences(error)}") from error
+        raise ValueError(f"{source}: {sentences(error, kind)}") from error
 
 
-def sentences(error: ValidationError) -> str:
-    """What is wrong with a study file, in words."""
+def sentences(error: ValidationError, kind: type[BaseStudy]) -> str:
+    """What is wrong with the content of a study of this kind, in words."""
     problems = error.errors()
     return "; ".join(
-        _sentence(problem, problems) for problem in problems if not _follows(problem, problems)
+        _sentence(problem, problems, kind)
+        for problem in problems
+        if not _follows(problem, problems)
     )
 
 
@@ -124,7 +134,7 @@ def _follows(problem: Any, problems: Sequence[Any]) -> bool:
     )
 
 
-def _sentence(problem: Any, problems: Sequence[Any]) -> str:
+def _sentence(problem: Any, problems: Sequence[Any], kind: type[BaseStudy]) -> str:
     *where, last = [str(part) for part in problem["loc"]] or ["file"]
     if where and last.isdecimal() and isinstance(problem["input"], int | float | str):
         *where, last = where  # the value itself is shown
@@ -136,7 +146,7 @@ def _sentence(problem: Any, problems: Sequence[Any]) -> str:
             for p in problems
             if p["type"] == "missing" and p["loc"][:-1] == problem["loc"][:-1]
         ]
-        near = suggestion(last, missing) or suggestion(last, _known_keys() - {last})
+        near = suggestion(last, missing) or suggestion(last, _known_keys(kind) - {last})
         return f"unknown key {last!r}{inside}{near}"
     if problem["type"] == "missing":
         return f"the key {last!r}{inside} is missing"
@@ -158,10 +168,10 @@ def _sentence(problem: Any, problems: Sequence[Any]) -> str:
     return f"{last!r}{inside}: {message} (it is {problem['input']!r})"
 
 
-def _known_keys() -> set[str]:
-    """The keys of all kinds, and of the tables in them."""
+def _known_keys(kind: type[BaseStudy]) -> set[str]:
+    """The keys of this kind and of those of the package, and of the tables in them."""
     seen: set[type[BaseModel]] = set()
-    left: list[type[BaseModel]] = list(KINDS.values())
+    left: list[type[BaseModel]] = [kind, *KINDS.values()]
     while left:
         model = left.pop()
         if model not in seen:

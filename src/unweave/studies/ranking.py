@@ -44,7 +44,7 @@ def rank_models(
         If no group has two finished runs, or a dataset has fewer rows than asked for.
     """
     groups: dict[str, list[TrainingRun]] = {}
-    whole = StudyFolder(open_study(folder, kind=kind), Path(folder))
+    whole = StudyFolder(open_study(folder, kind=kind), folder)
     for run in whole.finished(with_model=True).runs:
         if isinstance(run, TrainingRun):
             if latest_checkpoint(run.folder) is None:

@@ -33,7 +33,7 @@ def build_table(study: BaseStudy, folder: str | Path) -> pl.DataFrame:
 
     A run with a damaged file is left out, with a warning that names it.
     """
-    return StudyFolder(study, Path(folder)).finished().table
+    return StudyFolder(study, folder).finished().table
 
 
 def write_table(table: pl.DataFrame, folder: str | Path) -> Path:

@@ -46,7 +46,7 @@ def merge_studies(
     return {
         str(folder): sum(
             _copied(run, out / "runs" / run.folder.name)
-            for run in StudyFolder(study, Path(folder)).finished().runs
+            for run in StudyFolder(study, folder).finished().runs
         )
         for study, folder in zip(studies, folders, strict=True)
     }
