@@ -80,8 +80,13 @@ def test_it_goes_through_the_command_line(here, cli, forgotten):
     assert not (here / "studies").exists()
     assert cli("study", "slurm", "bias.toml", "--jobs", 2, "--out", "x")[0] == 0
 
+    calls = []
+    own = sys.modules["samples"].SampleStudy
+    runs = own.runs
+    own.runs = lambda self: calls.append(self) or runs(self)
     code, out, err = cli("study", "bias.toml", "--workers", 1)
     assert code == 0, err
+    assert len(calls) == 1  # for loading, the runs, the table and the page
     folder = Path("studies", "bias")
     assert json.loads((folder / "study.json").read_text())["kind"] == NAME
     results = {file: file.stat().st_mtime_ns for file in folder.glob("runs/*/result.json")}
@@ -241,22 +246,6 @@ def test_every_kind_of_the_package_has_a_name_a_key_and_a_page():
     for kind in KINDS.values():
         assert kind.file_key in kind.model_fields
         assert kind.page_maker.startswith("unweave.reports.")
-
-
-def test_runs_are_written_out_once_for_each_command(cli, tmp_path, monkeypatch):
-    file = tmp_path / "split.toml"
-    lines = (f"{key} = {json.dumps(value)}" for key, value in MANIFOLDS.items())
-    file.write_text("\n".join(lines))
-    calls = []
-    runs = ManifoldStudy.runs
-    monkeypatch.setattr(ManifoldStudy, "runs", lambda self: calls.append(1) or runs(self))
-    code, _, err = cli("study", file, "--workers", 1, "--out", tmp_path / "out")
-    assert code == 0, err
-    assert len(calls) == 1
-    for command in ("table", "report"):
-        calls.clear()
-        assert cli("study", command, tmp_path / "out")[0] == 0
-        assert len(calls) == 1
 
 
 def test_a_copy_of_a_study_has_runs_of_its_own():
