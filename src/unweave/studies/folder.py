@@ -177,6 +177,8 @@ def check_same_study(study: BaseStudy, folder: str | Path, *, mend: bool = True)
         return
     keys = {run.key for run in study.descriptions}
     try:
+        if _is_described(study, file):
+            return
         before = open_study(folder, kind=type(study))
     except DamagedFileError as error:
         names = (path.name for path in (Path(folder) / "runs").glob("*") if path.is_dir())
@@ -209,6 +211,13 @@ def check_same_study(study: BaseStudy, folder: str | Path, *, mend: bool = True)
         f"{folder} holds another study: {'; '.join(w for w in in_what if in_what[w])}; choose "
         "another folder with --out, or run the study of this folder to resume it"
     )
+
+
+def _is_described(study: BaseStudy, file: Path) -> bool:
+    """Whether the file describes this study, as nearly always; then no runs are compared."""
+    content = read_json(file)
+    content.pop("unweave", None)
+    return content.pop("format", FORMAT) == FORMAT and content == described(study)
 
 
 def write_study(study: BaseStudy, folder: str | Path) -> None:
