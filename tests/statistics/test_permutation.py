@@ -19,10 +19,10 @@ def test_one_group_agrees_with_scipy(rng):
         return stats.spearmanr(x, order).statistic
 
     found = stats.permutation_test(
-        (y,), statistic, permutation_type="pairings", n_resamples=2_000, rng=rng
+        (y,), statistic, permutation_type="pairings", n_resamples=500, rng=rng
     )
     assert correlation == pytest.approx(expected, abs=1e-12)
-    assert p_value == pytest.approx(found.pvalue, abs=0.04)
+    assert p_value == pytest.approx(found.pvalue, abs=0.08)
 
 
 def test_groups_agree_with_all_their_orders_counted(rng):
