@@ -32,8 +32,8 @@ def bare(n: int) -> float:
 def ours(n: int, *, on_ray: bool = False, address: str | None = None) -> float:
     from naps import Naps
 
-    from unweave.studies.engine import run_study
-    from unweave.studies.ray_engine import Placement
+    from unweave.studies.execution.engine import run_study
+    from unweave.studies.execution.ray_engine import Placement
 
     study = Naps(name="naps", title="Naps", question="", n=n, seconds=SECONDS)
     ray = Placement(address=address) if on_ray else None

@@ -12,7 +12,8 @@ import numpy as np
 
 from unweave.reports import write_report
 from unweave.studies import build_table, write_table
-from unweave.studies.loading import checked_study, write_study
+from unweave.studies.folder import write_study
+from unweave.studies.loading import checked_study
 
 METRICS = ("mig", "sap", "modularity")
 
@@ -54,7 +55,7 @@ def main() -> None:
                 "flops_per_step": 1e9,
                 "milestones": {"1000": milestone},
             }
-            run.run(own)._write_result(result)
+            run.run(own).write_result(result)
         start = time.perf_counter()
         table = build_table(large, folder)
         write_table(table, folder)

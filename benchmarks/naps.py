@@ -8,8 +8,7 @@ from typing import Any, ClassVar
 import polars as pl
 
 from unweave.datasets.cache import written_whole
-from unweave.studies.description import BaseStudy, Description
-from unweave.studies.run import Run
+from unweave.studies.base import BaseStudy, Description, Run
 
 
 class Nap(Description):
@@ -31,7 +30,7 @@ class NapRun(Run):
     def rows(self) -> Iterator[dict[str, Any]]:
         yield {"run": self.description.key}
 
-    def _execute(self, at_step) -> None:
+    def compute(self, at_step) -> None:
         time.sleep(self.description.seconds)
         with written_whole(self.folder / "result.json") as temporary:
             temporary.write_text("{}")

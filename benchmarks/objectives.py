@@ -28,8 +28,9 @@ from unweave.models.likelihoods import negative_log_likelihood
 from unweave.models.objectives import OBJECTIVES
 from unweave.models.objectives.factor_vae import permute_latents
 from unweave.studies import run_study
-from unweave.studies.finished import study_runs
-from unweave.studies.study import Cells, Evaluation, Study, Training
+from unweave.studies.evaluation import Evaluation
+from unweave.studies.folder import StudyFolder
+from unweave.studies.kinds.training import Cells, Training, TrainingStudy
 from unweave.training import TrainingConfig, load_model, train
 
 STEPS, SEEDS, ROWS = 3000, (0, 1), 10_000
@@ -54,8 +55,8 @@ CHOSEN = {
 GAN = {"InfoGAN (1)": {"name": "info_gan"}}
 
 
-def study(name: str, chosen: dict[str, dict], n_noise: int) -> Study:
-    return Study(
+def study(name: str, chosen: dict[str, dict], n_noise: int) -> TrainingStudy:
+    return TrainingStudy(
         name=name,
         title="Does each objective do what it is for?",
         question="Reconstruction, KL, total correlation and scores of every objective.",
@@ -203,7 +204,7 @@ def main() -> None:
         failures = run_study(described, folder / described.name)
         assert not failures, failures
     for described, chosen in studies:
-        for run in study_runs(described, folder / described.name):
+        for run in StudyFolder(described, folder / described.name).runs:
             wanted = run.description.objective
             label = next(k for k, v in chosen.items() if OBJECTIVES[v["name"]](**v) == wanted)
             found.setdefault(label, []).append(measure(run, dataset))

@@ -11,10 +11,10 @@ WORDS = ["--width", 0.125, "--latents", 2, "--batch-size", 4, "--steps", 3]
 
 @pytest.fixture(autouse=True)
 def _few_draws(monkeypatch):
-    from unweave.studies.study import Evaluation
+    from unweave.studies.evaluation import Evaluation
 
     fields = {"rows": 100, "n_permutations": 2, "n_projections": 2, "n_halves": 3}
-    monkeypatch.setattr("unweave.studies.study.Evaluation", lambda: Evaluation(**fields))
+    monkeypatch.setattr("unweave.studies.evaluation.Evaluation", lambda: Evaluation(**fields))
 
 
 @pytest.fixture

@@ -144,7 +144,9 @@ class TestArrays:
     @pytest.mark.parametrize("dtype", ["complex128", "datetime64[s]", [("x", "f4"), ("y", "f4")]])
     def test_types_that_are_no_numbers_are_refused(self, said, dtype):
         np.savez("a.npz", codes=np.zeros((9, 2), dtype), factors=np.arange(18).reshape(9, 2))
-        assert "the array 'codes' is of type" in said("score", "a.npz")
+        message = said("score", "a.npz")
+        assert "the array 'codes' is of type" in message
+        assert "or strings, one array for each kind of value" in message
 
 
 class TestTables:

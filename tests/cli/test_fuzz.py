@@ -55,7 +55,7 @@ EXPENSIVE = [
     "unweave.datasets.DSprites.export",
     "unweave.encoders.load_encoder",
     "unweave.studies.training_run.TrainingRun.execute",
-    "unweave.studies.engine.run_study",
+    "unweave.studies.execution.engine.run_study",
     "unweave.studies.plan.plan",
 ]
 

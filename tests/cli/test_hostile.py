@@ -18,7 +18,7 @@ from torch import nn
 from unweave import _limits
 from unweave.encoders import load_encoder
 from unweave.encoders.weights import read_weights
-from unweave.studies.slurm import slurm_script
+from unweave.studies.execution.slurm import slurm_script
 from unweave.studies.table import query
 
 RNG = np.random.default_rng(0)

@@ -13,10 +13,10 @@ WORDS = ["--dataset", "torus", "--width", 0.125, "--latents", 2, "--batch-size",
 @pytest.fixture(autouse=True)
 def _few_draws(monkeypatch):
     """What is scored is not what is tested here."""
-    from unweave.studies.study import Evaluation
+    from unweave.studies.evaluation import Evaluation
 
     fields = {"rows": 100, "n_permutations": 2, "n_projections": 2, "n_halves": 2}
-    monkeypatch.setattr("unweave.studies.study.Evaluation", lambda: Evaluation(**fields))
+    monkeypatch.setattr("unweave.studies.evaluation.Evaluation", lambda: Evaluation(**fields))
 
 
 @pytest.fixture

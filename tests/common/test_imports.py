@@ -24,7 +24,7 @@ LAYERS = [
     {"_check", "_processes"},
     {"_factors", "_objects"},
     {"datasets", "metrics", "geometry"},
-    {"models", "integrations", "symmetry"},
+    {"models", "integrations", "statistics", "symmetry"},
     {"training"},
     {"encoders"},
     {"generalisation"},

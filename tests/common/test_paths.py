@@ -30,9 +30,8 @@ from unweave.studies import (
     run_study,
     write_table,
 )
-from unweave.studies.finished import study_runs
-from unweave.studies.loading import write_study
-from unweave.studies.merging import merge_studies
+from unweave.studies.execution.merging import merge_studies
+from unweave.studies.folder import StudyFolder, write_study
 from unweave.training import TrainingConfig, load_model, train
 from unweave.training.checkpoint import write_run
 from unweave.training.curves import read_curves
@@ -143,7 +142,7 @@ def test_studies_take_strings(tiny, tmp_path, shared_cache):
     assert open_study(folder) == study
     table = read_table(folder)
     assert isinstance(table, pl.DataFrame)
-    assert table.height == len(study_runs(study, folder)) * 6
+    assert table.height == len(StudyFolder(study, folder).runs) * 6
     assert run_study(study, folder) == {}
     assert write_report(study, folder).exists()
     assert rank_models(folder, rows=200).height == 4

@@ -25,10 +25,10 @@ from unweave.metrics.score import Score
 from unweave.models import VAE, Network, build_vae
 from unweave.models.disentangling_vae import _take
 from unweave.models.onnx import export_encoder
+from unweave.statistics.scaling import scaling_fit
 from unweave.studies.axes import Range, Sample
-from unweave.studies.ray_engine import Placement, finish_on_ray
-from unweave.studies.scaling import scaling_fit
-from unweave.studies.study import Evaluation
+from unweave.studies.evaluation import Evaluation
+from unweave.studies.execution.ray_engine import Placement, finish_on_ray
 from unweave.studies.table import query
 from unweave.symmetry.grids import on_grid
 from unweave.training import load_model

@@ -28,7 +28,7 @@ from unweave.metrics import (
 )
 from unweave.metrics.catalogue import chosen, title
 from unweave.studies import load_study, read_table, run_study
-from unweave.studies.study import Evaluation
+from unweave.studies.evaluation import Evaluation
 
 FACTORS = np.stack(np.meshgrid(range(4), range(5), range(6), indexing="ij"), -1).reshape(-1, 3)
 PERFECT = FACTORS.astype(float)

@@ -7,7 +7,7 @@ import torch
 from unweave.models import Network, build_vae
 from unweave.models.collapse import collapse_sentence, collapsed_latents
 from unweave.reports.model import collapse_text, write_model_page
-from unweave.studies.evaluation import pictures
+from unweave.studies.pictures import pictures
 from unweave.training.curves import Curves, read_curves
 
 NOTHING = "the model holds nothing of the images"

@@ -12,8 +12,7 @@ from unweave.encoders import load_encoder
 from unweave.models import VAE, count_parameters, shipped_models
 from unweave.models.pretrained import read_training
 from unweave.studies import load_study
-from unweave.studies.evaluation import score_model
-from unweave.studies.study import Evaluation
+from unweave.studies.evaluation import Evaluation, score_model
 from unweave.training import load_model
 
 NAMES = sorted(shipped_models())

@@ -77,7 +77,7 @@ def finish(tmp_path):
                 run = description.run(tmp_path / description.key)
                 run.folder.mkdir(exist_ok=True)
                 described = {"description": description.model_dump(mode="json")}
-                run._write_result({**described, **result(*outcomes[key])})
+                run.write_result({**described, **result(*outcomes[key])})
                 runs.append(run)
         (found,) = results_by_dataset(study, runs, **rankings)
         return found

@@ -17,11 +17,11 @@ from unweave.encoders import Card, Encoder, load_encoder
 from unweave.metrics import compare, mutual_information_gap
 from unweave.reports import write_report
 from unweave.reports.encoder_findings import compare_pairs
+from unweave.statistics.trends import rank_order
 from unweave.studies import build_table, load_study, open_study, run_study
-from unweave.studies.encoders import EncoderStudy
-from unweave.studies.finished import study_runs
+from unweave.studies.folder import StudyFolder
+from unweave.studies.kinds.encoders import EncoderStudy
 from unweave.studies.loading import checked_study
-from unweave.studies.trends import rank_order
 
 TEXT = """
 name = "small"
@@ -130,7 +130,7 @@ def test_its_scores_are_those_of_the_codes(finished):
 
 def test_pairs_are_compared_as_compare_does(finished):
     study, folder = finished
-    results = [run.result() for run in study_runs(study, folder)]
+    results = [run.result() for run in StudyFolder(study, folder).runs]
     pairs = compare_pairs(results)
     of_one = [p for p in pairs if (p.protocol, p.metric) == ("sound", "mig")]
     # Three encoders with two random controls each, and two steps in size.
@@ -152,7 +152,7 @@ def test_codes_are_not_made_again(finished, shared_cache, tmp_path):
     study, folder = finished
     codes = list((shared_cache / "encodings").rglob("codes.npy"))
     before = {f: f.stat().st_mtime_ns for f in codes}
-    (first, *_), (again, *_) = study_runs(study, folder), study_runs(study, tmp_path)
+    (first, *_), (again, *_) = StudyFolder(study, folder).runs, StudyFolder(study, tmp_path).runs
     again.execute()
     assert again.result()["protocols"] == first.result()["protocols"]
     assert {f: f.stat().st_mtime_ns for f in codes} == before
@@ -207,13 +207,13 @@ class Blind(Encoder):
 def test_an_encoder_that_sees_nothing_in_one_protocol_is_scored_in_the_other(
     protocols, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("unweave.studies.encoders.load_encoder", lambda *_, **__: Blind())
+    monkeypatch.setattr("unweave.studies.kinds.encoders.load_encoder", lambda *_, **__: Blind())
     content = {"name": "b", "title": "t", "question": "q", "encoders": ["pixels"]}
     reading = {"rows": 200, "metrics": ["mig"], "n_permutations": 2, "n_projections": 2}
     study = checked_study(
         content | {"protocols": protocols, "reading": reading | {"n_halves": 3}}, "here"
     )
-    (run,) = study_runs(study, tmp_path)
+    (run,) = StudyFolder(study, tmp_path).runs
     if protocols == ["paper"]:
         with pytest.raises(ValueError, match="paper protocol: blind gives the same code for all"):
             run.execute()

@@ -10,7 +10,7 @@ import pytest
 from unweave.cli.study_results import study_table
 from unweave.reports import write_report
 from unweave.studies import build_table, load_study, open_study, rank_models, run_study
-from unweave.studies.manifolds import ManifoldStudy
+from unweave.studies.kinds.manifolds import ManifoldStudy
 
 TEXT = """
 name = "small"

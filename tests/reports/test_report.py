@@ -7,8 +7,8 @@ import pytest
 from unweave.reports import write_report
 from unweave.reports.analysis import seed_sentence
 from unweave.reports.findings import find, label_objectives, scaled_cells
+from unweave.statistics.variance import Share
 from unweave.studies import load_study, run_study
-from unweave.studies.explained import Share
 
 
 @pytest.fixture(scope="module")

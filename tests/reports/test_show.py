@@ -11,7 +11,7 @@ from unweave.datasets import DSprites
 from unweave.models import VAE, Network, build_vae
 from unweave.models.vae import mean_divergence
 from unweave.reports.model import write_model_page
-from unweave.studies.evaluation import pictures
+from unweave.studies.pictures import pictures
 
 
 @pytest.fixture(scope="module")

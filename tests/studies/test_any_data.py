@@ -12,11 +12,11 @@ from unweave.models import Network, build_vae
 from unweave.reports import write_report
 from unweave.studies import rank_models, run_study
 from unweave.studies.data import data_sentence, describe_data
-from unweave.studies.evaluation import pictures, score_model
+from unweave.studies.evaluation import Evaluation, score_model
 from unweave.studies.levels import factors_by_level
 from unweave.studies.loading import validated
+from unweave.studies.pictures import pictures
 from unweave.studies.scoring import scorable
-from unweave.studies.study import Evaluation
 from unweave.training.checkpoint import write_json
 
 N = 240

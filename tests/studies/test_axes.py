@@ -187,7 +187,7 @@ def test_finished_runs_keep_their_keys_until_training_itself_changes(monkeypatch
     """A hash that was printed before axes were there, and that of the present revision."""
     run = checked_study(FIRST_QUICK, "here").runs()[0]
     assert run.key == "2094ebdf1c69e864"
-    monkeypatch.setattr("unweave.studies.study.TRAINING_REVISION", 0)
+    monkeypatch.setattr("unweave.studies.training_run.TRAINING_REVISION", 0)
     assert run.key == "8b48225e5c9de451"
 
 

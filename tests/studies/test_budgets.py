@@ -8,10 +8,10 @@ import pytest
 from unweave.models import Network
 from unweave.models.objectives import OBJECTIVES, BetaVAE
 from unweave.reports import write_report
+from unweave.statistics.budgets import with_common_steps
+from unweave.statistics.variance import explained_variance
 from unweave.studies import build_table, load_study, open_study, run_study
-from unweave.studies.columns import with_common_steps
-from unweave.studies.explained import explained_variance
-from unweave.studies.loading import write_study
+from unweave.studies.folder import write_study
 from unweave.studies.plan import plan
 from unweave.training import TrainingConfig
 from unweave.training.config import over_defaults

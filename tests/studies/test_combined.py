@@ -15,7 +15,7 @@ from unweave.studies import (
     read_table,
     run_study,
 )
-from unweave.studies.merging import merge_studies
+from unweave.studies.execution.merging import merge_studies
 from unweave.studies.plan import plan
 
 STUDY = """

@@ -12,10 +12,10 @@ from pydantic import ValidationError
 from unweave._files import DamagedFileError, read_json
 from unweave.reports import write_report
 from unweave.studies import build_table, rank_models, run_study, write_table
-from unweave.studies.finished import set_damaged_aside, study_runs
-from unweave.studies.loading import checked_study, write_study
-from unweave.studies.merging import merge_studies
-from unweave.studies.run import RunIsBusyError
+from unweave.studies.base import RunIsBusyError
+from unweave.studies.execution.merging import merge_studies
+from unweave.studies.folder import StudyFolder, set_damaged_aside, write_study
+from unweave.studies.loading import checked_study
 from unweave.studies.training_run import TrainingResult
 from unweave.training.checkpoint import load_model
 
@@ -35,7 +35,7 @@ def models(tiny, tmp_path, shared_cache):
     """The tiny study, finished: a copy of its folder, and its runs."""
     study, folder = tiny
     shutil.copytree(folder, tmp_path / "tiny")
-    return study, tmp_path / "tiny", study_runs(study, tmp_path / "tiny")
+    return study, tmp_path / "tiny", StudyFolder(study, tmp_path / "tiny").runs
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def circles(tmp_path_factory):
     folder = tmp_path_factory.mktemp("circles")
     study = checked_study(STUDY, "here")
     write_study(study, folder)
-    for run in study_runs(study, folder):
+    for run in StudyFolder(study, folder).runs:
         run.execute()
     return study, folder
 
@@ -315,7 +315,7 @@ def test_a_damaged_run_is_not_merged_and_is_replaced(circles, tmp_path):
     study, folder = circles
     for name in ("a", "b"):
         shutil.copytree(folder, tmp_path / name)
-    first, second, *_ = study_runs(study, tmp_path / "a")
+    first, second, *_ = StudyFolder(study, tmp_path / "a").runs
     (first.folder / "result.json").write_text("[]")
     with pytest.warns(RuntimeWarning, match=f"run {first.folder.name} is left out"):
         assert merge_studies([tmp_path / "a"], tmp_path / "out") == {str(tmp_path / "a"): 3}
@@ -395,7 +395,7 @@ def test_a_damaged_study_file_is_written_again_where_all_runs_are_of_it(circles,
 def test_the_command_line_names_what_is_damaged(circles, tmp_path, cli):
     study, folder = circles
     shutil.copytree(folder, tmp_path / "out")
-    run, *_ = study_runs(study, tmp_path / "out")
+    run, *_ = StudyFolder(study, tmp_path / "out").runs
     write_table(build_table(study, folder), tmp_path / "out")
     (run.folder / "result.json").write_text('{"description": []}')
     for words in (("table", tmp_path / "out"), ("report", tmp_path / "out")):
@@ -412,9 +412,9 @@ def test_the_command_line_names_what_is_damaged(circles, tmp_path, cli):
 
 def test_a_run_that_was_moved_while_it_was_waited_for_is_busy(circles, tmp_path, monkeypatch):
     study, _ = circles
-    run, *_ = study_runs(study, tmp_path)
+    run, *_ = StudyFolder(study, tmp_path).runs
     moved = tmp_path / "moved"
-    monkeypatch.setattr("unweave.studies.run.FileLock.acquire", lambda _: run.folder.rename(moved))
+    monkeypatch.setattr("unweave.studies.base.FileLock.acquire", lambda _: run.folder.rename(moved))
     with pytest.raises(RunIsBusyError, match="another process has moved .*runs"):
         run.execute()
     assert not run.folder.exists()

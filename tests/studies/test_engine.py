@@ -16,9 +16,9 @@ from filelock import FileLock
 from polars.testing import assert_frame_equal
 
 from unweave.studies import build_table, load_study, open_study, read_table, run_study, write_table
-from unweave.studies.engine import _Pool
-from unweave.studies.finished import study_runs
-from unweave.studies.run import RunIsBusyError
+from unweave.studies.base import RunIsBusyError
+from unweave.studies.execution.engine import _Pool
+from unweave.studies.folder import StudyFolder
 
 COMMAND = [sys.executable, "-m", "unweave.cli", "study"]
 
@@ -161,7 +161,7 @@ def test_an_interrupted_study_says_that_it_resumes(tiny_file, start, tmp_path, s
 
 
 def test_a_run_that_another_process_is_at_is_left_alone(tiny, tmp_path, shared_cache):
-    run = study_runs(tiny[0], tmp_path)[0]
+    run = StudyFolder(tiny[0], tmp_path).runs[0]
     run.folder.mkdir(parents=True)
     code = f"""
 import time
@@ -223,7 +223,7 @@ def test_a_study_that_cannot_write_says_so_and_goes_on_when_it_can(
 
 def killed_while(condition, study, folder):
     """Failures of a study on two workers, all of which are killed whenever the condition holds."""
-    runs = study_runs(study, folder)
+    runs = StudyFolder(study, folder).runs
     pool = _Pool(runs, runs, 2)
     n_kills = 0
 
@@ -258,7 +258,7 @@ def test_only_the_run_that_kills_its_process_fails(tiny, tmp_path, shared_cache)
     assert list(failures) == [study.runs()[1].key]
     assert "its process died twice" in failures[study.runs()[1].key]
     assert n_kills >= 2
-    assert sum(run.is_finished for run in study_runs(study, tmp_path / "out")) == 3
+    assert sum(run.is_finished for run in StudyFolder(study, tmp_path / "out").runs) == 3
 
 
 def test_a_study_ends_when_workers_die_before_they_begin(tiny, tmp_path, shared_cache):

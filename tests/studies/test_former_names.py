@@ -12,7 +12,7 @@ from unweave.metrics.score import with_todays_names
 from unweave.models import shipped_models
 from unweave.models.pretrained import TRAINING, read_training
 from unweave.studies import read_table
-from unweave.studies.run import RESULT
+from unweave.studies.base import RESULT
 
 TABLES = Path(__file__).parents[2] / "docs" / "results"
 FORMER = {"mixture": "projection", "perfect": "ceiling"}

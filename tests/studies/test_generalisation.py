@@ -7,7 +7,8 @@ import pytest
 
 from unweave.reports import write_report
 from unweave.studies import build_table, load_study, open_study, run_study
-from unweave.studies.loading import checked_study, write_study
+from unweave.studies.folder import write_study
+from unweave.studies.loading import checked_study
 
 SPLIT = "xysinglesquare?size=16&split=extrapolation"
 TINY = {

@@ -11,8 +11,8 @@ import time
 import pytest
 
 from unweave.studies import build_table, read_table, run_study
+from unweave.studies.execution.ray_engine import Placement
 from unweave.studies.loading import checked_study
-from unweave.studies.ray_engine import Placement
 
 pytest.importorskip("ray")
 
@@ -45,7 +45,7 @@ STUDY = """
 import sys
 from pathlib import Path
 from unweave.studies import load_study, run_study
-from unweave.studies.ray_engine import Placement
+from unweave.studies.execution.ray_engine import Placement
 failures = run_study(load_study(sys.argv[1]), Path(sys.argv[2]), ray=Placement(address=sys.argv[3]))
 print(failures)
 """
@@ -121,7 +121,7 @@ import json, sys
 from pathlib import Path
 from unweave.studies import run_study
 from unweave.studies.loading import checked_study
-from unweave.studies.ray_engine import Placement
+from unweave.studies.execution.ray_engine import Placement
 for text, folder in zip(sys.argv[1:3], sys.argv[3:5]):
     told = []
     study = checked_study(json.loads(text), "here")

@@ -7,8 +7,9 @@ from concurrent.futures import ProcessPoolExecutor
 import pytest
 
 from unweave import _memory
-from unweave.studies import load_study, resources
-from unweave.studies.worker import start_worker
+from unweave.studies import load_study
+from unweave.studies.execution import resources
+from unweave.studies.execution.worker import start_worker
 
 
 @pytest.fixture

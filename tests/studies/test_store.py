@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from unweave.studies import build_table, load_study, open_study, read_table, run_study
+from unweave.studies.execution.merging import merge_studies
+from unweave.studies.execution.slurm import slurm_script
 from unweave.studies.loading import checked_study
-from unweave.studies.merging import merge_studies
-from unweave.studies.slurm import slurm_script
 from unweave.studies.table import query
 
 STUDY = {

@@ -1,13 +1,28 @@
+import hashlib
+import json
+from pathlib import Path
+
 import pytest
 
 from unweave.studies import load_study, open_study, shipped_studies
+
+RECORDED = json.loads((Path(__file__).parent / "run_keys.json").read_text())
+"""Hashes of the keys of all runs, and of study.json, of shipped studies as of version 0.1."""
+
+
+def digest(text):
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @pytest.mark.parametrize("name", shipped_studies())
 def test_shipped_studies_are_valid_and_named_after_their_files(name):
     study = load_study(name)
     assert study.name == name
-    assert len({run.key for run in study.runs()}) == len(study.runs())
+    keys = [run.key for run in study.descriptions]
+    assert len(set(keys)) == len(keys)
+    if name in RECORDED:  # so that finished runs and folders are those of today's study
+        assert digest("\n".join(keys)) == RECORDED[name]["keys"]
+        assert digest(json.dumps(study.model_dump(mode="json"))) == RECORDED[name]["study"]
 
 
 def test_the_papers_protocol_is_in_the_paper_study():

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from unweave._files import read_json
 from unweave.cli.console import (
     counted,
     patience,
@@ -46,11 +45,12 @@ def show(
         Folder for index.html, PNG and GIF; by default RUN/show, or of pretrained:NAME
         ./pretrained-NAME.
     """
+    from unweave._files import read_json
     from unweave.datasets import load
     from unweave.models.pretrained import read_training
     from unweave.models.shipped import PREFIX, model_folder
     from unweave.reports.model import collapse_text, write_model_page
-    from unweave.studies.evaluation import pictures
+    from unweave.studies.pictures import pictures
     from unweave.training import load_model
     from unweave.training.course import CONFIG, RunConfig
 
@@ -99,11 +99,12 @@ def export(
     force
         Write into a folder that is not empty.
     """
+    from unweave._files import read_json
     from unweave.metrics.score import with_todays_names
     from unweave.models.onnx import export_encoder
     from unweave.models.pretrained import read_training, training_record, write_training
     from unweave.models.shipped import model_folder
-    from unweave.studies.run import RESULT
+    from unweave.studies.base import RESULT
     from unweave.studies.training_run import TrainingResult, refuse_foreign_result
     from unweave.training import load_model
     from unweave.training.checkpoint import recorded_seconds
@@ -219,8 +220,9 @@ def _score_cells(score: dict[str, Any]) -> list[str]:
 
 def _made_by(run: Path) -> str:
     """Which run of which study a model is; empty if it was trained alone."""
+    from unweave._files import read_json
     from unweave.studies import shipped_studies
-    from unweave.studies.loading import STUDY, StudyFile
+    from unweave.studies.folder import STUDY, StudyFile
 
     run = run.resolve()
     file = run.parent.parent / STUDY

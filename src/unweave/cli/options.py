@@ -26,6 +26,7 @@ from cyclopts import (
 )
 
 __all__ = [
+    "StudyKind",
     "Workers",
     "Numbers",
     "NumpySeed",
@@ -198,6 +199,7 @@ Sizes = Annotated[
 Step = Annotated[int, within(0)]
 """A step of training."""
 
+StudyKind = Annotated[str | None, Parameter(name="--kind")]
 Workers = Annotated[int, within(1, 4096)]
 """How many processes."""
 

@@ -18,12 +18,12 @@ from unweave.cli.console import (
     say,
 )
 from unweave.cli.loggers import LoggerNames, set_loggers
-from unweave.cli.options import Flag, Json, Workers, within
+from unweave.cli.options import Flag, Json, StudyKind, Workers, within
 from unweave.cli.study_results import study_merge, study_pipe, study_table, study_udr
 
 if TYPE_CHECKING:
-    from unweave.studies.loading import AnyStudy
-    from unweave.studies.ray_engine import Placement
+    from unweave.studies.base import BaseStudy
+    from unweave.studies.execution.ray_engine import Placement
 
 __all__ = ["run_and_report", "study"]
 
@@ -85,7 +85,7 @@ def study_run(
         tensorboard.
     """
     from unweave.studies import load_study
-    from unweave.studies.loading import check_same_study
+    from unweave.studies.folder import check_same_study
 
     set_loggers(log)
     part = _parsed_shard(shard)
@@ -99,48 +99,34 @@ def study_run(
         return
     place = None
     if engine == "ray":
-        from unweave.studies.ray_engine import Placement
+        from unweave.studies.execution.ray_engine import Placement
 
         place = Placement(address=address, cpus=cpus, gpus=gpus)
     run_and_report(chosen, folder, workers, shard=part, ray=place)
 
 
-def print_plan(chosen: AnyStudy, workers: int | None, *, shard: tuple[int, int] = (0, 1)) -> None:
+def print_plan(chosen: BaseStudy, workers: int | None, *, shard: tuple[int, int] = (0, 1)) -> None:
     """What a study, or a shard of it, will take."""
-    from unweave.studies.combined import CombinedStudy
-    from unweave.studies.plan import plan
-    from unweave.studies.resources import n_workers
-    from unweave.studies.study import Study
+    from unweave.studies.execution.resources import n_workers
 
     first, n_shards = shard
-    part = "" if n_shards == 1 else f", shard {first}/{n_shards}"
-    runs = chosen.runs()[first::n_shards]
-    columns = ["what", "how much"]
-    if not isinstance(chosen, Study | CombinedStudy) or not runs:
-        sizes = [["size", chosen.size]]
-        if part:
-            sizes.append(["runs of the shard", f"{len(runs):,}"])
-        print_table(f"Plan of {chosen.name}{part}", columns, sizes)
-        return
-    workers = workers or n_workers(runs)
-    with patience("timing a few steps of each kind of run"):
-        found = plan(chosen, workers=workers, shard=shard)
-    fewest, most = found.parameters
-    rows = [
-        ["runs", f"{found.n_runs:,}"],
-        ["training steps", f"{found.n_steps:,}"],
-        ["scorings", f"{found.n_scores:,}"],
-        ["parameters of a model", f"{fewest:,}" + (f" to {most:,}" if most > fewest else "")],
-        ["training", f"{found.flops / 1e12:,.3g} TFLOP"],
-        ["hours of training, one process", f"{found.training_hours:,.3g}"],
-        ["hours of scoring, one process", f"{found.scoring_hours:,.3g}"],
-        [f"hours with {workers} processes", f"{found.hours:,.3g}"],
-    ]
-    print_table(f"Plan of {chosen.name}{part}, timed on this machine", columns, rows)
+    title = f"Plan of {chosen.name}" + ("" if n_shards == 1 else f", shard {first}/{n_shards}")
+    runs = chosen.descriptions[first::n_shards]
+    measured: dict[str, str] = {}
+    if runs:
+        with patience("timing a few steps of each kind of run"):
+            measured = chosen.plan(workers=workers or n_workers(runs), shard=shard)
+    counted = {"size": chosen.size}
+    if n_shards > 1:
+        counted["runs of the shard"] = f"{len(runs):,}"
+    if measured:
+        title += ", timed on this machine"
+    rows = [[what, how_much] for what, how_much in (measured or counted).items()]
+    print_table(title, ["what", "how much"], rows)
 
 
 def run_and_report(
-    chosen: AnyStudy,
+    chosen: BaseStudy,
     folder: Path,
     workers: int | None,
     *,
@@ -208,7 +194,12 @@ def study_show(name: str, /) -> None:
     from unweave.studies.catalogue import shipped_catalogue
 
     check_choice("study", name, [one.name for one in shipped_catalogue()])
-    print((resources.files("unweave.studies") / f"{name}.toml").read_text(encoding="utf-8"), end="")
+    print(
+        (resources.files("unweave.studies") / "shipped" / f"{name}.toml").read_text(
+            encoding="utf-8"
+        ),
+        end="",
+    )
 
 
 @study.command(name="slurm")
@@ -246,8 +237,8 @@ def study_slurm(
         Write a script for a study of more than 10,000 runs, which is refused otherwise.
     """
     from unweave.studies import load_study
-    from unweave.studies.loading import check_same_study
-    from unweave.studies.slurm import slurm_script
+    from unweave.studies.execution.slurm import slurm_script
+    from unweave.studies.folder import check_same_study
 
     chosen = load_study(name, most_runs=None if yes else MOST_RUNS)
     check_same_study(chosen, out, mend=False)
@@ -259,18 +250,20 @@ def study_slurm(
 
 
 @study.command(name="report")
-def study_report(folder: Path, /) -> None:
+def study_report(folder: Path, /, *, kind: StudyKind = None) -> None:
     """Write a study's report again from the runs that are finished.
 
     Parameters
     ----------
     folder
         Folder of the study.
+    kind
+        Kind of the study, if that is not part of unweave: package.module:Kind, which is imported.
     """
     from unweave.reports import write_report
     from unweave.studies import open_study
 
-    print_line(f"report: {write_report(open_study(folder), folder)}")
+    print_line(f"report: {write_report(open_study(folder, kind=kind), folder)}")
 
 
 def _parsed_shard(text: str) -> tuple[int, int]:

@@ -9,15 +9,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from unweave.cli.console import counted, patience, print_json, print_line, print_note, print_table
-from unweave.cli.options import Json, NumpySeed, Wide, within
+from unweave.cli.options import Json, NumpySeed, StudyKind, Wide, within
 
 __all__ = ["study_merge", "study_pipe", "study_table", "study_udr"]
-
-_RUN = ("objective", "strength", "seed", "step", "metric")
-_SHOWN = (
-    "value", "low", "high", "adjusted", "chance_mean", "chance_sd",
-    "mixture_mean", "p_value", "n", "kl", "active_latents",
-)  # fmt: skip
 
 
 def study_table(
@@ -27,6 +21,7 @@ def study_table(
     sql: str | None = None,
     json: Json = False,  # noqa: A002
     wide: Wide = False,
+    kind: StudyKind = None,
 ) -> None:
     """Print a study's results: a row for each run, and what it was scored on and by.
 
@@ -42,26 +37,31 @@ def study_table(
         Print JSON instead of a table.
     wide
         Print all columns in one table, however wide it is.
+    kind
+        Kind of the study, if that is not part of unweave: package.module:Kind, which is imported.
     """
-    import polars as pl
-
     from unweave.studies import read_table
+    from unweave.studies.folder import StudyFolder, open_study
     from unweave.studies.table import query
 
-    table = read_table(folder)
+    shown: tuple[Any, ...] = ()
+    n_keys = 1
+    if folder.suffix == ".parquet":
+        table = read_table(folder)
+    else:
+        finished = StudyFolder(open_study(folder, kind=kind), folder).finished()
+        table = finished.table
+        shown, n_keys = finished.run_type.shown, finished.run_type.n_keys
     if sql is not None:
         table = query(table, sql)
     if json:
         print_json({"rows": [_json_value(row) for row in table.to_dicts()]})
         return
-    n_keys = 1
-    if sql is None and "flops" in table.columns:
-        tflop = (pl.col("flops") / 1e12).alias("tflop")
-        table = table.select(*_RUN, tflop, *_SHOWN)
-        n_keys = len(_RUN)
+    if sql is None and shown:
+        table = table.select(shown)
     rows = [[_cell(value) for value in row] for row in table.rows()]
     title = f"{folder}: {counted(table.height, 'row')}"
-    print_table(title, table.columns, rows, n_keys=n_keys, wide=wide)
+    print_table(title, table.columns, rows, n_keys=1 if sql else n_keys, wide=wide)
 
 
 def study_udr(
@@ -72,6 +72,7 @@ def study_udr(
     rows: Annotated[int, within(2, 10_000_000)] | None = None,
     seed: NumpySeed = 0,
     json: Json = False,  # noqa: A002
+    kind: StudyKind = None,
 ) -> None:
     """Rank a study's models without their factors: how far other seeds agree with each (UDR).
 
@@ -87,14 +88,16 @@ def study_udr(
         Seed for drawing rows and permutations.
     json
         Print JSON instead of a table.
+    kind
+        Kind of the study, if that is not part of unweave: package.module:Kind, which is imported.
     """
     from unweave.studies import rank_models
     from unweave.studies.ranking import keep_ranking
 
     with patience("encoding"):
-        ranked = rank_models(folder, method=method, rows=rows, seed=seed)
+        ranked = rank_models(folder, method=method, rows=rows, seed=seed, kind=kind)
     file = keep_ranking(folder, "udr", ranked)
-    gains = _gains(folder, ranked, "udr", seed)
+    gains = _gains(folder, ranked, "udr", seed, kind)
     if json:
         print_json({"method": method, "rows": ranked.to_dicts(), "selection": gains})
         return
@@ -111,6 +114,7 @@ def study_pipe(
     rows: Annotated[int, within(40, 10_000_000)] | None = None,
     seed: NumpySeed = 0,
     json: Json = False,  # noqa: A002
+    kind: StudyKind = None,
 ) -> None:
     """Rank a study's models without their factors: are decodings of permuted latents likely (PIPE).
 
@@ -124,14 +128,16 @@ def study_pipe(
         Seed for drawing rows, permutations and the discriminator.
     json
         Print JSON instead of a table.
+    kind
+        Kind of the study, if that is not part of unweave: package.module:Kind, which is imported.
     """
     from unweave.studies import rank_models_by_pipe
     from unweave.studies.ranking import keep_ranking
 
     with patience("encoding and decoding"):
-        ranked = rank_models_by_pipe(folder, rows=rows, seed=seed)
+        ranked = rank_models_by_pipe(folder, rows=rows, seed=seed, kind=kind)
     file = keep_ranking(folder, "pipe", ranked)
-    gains = _gains(folder, ranked, "pipe", seed)
+    gains = _gains(folder, ranked, "pipe", seed, kind)
     if json:
         print_json({"rows": ranked.to_dicts(), "selection": gains})
         return
@@ -144,16 +150,17 @@ def study_pipe(
     _print_gains("PIPE", gains, file)
 
 
-def _gains(folder: Path, ranked: Any, by: str, seed: int) -> list[dict[str, Any]]:
+def _gains(folder: Path, ranked: Any, by: str, seed: int, kind: str | None) -> list[dict[str, Any]]:
     """What choosing the run with the highest score gains, for each metric."""
     from dataclasses import asdict
 
+    from unweave.statistics.selection import selection_quality
     from unweave.studies import read_table
-    from unweave.studies.selection import selection_quality
 
     if ranked.height < 3:
         return []
-    return [asdict(g) for g in selection_quality(read_table(folder), ranked, by=by, seed=seed)]
+    table = read_table(folder, kind=kind)
+    return [asdict(gain) for gain in selection_quality(table, ranked, by=by, seed=seed)]
 
 
 def _run_cells(row: Mapping[str, Any]) -> list[str]:
@@ -202,7 +209,7 @@ def _cell(value: object) -> str:
     return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
-def study_merge(*folders: Path, out: Path) -> None:
+def study_merge(*folders: Path, out: Path, kind: StudyKind = None) -> None:
     """Join the finished runs of one study from several machines, and report on all.
 
     Parameters
@@ -211,15 +218,17 @@ def study_merge(*folders: Path, out: Path) -> None:
         Folders of the study; its cells may differ between them.
     out
         Folder for the joined study.
+    kind
+        Kind of the study, if that is not part of unweave: package.module:Kind, which is imported.
     """
     if not folders:
         raise ValueError("FOLDERS: at least one folder of a study is needed")
     from unweave.reports import write_report
     from unweave.studies import build_table, open_study, write_table
-    from unweave.studies.merging import merge_studies
+    from unweave.studies.execution.merging import merge_studies
 
-    for folder, copied in merge_studies(folders, out).items():
+    for folder, copied in merge_studies(folders, out, kind=kind).items():
         print_line(f"{folder}: {counted(copied, 'run')} copied")
-    chosen = open_study(out)
+    chosen = open_study(out, kind=kind)
     write_table(build_table(chosen, out), out)
     print_line(f"report: {write_report(chosen, out)}")

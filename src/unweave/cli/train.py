@@ -136,7 +136,8 @@ def _description(
     from unweave._check import check_choice
     from unweave.models.defaults import filled
     from unweave.models.objectives import OBJECTIVES, AnyObjective
-    from unweave.studies.study import Evaluation, RunDescription
+    from unweave.studies.evaluation import Evaluation
+    from unweave.studies.training_run import TrainingDescription
     from unweave.training import TrainingConfig
     from unweave.training.config import over_defaults
     from unweave.training.presets import PRESETS
@@ -152,7 +153,7 @@ def _description(
         chosen: Any = TypeAdapter(AnyObjective).validate_python(
             {**_published_options(published, objective), "name": objective, **own}
         )
-        return RunDescription(
+        return TrainingDescription(
             dataset=dataset,
             network=chosen.default_network(**fields),
             objective=chosen,

@@ -12,7 +12,7 @@ from unweave._check import check_choice, check_positive
 from unweave._parallel import in_threads
 from unweave.metrics._information import factor_levels
 from unweave.metrics._interventions import GROUPING
-from unweave.metrics._predictors import WIDE, logistic_regression, scaled_like
+from unweave.metrics._predictors import logistic_regression, scaled_like
 from unweave.metrics.metric import Metric, score
 from unweave.metrics.noise import Noise
 from unweave.metrics.sample import Sample
@@ -150,9 +150,7 @@ class Unfairness(Metric):
         if len(seen) == 1:
             return np.full(len(judge), seen[0])
         if self.predictor == "logistic_regression":
-            solver = "newton-cholesky" if train.shape[1] <= WIDE else "lbfgs"
-            model = logistic_regression(train, labels, solver=solver)
-            return np.asarray(seen[model.predict(judge)])
+            return np.asarray(seen[logistic_regression(train, labels).predict(judge)])
         from unweave.metrics import _boosting
 
         columns = [np.ascontiguousarray(part.T, dtype=np.float32) for part in (train, judge)]

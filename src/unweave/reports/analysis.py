@@ -10,10 +10,11 @@ import polars as pl
 
 from unweave.metrics.catalogue import title as metric_name
 from unweave.reports.figures import COLOURS, INK, drawing, svg
-from unweave.studies.agreement import Agreement, metric_agreement, relation
-from unweave.studies.explained import SOURCES, Share, explained_variance
-from unweave.studies.scaling import ScalingFit, scaling_fit
-from unweave.studies.selection import transfer
+from unweave.statistics.agreement import Agreement, metric_agreement, relation
+from unweave.statistics.permutation import LEVEL
+from unweave.statistics.scaling import ScalingFit, scaling_fit
+from unweave.statistics.selection import transfer
+from unweave.statistics.variance import SOURCES, Share, explained_variance
 
 __all__ = ["DESIGN", "Scaling", "analysis", "scalings", "seed_sentence"]
 
@@ -218,7 +219,7 @@ def _downstream(table: pl.DataFrame) -> list[str]:
                 continue
             verdict = (
                 f"rank correlation {found.correlation:+.2f}, p = {found.p_value:.2g}"
-                if found.p_value < 0.05
+                if found.p_value < LEVEL
                 else f"no relation that can be told from noise ({found.correlation:+.2f}, "
                 f"p = {found.p_value:.2g})"
             )

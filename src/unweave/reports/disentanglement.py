@@ -19,9 +19,9 @@ from unweave.reports.figures import COLOURS, INK, drawing, svg
 from unweave.reports.model import labelled_traversals
 from unweave.reports.settings import optimiser_words
 from unweave.studies.data import data_sentence
+from unweave.studies.kinds.training import TrainingStudy
 from unweave.studies.ranking import kept_ranking
 from unweave.studies.separation import LEAST_SHARE
-from unweave.studies.study import Study
 from unweave.studies.training_run import TrainingRun
 
 __all__ = ["disentanglement_content"]
@@ -31,7 +31,7 @@ _MIXTURE, _SMOOTH = COLOURS[1], COLOURS[2]
 _SPREAD = 0.24  # of the dots of a method, to both sides
 
 
-def disentanglement_content(study: Study, runs: Sequence[TrainingRun]) -> dict[str, Any]:
+def disentanglement_content(study: TrainingStudy, runs: Sequence[TrainingRun]) -> dict[str, Any]:
     """Content of ``disentanglement.html``, of the finished runs of a study."""
     folder = runs[0].folder.parents[1]
     udr, pipe = kept_ranking(folder, "udr"), kept_ranking(folder, "pipe")
@@ -47,7 +47,7 @@ def disentanglement_content(study: Study, runs: Sequence[TrainingRun]) -> dict[s
     }  # fmt: skip
 
 
-def _settings(study: Study, results: Sequence[DatasetResults]) -> dict[str, str]:
+def _settings(study: TrainingStudy, results: Sequence[DatasetResults]) -> dict[str, str]:
     evaluation = study.evaluation
     scores = results[0].methods[0].models[0].scores
     draws = ", ".join(
@@ -58,7 +58,7 @@ def _settings(study: Study, results: Sequence[DatasetResults]) -> dict[str, str]
         f"Quantiles of 97.5 % of the draws; where there are fewer than {ENOUGH_FOR_QUANTILES}, "
         "Student's t bound for one more draw, from their mean and standard deviation"
     )
-    runs = study.runs()
+    runs = study.descriptions
     minutes = sorted({m for run in runs if (m := run.training.cpu_minutes)})
     found = {
         "Scores": f"of the posterior means, or the values of quantised latents, of at most "

@@ -11,13 +11,13 @@ import numpy as np
 
 from unweave.datasets.names import parse
 from unweave.models.objectives import Objective
+from unweave.studies.kinds.training import TrainingStudy
 from unweave.studies.separation import (
     FactorSeparation,
     factor_separations,
     is_above_references,
 )
-from unweave.studies.study import RunDescription, Study
-from unweave.studies.training_run import TrainingRun
+from unweave.studies.training_run import TrainingDescription, TrainingRun
 from unweave.training.curves import read_curves
 
 __all__ = ["HEADLINE_METRICS", "Choice", "DatasetResults", "Method", "Model", "results_by_dataset"]
@@ -269,7 +269,7 @@ class DatasetResults:
 
 
 def results_by_dataset(
-    study: Study,
+    study: TrainingStudy,
     runs: Sequence[TrainingRun],
     *,
     udr: Mapping[str, float] | None = None,
@@ -286,8 +286,8 @@ def results_by_dataset(
         for run in runs
         for key in (run.description.key,)
     }
-    plans: dict[str, dict[str, list[RunDescription]]] = {}
-    for description in study.runs():
+    plans: dict[str, dict[str, list[TrainingDescription]]] = {}
+    for description in study.descriptions:
         of_dataset = plans.setdefault(description.dataset, {})
         of_dataset.setdefault(description.objective.label, []).append(description)
     found = [
@@ -298,7 +298,7 @@ def results_by_dataset(
 
 def _results(
     name: str,
-    plan: dict[str, list[RunDescription]],
+    plan: dict[str, list[TrainingDescription]],
     finished: dict[str, Model],
     title: str,
 ) -> DatasetResults:

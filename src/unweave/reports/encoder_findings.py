@@ -11,11 +11,11 @@ import polars as pl
 from unweave.encoders.loading import kind_of
 from unweave.metrics.catalogue import title as metric_name
 from unweave.metrics.comparison import Difference, difference
-from unweave.studies.trends import RankOrder, rank_order
+from unweave.statistics.permutation import LEVEL
+from unweave.statistics.trends import RankOrder, rank_order
 
 __all__ = ["Pair", "compare_pairs", "headline", "scale_sentences"]
 
-_LEVEL = 0.05
 _PROTOCOLS = {"paper": "the paper's protocol", "sound": "the sound protocol"}
 
 
@@ -32,7 +32,7 @@ class Pair:
     @property
     def verdict(self) -> str:
         """Which is higher, if that can be told from noise."""
-        if self.found.p_value >= _LEVEL:
+        if self.found.p_value >= LEVEL:
             return "cannot be told apart"
         return f"{self.first if self.found.difference > 0 else self.second} is higher"
 
@@ -98,8 +98,8 @@ def _against_control(pairs: list[Pair], protocol: str, metric: str) -> str:
     ]  # fmt: skip
     if not own:
         return ""
-    higher = [p for p in own if p.found.p_value < _LEVEL and p.found.difference > 0]
-    lower = [p for p in own if p.found.p_value < _LEVEL and p.found.difference < 0]
+    higher = [p for p in own if p.found.p_value < LEVEL and p.found.difference > 0]
+    lower = [p for p in own if p.found.p_value < LEVEL and p.found.difference < 0]
     return (
         f" Against the same networks with random weights, training made the score higher in "
         f"{_of(len(higher), len(own))} pairs of networks and seeds, and lower in "
@@ -115,7 +115,7 @@ def _order_sentence(what: str, order: RankOrder) -> str:
         verdict += " with size"
     power = (
         f"with {order.n_models} models no order at all has a p-value below {order.least_p:.2g}"
-        if order.least_p >= _LEVEL
+        if order.least_p >= LEVEL
         else f"with {order.n_models} models the best order has p = {order.least_p:.2g}"
     )
     return (

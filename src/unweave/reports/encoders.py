@@ -23,9 +23,8 @@ from unweave.reports.figures import scale_figure
 from unweave.reports.page import render
 from unweave.reports.published import CLIP_SCORES
 from unweave.studies.data import data_sentence, describe_data
-from unweave.studies.encoders import EncoderStudy, Reading
-from unweave.studies.finished import Finished
-from unweave.studies.table import table_of
+from unweave.studies.folder import Finished
+from unweave.studies.kinds.encoders import EncoderStudy, Reading
 
 __all__ = ["encoders_page"]
 
@@ -33,7 +32,7 @@ __all__ = ["encoders_page"]
 def encoders_page(study: EncoderStudy, finished: Finished) -> str:
     """The page of the finished runs of a study."""
     results = [run.result() for run in finished.runs]
-    table = table_of(finished).with_columns(
+    table = finished.table.with_columns(
         # Metrics that need no factors have no mixtures and features of them to be compared with.
         pl.when(~pl.col("metric").str.replace(r"\(.*", "").is_in(LABEL_FREE)).then(
             pl.col("^(mixture|smooth)_.*$")
@@ -56,7 +55,7 @@ def encoders_page(study: EncoderStudy, finished: Finished) -> str:
         "headline": headline(axes, pairs, metrics[0]) if metrics else [],
         "scale": scale_sentences(axes),
         "n_finished": len(results),
-        "n_runs": len(study.runs()),
+        "n_runs": len(study.descriptions),
         "tables": [
             {"protocol": PROTOCOLS[name], "metric": metric, "rows": rows}
             for name in study.protocols

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from unweave.metrics.catalogue import title as metric_name
-from unweave.studies.trends import mean_interval
+from unweave.statistics.trends import mean_interval
 
 __all__ = [
     "COLOURS",

@@ -12,7 +12,8 @@ from unweave.metrics.catalogue import is_best_when_small
 from unweave.metrics.catalogue import title as metric_name
 from unweave.models.objectives import OBJECTIVES
 from unweave.reports.published import PAPER_RANGE
-from unweave.studies.trends import Trend, compare, correlate, trend
+from unweave.statistics.permutation import LEVEL
+from unweave.statistics.trends import Trend, compare, correlate, trend
 
 __all__ = [
     "Findings",
@@ -252,7 +253,7 @@ def _agreement(table: pl.DataFrame) -> str:
     if found is None:
         return "Too few models to say whether the metrics agree."
     related = "are positively related" if found.correlation > 0 else "are negatively related"
-    verdict = related if found.p_value < 0.05 else "show no relation that can be told from noise"
+    verdict = related if found.p_value < LEVEL else "show no relation that can be told from noise"
     sentence = (
         f"Over {found.n_models} models MIG and SAP {verdict} (rank correlation "
         f"{found.correlation:+.2f}, p = {_p(found.p_value)}; milestones of one run count as "

@@ -12,11 +12,10 @@ import polars as pl
 from unweave.datasets.names import parse
 from unweave.reports.figures import COLOURS, INK, drawing, svg
 from unweave.reports.page import render
+from unweave.statistics.trends import mean_interval
 from unweave.studies.data import data_sentence
-from unweave.studies.finished import Finished
-from unweave.studies.generalisation import GeneralisationStudy
-from unweave.studies.table import table_of
-from unweave.studies.trends import mean_interval
+from unweave.studies.folder import Finished
+from unweave.studies.kinds.generalisation import GeneralisationStudy
 
 __all__ = ["generalisation_page"]
 
@@ -31,7 +30,7 @@ _LEAST = -0.5  # of an axis of R²: what is below is drawn at its end
 
 def generalisation_page(study: GeneralisationStudy, found: Finished) -> str:
     """The page of the finished runs of a study."""
-    table = table_of(found)
+    table = found.table
     results = {run.description.key: run.result() for run in found.runs}
     titles = _titles(table["dataset"].unique(maintain_order=True).to_list())
     first = study.reading.readouts[0]
@@ -40,7 +39,7 @@ def generalisation_page(study: GeneralisationStudy, found: Finished) -> str:
         "damaged": found.damaged,
         "answers": _answers(table, titles, first),
         "n_finished": len(found.runs),
-        "n_runs": len(study.runs()),
+        "n_runs": len(study.descriptions),
         "first": _WORDS[first],
         "overview": _overview(table, titles, first),
         "splits": [

@@ -10,10 +10,9 @@ import polars as pl
 from unweave.reports.figures import COLOURS, error_figure
 from unweave.reports.page import render
 from unweave.reports.published import GEOMANCER_RESULTS
-from unweave.studies.finished import Finished
-from unweave.studies.manifolds import ManifoldStudy
-from unweave.studies.table import table_of
-from unweave.studies.trends import mean_interval
+from unweave.statistics.trends import mean_interval
+from unweave.studies.folder import Finished
+from unweave.studies.kinds.manifolds import ManifoldStudy
 
 __all__ = ["manifolds_page"]
 
@@ -24,7 +23,7 @@ _GOOD = 0.5  # of chance: an error that is far below it
 
 def manifolds_page(study: ManifoldStudy, found: Finished) -> str:
     """The page of the finished runs of a study."""
-    table = table_of(found)
+    table = found.table
     cells = [_cell(rows) for _, rows in table.group_by(*_CELL, maintain_order=True)]
     colours = {name: COLOURS[i] for i, name in enumerate(_SETTINGS)}
     content = {
@@ -33,7 +32,7 @@ def manifolds_page(study: ManifoldStudy, found: Finished) -> str:
         "headline": _headline(table),
         "firsts": _firsts(cells),
         "n_finished": table.height,
-        "n_runs": len(study.runs()),
+        "n_runs": len(study.descriptions),
         "figures": [
             error_figure(rows, colours)
             for _, rows in table.group_by("product", "noise", maintain_order=True)

@@ -18,7 +18,7 @@ from unweave.models.collapse import LEAST_KL, collapse_sentence
 from unweave.reports.figures import COLOURS, as_image, drawing, image_grid, svg, tiled
 from unweave.reports.page import render
 from unweave.studies.data import data_sentence, describe_data
-from unweave.studies.evaluation import pictures
+from unweave.studies.pictures import pictures
 
 __all__ = ["collapse_text", "labelled_traversals", "model_pictures", "write_model_page"]
 
@@ -31,7 +31,7 @@ _FEW = 3  # factors, whose figure would be too large over the whole width of a p
 
 
 def model_pictures(found: Mapping[str, np.ndarray], tag: str) -> dict[str, Any]:
-    """Figures and data addresses for a page, of :func:`~unweave.studies.evaluation.pictures`.
+    """Figures and data addresses for a page, of :func:`~unweave.studies.pictures.pictures`.
 
     ``levels`` and ``plane`` are empty where the images have no factors, or are no full grid.
     """
@@ -74,7 +74,7 @@ def labelled_traversals(
     Parameters
     ----------
     found
-        Of :func:`~unweave.studies.evaluation.pictures`.
+        Of :func:`~unweave.studies.pictures.pictures`.
     importance
         Importance (latents, factors) of each latent to each factor.
     factors
@@ -124,7 +124,7 @@ def write_model_page(
     title
         Heading of the page.
     found
-        What :func:`~unweave.studies.evaluation.pictures` made of them; by default it makes it here.
+        What :func:`~unweave.studies.pictures.pictures` made of them; by default it makes it here.
     """
     folder = Path(folder)
     found = _enlarged(pictures(model, dataset) if found is None else found)

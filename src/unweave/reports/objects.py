@@ -10,10 +10,9 @@ import polars as pl
 
 from unweave.reports.figures import COLOURS, INK, drawing, png_address, svg
 from unweave.reports.page import render
-from unweave.studies.finished import Finished
-from unweave.studies.objects import ObjectStudy
-from unweave.studies.table import table_of
-from unweave.studies.trends import mean_interval
+from unweave.statistics.trends import mean_interval
+from unweave.studies.folder import Finished
+from unweave.studies.kinds.objects import ObjectStudy
 
 __all__ = ["objects_page"]
 
@@ -24,7 +23,7 @@ _SHOWN = 8
 
 def objects_page(study: ObjectStudy, found: Finished) -> str:
     """The page of the finished runs of a study."""
-    table = table_of(found)
+    table = found.table
     groups = table.group_by("representation", "tangents", maintain_order=True)
     rows = [_row(own) for _, own in groups]
     content = {
@@ -32,7 +31,7 @@ def objects_page(study: ObjectStudy, found: Finished) -> str:
         "damaged": found.damaged,
         "headline": _headline(rows),
         "n_finished": table["run"].n_unique(),
-        "n_runs": len(study.runs()),
+        "n_runs": len(study.descriptions),
         "figure": errors_figure(rows),
         "rows": rows,
         "words": _WORDS,
@@ -108,7 +107,7 @@ def _listed(names: list[str]) -> str:
 
 def _images(study: ObjectStudy) -> str | None:
     """The first images as one picture, if they lie in the cache here."""
-    dataset = study.runs()[0].dataset()
+    dataset = study.descriptions[0].dataset()
     if not dataset.cache_file.exists():
         return None
     images = dataset.images(np.arange(min(_SHOWN, len(dataset))))

@@ -1,50 +1,69 @@
-"""The page of a study of models, with a section for each part."""
+"""The page of studies of models, with a section for each part."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 from unweave.reports.figures import with_own_names
 from unweave.reports.page import render
 from unweave.reports.training import training_section
-from unweave.studies.combined import CombinedStudy
-from unweave.studies.finished import Finished
-from unweave.studies.study import Study
-from unweave.studies.table import table_of
+from unweave.studies.base import BaseStudy
+from unweave.studies.folder import Finished
+from unweave.studies.kinds.combined import CombinedStudy
+from unweave.studies.kinds.training import TrainingStudy
 
-__all__ = ["study_page"]
+__all__ = ["combined_page", "training_page"]
 
 
-def study_page(study: Study | CombinedStudy, found: Finished, folder: str | Path) -> str:
-    """The page of the finished runs in a study's folder.
+def training_page(study: TrainingStudy, found: Finished) -> str:
+    """The page of the finished runs of a study.
 
     Raises
     ------
     ValueError
         If no finished run has a score.
     """
-    parts = study.parts if isinstance(study, CombinedStudy) else (study,)
-    if not table_of(found).height:
+    _check_scores(found)
+    return _page(study, [study], [training_section(study, found)], found)
+
+
+def combined_page(study: CombinedStudy, found: Finished) -> str:
+    """The page of the finished runs, with a section for each part.
+
+    Raises
+    ------
+    ValueError
+        If no finished run has a score.
+    """
+    _check_scores(found)
+    return _page(study, study.parts, [_part(part, found.of(part)) for part in study.parts], found)
+
+
+def _check_scores(found: Finished) -> None:
+    if not found.table.height:
         raise ValueError(
-            f"the finished runs in {folder} have no scores, and a report is about scores: "
+            f"the finished runs in {found.path} have no scores, and a report is about scores: "
             "their result.json says why they are left out"
         )
-    content: dict[str, Any] = {
+
+
+def _page(
+    study: BaseStudy, parts: Sequence[TrainingStudy], sections: Sequence[str], found: Finished
+) -> str:
+    content = {
         "study": study,
         "damaged": found.damaged,
-        "has_minutes": any(run.training.cpu_minutes for run in study.runs()),
+        "has_minutes": any(run.training.cpu_minutes for run in study.descriptions),
         "study_json": json.dumps(study.model_dump(mode="json"), indent=1, ensure_ascii=False),
+        "sections": [
+            {"study": part, "html": html} for part, html in zip(parts, sections, strict=True)
+        ],
     }
-    if len(parts) == 1 and not isinstance(study, CombinedStudy):
-        sections = [{"study": study, "html": training_section(study, found)}]
-    else:
-        sections = [{"study": part, "html": _part(part, found.of(part))} for part in parts]
-    return render("study.html", {**content, "sections": sections})
+    return render("study.html", content)
 
 
-def _part(part: Study, found: Finished) -> str:
-    if not table_of(found).height:
+def _part(part: TrainingStudy, found: Finished) -> str:
+    if not found.table.height:
         return "<p><strong>No run of this part is finished yet.</strong></p>"
     return with_own_names(training_section(part, found, level=3), part.name)

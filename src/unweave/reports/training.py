@@ -26,15 +26,15 @@ from unweave.reports.model import model_pictures
 from unweave.reports.page import render
 from unweave.reports.published import PAPER_SCORES
 from unweave.reports.settings import optimiser_words
-from unweave.studies.columns import with_common_steps
+from unweave.statistics.budgets import with_common_steps
+from unweave.statistics.permutation import LEVEL
+from unweave.statistics.trends import mean_interval
+from unweave.statistics.variance import Share
+from unweave.studies.base import Run
 from unweave.studies.data import data_sentence, describe_data
-from unweave.studies.explained import Share
-from unweave.studies.finished import Finished
-from unweave.studies.run import Run
-from unweave.studies.study import Study
-from unweave.studies.table import table_of
+from unweave.studies.folder import Finished
+from unweave.studies.kinds.training import TrainingStudy
 from unweave.studies.training_run import TrainingRun
-from unweave.studies.trends import mean_interval
 from unweave.training.curves import read_curves
 
 __all__ = ["training_section"]
@@ -43,12 +43,12 @@ _MOST_ROWS = 3_000  # in the page; the table holds all
 _MOST_CURVES = 60
 
 
-def training_section(study: Study, found: Finished, *, level: int = 2) -> str:
+def training_section(study: TrainingStudy, found: Finished, *, level: int = 2) -> str:
     """What the finished runs of a study say, as a part of a page.
 
     ``level`` is that of its headings.
     """
-    as_it_is = label_objectives(table_of(found))
+    as_it_is = label_objectives(found.table)
     table = with_common_steps(as_it_is)
     shown = {"rows": as_it_is.head(_MOST_ROWS).to_dicts(), "level": level}
     runs = [cast(TrainingRun, run) for run in found.runs]
@@ -61,7 +61,9 @@ def training_section(study: Study, found: Finished, *, level: int = 2) -> str:
     return render("training.html", {**_content(study, table, runs), **shown})
 
 
-def _shared_content(study: Study, table: pl.DataFrame, runs: Sequence[Run]) -> dict[str, Any]:
+def _shared_content(
+    study: TrainingStudy, table: pl.DataFrame, runs: Sequence[Run]
+) -> dict[str, Any]:
     """What both pages show."""
     return {
         "study": study,
@@ -69,12 +71,14 @@ def _shared_content(study: Study, table: pl.DataFrame, runs: Sequence[Run]) -> d
         "left_out": _left_out(runs),
         "has_factors": table["mixture_mean"].null_count() < table.height,
         "n_finished": len(runs),
-        "n_runs": len(study.runs()),
+        "n_runs": len(study.descriptions),
         "n_rows": table.height,
     }
 
 
-def _design_content(study: Study, table: pl.DataFrame, runs: Sequence[Run]) -> dict[str, Any]:
+def _design_content(
+    study: TrainingStudy, table: pl.DataFrame, runs: Sequence[Run]
+) -> dict[str, Any]:
     """Of a study that varies more than objectives, seeds and steps."""
     content = {**_shared_content(study, table, runs), **analysis(table)}
     varied = [c for c in ("label", *DESIGN, "step") if table[c].n_unique() > 1]
@@ -82,7 +86,7 @@ def _design_content(study: Study, table: pl.DataFrame, runs: Sequence[Run]) -> d
     n = len(content["scalings"])
     headline = (
         f"Of {n} courses of a score over a scale, {len(told)} are told from noise, where chance "
-        f"alone would make about {0.05 * n:.2g}."
+        f"alone would make about {LEVEL * n:.2g}."
     )
     return {
         **content,
@@ -120,7 +124,7 @@ def _widest(shares: dict[str, list[Share]]) -> str:
     return f"What explains most of the variance: {'; '.join(parts)}."
 
 
-def _content(study: Study, table: pl.DataFrame, runs: list[TrainingRun]) -> dict[str, Any]:
+def _content(study: TrainingStudy, table: pl.DataFrame, runs: list[TrainingRun]) -> dict[str, Any]:
     labels = table["label"].unique(maintain_order=True).to_list()
     colours = {label: COLOURS[i % len(COLOURS)] for i, label in enumerate(labels)}
     cells = scaled_cells(table)
@@ -274,7 +278,7 @@ def _budget(table: pl.DataFrame, runs: Sequence[TrainingRun]) -> dict[str, str]:
 
 
 def _settings(
-    study: Study, table: pl.DataFrame, runs: Sequence[TrainingRun], data: list[str]
+    study: TrainingStudy, table: pl.DataFrame, runs: Sequence[TrainingRun], data: list[str]
 ) -> dict[str, str]:
     # What is the same for all: else another page would be shown.
     description = runs[0].description

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from unweave.studies.description import Frozen
+from unweave.studies.base import Frozen
 
 __all__ = ["Axis", "Range", "Sample", "changed", "check_axes", "n_points", "points"]
 

@@ -25,7 +25,7 @@ def shipped_catalogue() -> list[ShippedStudy]:
     Their sizes lie in a file of their own: to count runs, a study must be validated, which imports
     torch. A test holds the file to the studies.
     """
-    folder = resources.files("unweave.studies")
+    folder = resources.files("unweave.studies") / "shipped"
     sizes = json.loads((folder / "sizes.json").read_text(encoding="utf-8"))
     studies = []
     for name in sorted(sizes):

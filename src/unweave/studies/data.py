@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from unweave.datasets import FactorDataset, GridDataset, ImageDataset, load
-from unweave.studies.run import Run
+from unweave.studies.base import Run
 from unweave.training.description import content_identity
 
 __all__ = ["check_same_data", "data_sentence", "describe_data"]
@@ -74,7 +74,7 @@ def check_same_data(runs: Sequence[Run]) -> None:
     """
     now: dict[str, str | None] = {}
     for run in runs:
-        name = getattr(run.description, "dataset", None)
+        name = run.dataset_name()
         if name is None or not run.is_finished:
             continue
         if name not in now:

@@ -24,7 +24,7 @@ def factors_by_level(
     Returns
     -------
     dict
-        As :func:`~unweave.studies.evaluation.pictures` describes it.
+        As :func:`~unweave.studies.pictures.pictures` describes it.
     """
     factors = dataset.factors(rows)
     shown = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -12,14 +12,14 @@ import torch
 
 from unweave.datasets import load
 from unweave.models import build_vae, count_parameters
-from unweave.studies.combined import CombinedStudy
+from unweave.studies.base import BaseStudy
 from unweave.studies.evaluation import score_model
-from unweave.studies.study import RunDescription, Study
+from unweave.studies.training_run import TrainingDescription
 from unweave.training import TrainingConfig, train
 from unweave.training.compute import step_flops
 from unweave.training.precision import choose_precision
 
-__all__ = ["Plan", "plan"]
+__all__ = ["Plan", "plan", "plan_in_words"]
 
 _PROBED, _SKIPPED = 8, 3  # steps, of which the first are slower
 _MOST_PROBES = 12
@@ -58,8 +58,8 @@ class Plan:
         return (self.training_hours + self.scoring_hours) / min(self.workers, self.n_runs)
 
 
-def plan(study: Study | CombinedStudy, *, workers: int, shard: tuple[int, int] = (0, 1)) -> Plan:
-    """Count a study's work, and time a few steps of each kind of run, and one scoring.
+def plan(study: BaseStudy, *, workers: int, shard: tuple[int, int] = (0, 1)) -> Plan:
+    """Count the work of a study of models; time some steps of each kind of run, and one scoring.
 
     Where there are very many kinds, some are timed and the others go by their FLOPs. With a
     ``shard`` (i, n), only every n-th run counts, from the i-th on, as in ``run_study``.
@@ -69,10 +69,10 @@ def plan(study: Study | CombinedStudy, *, workers: int, shard: tuple[int, int] =
     ValueError
         If the shard has no runs.
     """
-    runs = study.runs()[shard[0] :: shard[1]]
+    runs: Sequence[TrainingDescription] = study.descriptions[shard[0] :: shard[1]]
     if not runs:
         raise ValueError(f"shard {shard[0]}/{shard[1]} of {study.name} has no runs")
-    kinds: dict[str, list[RunDescription]] = {}
+    kinds: dict[str, list[TrainingDescription]] = {}
     for run in runs:
         kinds.setdefault(_kind(run), []).append(run)
     flops = {kind: _flops_per_step(own[0]) for kind, own in kinds.items()}
@@ -101,33 +101,51 @@ def plan(study: Study | CombinedStudy, *, workers: int, shard: tuple[int, int] =
     )
 
 
-def _kind(run: RunDescription) -> str:
+def plan_in_words(
+    study: BaseStudy, *, workers: int, shard: tuple[int, int] = (0, 1)
+) -> dict[str, str]:
+    """What :func:`plan` finds, as a table for people."""
+    found = plan(study, workers=workers, shard=shard)
+    fewest, most = found.parameters
+    return {
+        "runs": f"{found.n_runs:,}",
+        "training steps": f"{found.n_steps:,}",
+        "scorings": f"{found.n_scores:,}",
+        "parameters of a model": f"{fewest:,}" + (f" to {most:,}" if most > fewest else ""),
+        "training": f"{found.flops / 1e12:,.3g} TFLOP",
+        "hours of training, one process": f"{found.training_hours:,.3g}",
+        "hours of scoring, one process": f"{found.scoring_hours:,.3g}",
+        f"hours with {workers} processes": f"{found.hours:,.3g}",
+    }
+
+
+def _kind(run: TrainingDescription) -> str:
     """Runs of one kind take equally long for a step."""
     batch = run.training.batch_size, run.training.precision, run.training.devices
     return f"{run.dataset} {run.network!r} {run.objective.name} {batch}"
 
 
-def _steps(run: RunDescription, seconds: float) -> int:
+def _steps(run: TrainingDescription, seconds: float) -> int:
     """Steps of a run whose steps take so many seconds each."""
     if run.training.steps is not None:
         return run.training.steps
     return max(1, math.ceil(run.work / seconds))
 
 
-def _scoring(run: RunDescription) -> str:
+def _scoring(run: TrainingDescription) -> str:
     return f"{run.dataset} {run.network.n_latents} {run.evaluation!r}"
 
 
-def _scorings(runs: list[RunDescription]) -> dict[str, RunDescription]:
+def _scorings(runs: Sequence[TrainingDescription]) -> dict[str, TrainingDescription]:
     return {_scoring(run): run for run in runs}
 
 
-def _flops_per_step(run: RunDescription) -> int:
+def _flops_per_step(run: TrainingDescription) -> int:
     model = build_vae(run.network, load(run.dataset).image_shape, seed=0)
     return step_flops(model, run.objective, batch_size=run.training.batch_size)
 
 
-def _step_seconds(run: RunDescription) -> float:
+def _step_seconds(run: TrainingDescription) -> float:
     dataset = load(run.dataset)
     marks: list[float] = []
     model = build_vae(run.network, dataset.image_shape, seed=0)
@@ -143,7 +161,7 @@ def _step_seconds(run: RunDescription) -> float:
     return (marks[-1] - marks[_SKIPPED - 1]) / (_PROBED - _SKIPPED)
 
 
-def _scoring_seconds(run: RunDescription) -> float:
+def _scoring_seconds(run: TrainingDescription) -> float:
     dataset = load(run.dataset)
     model = build_vae(run.network, dataset.image_shape, seed=0).eval()
     start = time.process_time()  # of all threads: a worker of a study has one

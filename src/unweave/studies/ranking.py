@@ -19,8 +19,8 @@ from unweave.metrics import (
     posterior_indifference_projection_equivalence,
     unsupervised_disentanglement_ranking,
 )
-from unweave.studies.finished import finished_runs
-from unweave.studies.loading import open_study
+from unweave.studies.folder import StudyFolder, open_study
+from unweave.studies.kind import KindLike
 from unweave.studies.training_run import TrainingRun
 from unweave.training.checkpoint import latest_checkpoint, load_model, write_json
 
@@ -40,7 +40,12 @@ class RankingFile(Content):
 
 
 def rank_models(
-    folder: str | Path, *, method: str = "lasso", rows: int | None = None, seed: int = 0
+    folder: str | Path,
+    *,
+    method: str = "lasso",
+    rows: int | None = None,
+    seed: int = 0,
+    kind: KindLike | None = None,
 ) -> pl.DataFrame:
     """UDR of each finished run of the study in ``folder``, a row for each.
 
@@ -48,7 +53,7 @@ def rank_models(
     their last checkpoints on the same ``rows`` of data; latents whose mean divergence is at most
     0.01 nats are left out. ``chance`` is the mean UDR of the group with rows permuted. Groups of
     fewer than two finished runs are left out. ``rows`` are 2,000 by default, drawn again and again
-    from a dataset that has fewer.
+    from a dataset that has fewer. For ``kind`` see :func:`~unweave.studies.open_study`.
 
     Raises
     ------
@@ -58,7 +63,7 @@ def rank_models(
         If no group has two finished runs, or a dataset has fewer rows than asked for.
     """
     groups: dict[str, list[TrainingRun]] = {}
-    for run in _with_models(folder):
+    for run in _with_models(folder, kind):
         alike = run.description.model_dump(mode="json")
         alike["training"].pop("seed")
         groups.setdefault(str(alike), []).append(run)
@@ -77,13 +82,18 @@ def rank_models(
 
 
 def rank_models_by_pipe(
-    folder: str | Path, *, rows: int | None = None, seed: int = 0
+    folder: str | Path,
+    *,
+    rows: int | None = None,
+    seed: int = 0,
+    kind: KindLike | None = None,
 ) -> pl.DataFrame:
     """PIPE of each finished run of the study in ``folder``, a row for each.
 
     Of the last checkpoint, on ``rows`` images that are the same for all runs of a dataset: 4,000 by
     default, or all where there are fewer. ``low`` and ``high`` are the interval, ``explained`` the
-    share of the variance of the images that reconstructions explain.
+    share of the variance of the images that reconstructions explain. For ``kind`` see
+    :func:`~unweave.studies.open_study`.
 
     Raises
     ------
@@ -93,7 +103,7 @@ def rank_models_by_pipe(
         If no run that trains a model is finished, or a dataset has fewer rows than asked for, or
         too few.
     """
-    found = [_pipe_row(run, rows, seed) for run in _with_models(folder)]
+    found = [_pipe_row(run, rows, seed) for run in _with_models(folder, kind)]
     if not found:
         raise ValueError(
             f"no run of {folder} has finished a model: PIPE reads encoders and decoders; let the "
@@ -132,9 +142,10 @@ def kept_ranking(folder: str | Path, by: Ranking) -> dict[str, float]:
     return read_json(file, RankingFile)["scores"] if file.exists() else {}
 
 
-def _with_models(folder: str | Path) -> Iterator[TrainingRun]:
+def _with_models(folder: str | Path, kind: KindLike | None) -> Iterator[TrainingRun]:
     """Finished runs whose model is there."""
-    for run in finished_runs(open_study(folder), folder, with_model=True).runs:
+    whole = StudyFolder(open_study(folder, kind=kind), folder)
+    for run in whole.finished(with_model=True).runs:
         if not isinstance(run, TrainingRun):
             continue
         if latest_checkpoint(run.folder) is None:

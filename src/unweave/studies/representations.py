@@ -14,7 +14,7 @@ from torch import nn
 from unweave.datasets import Objects3D
 from unweave.models import Network, build_vae
 from unweave.models.objectives import AnyObjective
-from unweave.studies.description import Frozen
+from unweave.studies.base import Frozen
 from unweave.training import TrainingConfig, train
 from unweave.training.isometric import encode_isometric, train_isometric
 

@@ -9,11 +9,12 @@ import polars as pl
 
 from unweave._extras import imported
 from unweave.datasets.cache import written_whole
+from unweave.studies.base import BaseStudy
 from unweave.studies.columns import columns_with_todays_names
-from unweave.studies.finished import Finished, finished_runs
-from unweave.studies.loading import AnyStudy, open_study
+from unweave.studies.folder import StudyFolder, open_study
+from unweave.studies.kind import KindLike
 
-__all__ = ["build_table", "query", "read_table", "table_of", "write_table"]
+__all__ = ["build_table", "query", "read_table", "write_table"]
 
 
 _CLOSED = (
@@ -27,19 +28,12 @@ _CLOSED = (
 """Settings of DuckDB, in this order."""
 
 
-def build_table(study: AnyStudy, folder: str | Path) -> pl.DataFrame:
+def build_table(study: BaseStudy, folder: str | Path) -> pl.DataFrame:
     """The rows of all finished runs, as their ``rows`` has them.
 
     A run with a damaged file is left out, with a warning that names it.
     """
-    return table_of(finished_runs(study, folder))
-
-
-def table_of(found: Finished) -> pl.DataFrame:
-    """The rows of the runs, as their ``rows`` has them."""
-    rows = [row for run in found.runs for row in run.rows()]
-    table = pl.DataFrame(rows, schema=found.kind.schema)
-    return table.sort(*found.kind.order) if found.kind.order else table
+    return StudyFolder(study, folder).finished().table
 
 
 def write_table(table: pl.DataFrame, folder: str | Path) -> Path:
@@ -50,20 +44,22 @@ def write_table(table: pl.DataFrame, folder: str | Path) -> Path:
     return path
 
 
-def read_table(folder: str | Path) -> pl.DataFrame:
+def read_table(folder: str | Path, *, kind: KindLike | None = None) -> pl.DataFrame:
     """The table of the study in ``folder``, from its finished runs as they are now.
 
     A ``.parquet`` file that :func:`write_table` wrote is read as it is, but for the names of its
-    columns, which are those of today.
+    columns, which are those of today. For ``kind`` see :func:`open_study`.
 
     Raises
     ------
     FileNotFoundError
         If the folder holds no study.
+    ValueError
+        If its kind is from outside this package and not imported.
     """
     if Path(folder).suffix == ".parquet":
         return columns_with_todays_names(pl.read_parquet(folder))
-    return build_table(open_study(folder), folder)
+    return build_table(open_study(folder, kind=kind), folder)
 
 
 def query(table: pl.DataFrame, sql: str) -> pl.DataFrame:

@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import polars as pl
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from unweave._contents import Content, Part
 from unweave._files import DamagedFileError, is_file, read_json, sealed
-from unweave.datasets import ImageDataset, load
+from unweave.datasets import ImageDataset, canonical, load
 from unweave.datasets.cache import written_whole
 from unweave.metrics.score import with_todays_names
-from unweave.models import VAE, build_vae, count_parameters
+from unweave.models import VAE, Network, build_vae, count_parameters
 from unweave.models.collapse import LEAST_KL
+from unweave.models.defaults import filled
+from unweave.models.objectives import OBJECTIVES, AnyObjective
+from unweave.studies.base import RESULT, Description, Result, Run
 from unweave.studies.columns import SCORE_COLUMNS, Count, ScoreContent, score_cells
 from unweave.studies.data import describe_data
-from unweave.studies.evaluation import pictures, score_model
+from unweave.studies.evaluation import Evaluation, score_model
 from unweave.studies.levels import factor_ends
-from unweave.studies.run import RESULT, Result, Run
-from unweave.studies.study import RunDescription
+from unweave.studies.pictures import pictures
+from unweave.training import TRAINING_REVISION, TrainingConfig
 from unweave.training.checkpoint import (
     checkpoint_damage,
     foreign_checkpoint,
@@ -38,12 +42,20 @@ from unweave.training.checkpoint import (
     write_json,
 )
 from unweave.training.compute import step_flops
+from unweave.training.config import over_defaults
 from unweave.training.course import CONFIG, RunConfig, course_key
 from unweave.training.curves import read_curves
 from unweave.training.description import check_same_run, content_identity, differences
-from unweave.training.loop import train
+from unweave.training.loop import check_objective, train
 
-__all__ = ["TrainingResult", "TrainingRun", "refuse_foreign_result"]
+__all__ = [
+    "TrainingDescription",
+    "TrainingResult",
+    "TrainingRun",
+    "prepare_data",
+    "refuse_foreign_result",
+    "with_defaults",
+]
 
 _REDO = "remove the folder of the run and start it again"
 _BESIDE = ("pictures.npz", "curves.csv")
@@ -51,6 +63,65 @@ _PICTURES = ("images", "reconstructions", "samples", "traversals", "positions", 
 
 
 _Step = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,17}$")]
+
+
+class TrainingDescription(Description):
+    """All that one run's results depend on."""
+
+    dataset: str
+    network: Network
+    objective: AnyObjective
+    training: TrainingConfig
+    evaluation: Evaluation
+
+    @field_validator("dataset")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        return canonical(value)
+
+    @model_validator(mode="after")
+    def _fits(self) -> TrainingDescription:
+        check_objective(self.objective, self.network, self.training)
+        return self
+
+    @property
+    def revision(self) -> int:
+        """That of training."""
+        return TRAINING_REVISION
+
+    @property
+    def may_use_gpu(self) -> bool:
+        """Whether it is trained on a GPU, where there is one."""
+        return self.training.accelerator != "cpu"
+
+    def run(self, folder: str | Path) -> TrainingRun:
+        """The run that it describes, in a folder."""
+        return TrainingRun(self, folder)
+
+    @property
+    def work(self) -> int:
+        """Training steps, or seconds of processor time."""
+        if self.training.steps is not None:
+            return self.training.steps
+        assert self.training.cpu_minutes is not None
+        return math.ceil(60 * self.training.cpu_minutes)
+
+
+def with_defaults(content: dict[str, Any]) -> dict[str, Any]:
+    """A run's content, filled with the settings of its objective's paper."""
+    name = content["objective"]["name"]
+    defaults = OBJECTIVES[name].defaults if name in OBJECTIVES else {}
+    return {
+        **content,
+        "network": filled(content["network"], defaults.get("network", {})),
+        "training": over_defaults(content["training"], defaults.get("training", {})),
+    }
+
+
+def prepare_data(runs: Sequence[TrainingDescription], progress: Callable[[int, int], None]) -> None:
+    """Draw the data of the runs into the cache."""
+    for name in dict.fromkeys(run.dataset for run in runs):
+        load(name).prepare(progress)
 
 
 class _Milestone(Part):
@@ -103,8 +174,8 @@ class TrainingRun(Run):
     ``scores-STEP.json`` for each milestone, ``pictures.npz``, and at the end ``result.json``.
     """
 
-    description: RunDescription
-    kind: ClassVar = TrainingResult
+    description: TrainingDescription
+    result_type: ClassVar = TrainingResult
     schema: ClassVar = {
         "run": pl.String,
         "dataset": pl.String,
@@ -132,6 +203,12 @@ class TrainingRun(Run):
         "kl": pl.Float64,
         "active_latents": pl.Int64,
     }
+    shown: ClassVar = (
+        "objective", "strength", "seed", "step", "metric", (pl.col("flops") / 1e12).alias("tflop"),
+        "value", "low", "high", "adjusted", "chance_mean", "chance_sd", "mixture_mean", "p_value",
+        "n", "kl", "active_latents",
+    )  # fmt: skip
+    n_keys: ClassVar = 5
     order: ClassVar = ("metric", pl.col("strength").fill_null(-1), "objective", "seed", "step")
 
     def rows(self) -> Iterator[dict[str, Any]]:
@@ -182,7 +259,7 @@ class TrainingRun(Run):
         return f"{who}: {', '.join(scores) or 'no scores'}"
 
     def pictures(self) -> dict[str, np.ndarray]:
-        """The finished run's pictures, as :func:`~unweave.studies.evaluation.pictures` makes.
+        """The finished run's pictures, as :func:`~unweave.studies.pictures.pictures` makes.
 
         Raises
         ------
@@ -300,12 +377,17 @@ class TrainingRun(Run):
         identity = content_identity(dataset)
         return own if identity is None else {**own, "identity": identity}
 
+    def dataset_name(self) -> str | None:
+        """The dataset of its description."""
+        return self.description.dataset
+
     def data_identity(self) -> str | None:
         """What names the images that it was trained on, as ``config.json`` says."""
         file = self.folder / CONFIG
         return read_json(file, RunConfig).get("identity") if file.exists() else None
 
-    def _execute(self, at_step: Callable[[int], None] | None) -> None:
+    def compute(self, at_step: Callable[[int], None] | None) -> None:
+        """Train the model, and score it at its milestones."""
         description = self.description
         dataset = load(description.dataset)
         network, training = description.network, description.training
@@ -347,7 +429,7 @@ class TrainingRun(Run):
             "description": config, "data": describe_data(dataset), **cost, **self._course(),
         }  # fmt: skip
         beside = [name for name in _BESIDE if (self.folder / name).exists()]
-        self._write_result({**result, "milestones": milestones}, *beside)
+        self.write_result({**result, "milestones": milestones}, *beside)
 
     def _write_scores(
         self, step: int, scores: Mapping[str, Any], config: Mapping[str, Any]

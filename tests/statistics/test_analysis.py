@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from unweave.studies.agreement import last_scores, metric_agreement, relation
-from unweave.studies.explained import explained_variance
-from unweave.studies.scaling import fit_law, scaling_fit
-from unweave.studies.selection import selection_quality, transfer
+from unweave.statistics.agreement import last_scores, metric_agreement, relation
+from unweave.statistics.scaling import fit_law, scaling_fit
+from unweave.statistics.selection import selection_quality, transfer
+from unweave.statistics.variance import explained_variance
 
 DEFAULTS = {
     "dataset": "dsprites",

@@ -23,21 +23,22 @@ from unweave.metrics.catalogue import chosen
 from unweave.metrics.comparison import scores_of_halves
 from unweave.models import Network
 from unweave.models.objectives import AnyObjective
-from unweave.studies.columns import SCORE_COLUMNS, ScoreContent, score_cells
-from unweave.studies.data import describe_data
-from unweave.studies.description import (
+from unweave.studies.base import (
     MOST_DRAWS,
     MOST_ROWS,
     BaseStudy,
     Description,
     Frozen,
+    Result,
+    Run,
     Seed,
     distinct,
 )
-from unweave.studies.run import Result, Run
+from unweave.studies.columns import SCORE_COLUMNS, ScoreContent, score_cells
+from unweave.studies.data import describe_data
+from unweave.studies.evaluation import Evaluation, StudyMetric
 from unweave.studies.scoring import scorable
-from unweave.studies.study import Evaluation, RunDescription, StudyMetric
-from unweave.studies.training_run import TrainingRun
+from unweave.studies.training_run import TrainingDescription, TrainingRun
 from unweave.training import TrainingConfig
 from unweave.training.description import content_identity
 
@@ -110,7 +111,7 @@ class EncoderDescription(Description):
     dataset: str
     encoder: EncoderChoice | None
     """None if the model is trained."""
-    trained: RunDescription | None = None
+    trained: TrainingDescription | None = None
     seed: int
     protocols: tuple[ProtocolName, ...]
     reading: Reading
@@ -154,6 +155,10 @@ class EncoderDescription(Description):
 class EncoderStudy(BaseStudy):
     """Encoders, each in every protocol, with their random controls, as a TOML file states them."""
 
+    kind: ClassVar = "encoders"
+    file_key: ClassVar = "encoders"
+    page_maker: ClassVar = "unweave.reports.encoders:encoders_page"
+
     dataset: str = "dsprites"
     """Which data: a name, a file or a folder (:mod:`unweave.datasets.names`)."""
     encoders: tuple[EncoderChoice, ...] = Field(min_length=1)
@@ -188,7 +193,7 @@ class EncoderStudy(BaseStudy):
     @property
     def size(self) -> str:
         """How much there is to do."""
-        runs = self.runs()
+        runs = self.descriptions
         steps = sum(run.trained.work for run in runs if run.trained)
         images = sum(run.work for run in runs) - steps
         trained = f", {steps:,} training steps" if steps else ""
@@ -222,8 +227,8 @@ class EncoderStudy(BaseStudy):
 
 def _training(
     study: EncoderStudy, trained: Trained, objective: AnyObjective, seed: int
-) -> RunDescription:
-    return RunDescription(
+) -> TrainingDescription:
+    return TrainingDescription(
         dataset=study.dataset,
         network=trained.network,
         objective=objective,
@@ -265,7 +270,7 @@ class EncoderRun(Run):
     """One encoder: its codes, and what they score in each protocol and on each readout."""
 
     description: EncoderDescription
-    kind: ClassVar = EncoderResult
+    result_type: ClassVar = EncoderResult
     schema: ClassVar = {
         "run": pl.String,
         "encoder": pl.String,
@@ -301,6 +306,10 @@ class EncoderRun(Run):
                         **score_cells(score),
                     }
 
+    def dataset_name(self) -> str | None:
+        """The dataset of its description."""
+        return self.description.dataset
+
     def data_identity(self) -> str | None:
         """What names the images that were encoded."""
         return self.result().get("identity")
@@ -310,7 +319,8 @@ class EncoderRun(Run):
         trained = self.description.trained
         return None if trained is None else TrainingRun(trained, self.folder / "model").damage()
 
-    def _execute(self, at_step: Callable[[int], None] | None) -> None:
+    def compute(self, at_step: Callable[[int], None] | None) -> None:
+        """Encode the rows of each protocol, and score each readout."""
         description = self.description
         dataset = load(description.dataset)
         identity = content_identity(dataset)
@@ -346,7 +356,6 @@ class EncoderRun(Run):
         if not any(found["readouts"] for found in protocols.values()):
             raise ValueError("; ".join(found["skipped"] for found in protocols.values()))
         result = {
-            "description": description.model_dump(mode="json"),
             "label": description.label,
             "card": json.loads(json.dumps(encoder.card.to_dict())),
             "data": describe_data(dataset),
@@ -354,7 +363,7 @@ class EncoderRun(Run):
         }
         if identity is not None:
             result["identity"] = identity
-        self._write_result(result)
+        self.write_result(result)
 
     def _encoder(self, dataset: ImageDataset, at_step: Callable[[int], None]) -> Encoder:
         description = self.description

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from unweave.statistics.permutation import LEVEL, spearman_test
+
 __all__ = ["LAWS", "Law", "ScalingFit", "fit_law", "scaling_fit"]
 
-_LEVEL = 0.05
-_DRAWS = 2_000
 _SHAPES = 161  # values of the one parameter that a law is not linear in
 _POWERS = np.linspace(-2, 2, _SHAPES)
 
@@ -76,7 +76,7 @@ class ScalingFit:
     @property
     def has_trend(self) -> bool:
         """Whether a law that is not flat wins, and the order of the levels is not random."""
-        return self.law.name != "flat" and self.p_value < _LEVEL
+        return self.law.name != "flat" and self.p_value < LEVEL
 
     def sentence(self, metric: str, scale: str) -> str:
         """The finding in words."""
@@ -154,7 +154,7 @@ def scaling_fit(x: np.ndarray, scores: np.ndarray, *, seed: int = 0) -> ScalingF
         exponent=fit_law("power", x, scores.mean(axis=0)).parameter,
         low=float(np.quantile(exponents, 0.025)),
         high=float(np.quantile(exponents, 0.975)),
-        p_value=_order_p(scores, rng),
+        p_value=spearman_test(x, scores, rng)[1],
         n_seeds=n,
         n_levels=len(x),
     )
@@ -207,16 +207,3 @@ def _held_out(name: str, x: np.ndarray, scores: np.ndarray) -> np.ndarray:
     others = (scores.sum(axis=0) - scores) / (len(scores) - 1)
     laws = [fit_law(name, x, mean) for mean in others]
     return np.array([((own - law(x)) ** 2).mean() for own, law in zip(scores, laws, strict=True)])
-
-
-def _order_p(scores: np.ndarray, rng: np.random.Generator) -> float:
-    """Share of permutations within seeds that correlate with the order of levels as strongly."""
-    from scipy.stats import rankdata
-
-    ranks = rankdata(scores, axis=1)
-    centred = ranks - ranks.mean(axis=1, keepdims=True)
-    levels = np.arange(scores.shape[1]) - (scores.shape[1] - 1) / 2
-    observed = abs(float((centred @ levels).sum()))
-    shuffled = rng.permuted(np.tile(centred, (_DRAWS, 1, 1)), axis=2)
-    found = np.abs((shuffled @ levels).sum(axis=1))
-    return float((1 + (found >= observed - 1e-9).sum()) / (_DRAWS + 1))

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from scipy import stats
 
 from unweave.metrics.catalogue import is_best_when_small
-from unweave.studies.agreement import last_scores
+from unweave.statistics.agreement import last_scores
+from unweave.statistics.permutation import spearman_test
 
 __all__ = ["Selection", "Transfer", "selection_quality", "transfer"]
-
-_DRAWS = 2_000
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ def selection_quality(
     found = []
     for metric in (c for c in joined.columns if c not in ("run", by)):
         values = joined[metric].to_numpy()
-        correlation, p_value = _permuted(score, values, rng)
+        correlation, p_value = spearman_test(score, values[None], rng)
         found.append(
             Selection(
                 metric,
@@ -142,7 +140,7 @@ def transfer(table: pl.DataFrame, *, seed: int = 0) -> list[Transfer]:
                 if both.height < 3:
                     continue
                 here, there = both["value"].to_numpy(), both["value_right"].to_numpy()
-                correlation, p_value = _permuted(here, there, rng)
+                correlation, p_value = spearman_test(here, there[None], rng)
                 chosen = there[here.argmax()]
                 others = np.delete(there, here.argmax())
                 better = float(((others < chosen) + 0.5 * (others == chosen)).mean())
@@ -150,18 +148,3 @@ def transfer(table: pl.DataFrame, *, seed: int = 0) -> list[Transfer]:
                     Transfer(metric, source, target, correlation, p_value, better, both.height)
                 )
     return found
-
-
-def _permuted(
-    first: np.ndarray, second: np.ndarray, rng: np.random.Generator
-) -> tuple[float, float]:
-    """Spearman's correlation and its two-sided p-value by permutation."""
-    a, b = (stats.rankdata(values) for values in (first, second))
-    a, b = a - a.mean(), b - b.mean()
-    norm = float(np.sqrt((a**2).sum() * (b**2).sum()))
-    if norm == 0:
-        return 0.0, 1.0
-    observed = float(a @ b) / norm
-    shuffled = rng.permuted(np.tile(b, (_DRAWS, 1)), axis=1) @ a / norm
-    p_value = (1 + (np.abs(shuffled) >= abs(observed) - 1e-9).sum()) / (_DRAWS + 1)
-    return observed, float(p_value)

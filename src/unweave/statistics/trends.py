@@ -10,6 +10,8 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
+from unweave.statistics.permutation import LEVEL, spearman_test
+
 __all__ = [
     "Comparison",
     "Correlation",
@@ -22,7 +24,6 @@ __all__ = [
     "trend",
 ]
 
-_LEVEL = 0.05
 _DRAWS = 10_000
 _EXACT = 8  # models, of which all orders are counted
 
@@ -57,7 +58,7 @@ class Trend:
     @property
     def is_told_from_noise(self) -> bool:
         """Whether the permutation test rejects that the order of the milestones is random."""
-        return self.p_value < _LEVEL
+        return self.p_value < LEVEL
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Comparison:
     @property
     def is_told_from_noise(self) -> bool:
         """Whether Welch's test rejects equal means."""
-        return self.p_value < _LEVEL
+        return self.p_value < LEVEL
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ class RankOrder:
     @property
     def is_told_from_noise(self) -> bool:
         """Whether the test rejects that the order is random."""
-        return self.p_value < _LEVEL
+        return self.p_value < LEVEL
 
 
 def trend(table: pl.DataFrame, *, seed: int = 0) -> Trend:
@@ -119,18 +120,14 @@ def trend(table: pl.DataFrame, *, seed: int = 0) -> Trend:
     that every seed has are used.
     """
     scores = _by_seed(table)
-    ranks = stats.rankdata(scores, axis=1)
     steps = np.arange(scores.shape[1])
-    observed = _mean_rank_correlation(ranks, steps)
     rng = np.random.default_rng(seed)
-    shuffled = rng.permuted(np.broadcast_to(ranks, (_DRAWS, *ranks.shape)), axis=2)
-    null = _mean_rank_correlation(shuffled, steps)
-    p_value = (1 + np.sum(np.abs(null) >= abs(observed) - 1e-12)) / (1 + _DRAWS)
+    correlation, p_value = spearman_test(steps, scores, rng, n_draws=_DRAWS)
     change = scores[:, -1] - scores[:, 0]
     low, high = mean_interval(change)
     return Trend(
-        correlation=float(observed),
-        p_value=float(p_value),
+        correlation=correlation,
+        p_value=p_value,
         first=float(scores[:, 0].mean()),
         last=float(scores[:, -1].mean()),
         change=float(change.mean()),
@@ -191,11 +188,3 @@ def _by_seed(table: pl.DataFrame) -> np.ndarray:
             f"a trend needs two milestones that all seeds have, and there is {wide.height}"
         )
     return wide.drop("step").to_numpy().T
-
-
-def _mean_rank_correlation(ranks: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """Mean over seeds (second last axis) of the correlation of ranks (last axis) with steps."""
-    centred = ranks - ranks.mean(axis=-1, keepdims=True)
-    s = steps - steps.mean()
-    norms = np.sqrt((centred**2).sum(axis=-1) * (s**2).sum())
-    return np.mean(centred @ s / np.where(norms > 0, norms, 1.0), axis=-1)

@@ -16,8 +16,7 @@ from pydantic import Field, field_validator
 from unweave.datasets.manifolds import parse_manifold
 from unweave.geometry import Geomancer
 from unweave.metrics.subspace_error import subspace_error
-from unweave.studies.description import BaseStudy, Description, NumpySeed, distinct
-from unweave.studies.run import Result, Run
+from unweave.studies.base import BaseStudy, Description, NumpySeed, Result, Run, distinct
 
 __all__ = ["ManifoldDescription", "ManifoldRun", "ManifoldStudy"]
 
@@ -45,6 +44,10 @@ class ManifoldDescription(Description):
 
 class ManifoldStudy(BaseStudy):
     """Every product, number of points, noise, setting and seed, as a TOML file states them."""
+
+    kind: ClassVar = "manifolds"
+    file_key: ClassVar = "products"
+    page_maker: ClassVar = "unweave.reports.manifolds:manifolds_page"
 
     products: tuple[str, ...] = Field(min_length=1)
     """As "S^2 x SO(3)"."""
@@ -87,7 +90,7 @@ class ManifoldStudy(BaseStudy):
     @property
     def size(self) -> str:
         """How much there is to do."""
-        runs = self.runs()
+        runs = self.descriptions
         return f"{len(runs)} runs, {sum(run.work for run in runs):,} points"
 
 
@@ -110,7 +113,7 @@ class ManifoldRun(Run):
     """One sample split, and its error."""
 
     description: ManifoldDescription
-    kind: ClassVar = ManifoldResult
+    result_type: ClassVar = ManifoldResult
     schema: ClassVar = {
         "run": pl.String,
         "product": pl.String,
@@ -143,7 +146,8 @@ class ManifoldRun(Run):
         description, result = self.description, self.result()
         return f"{description.product}, {description.points:,} points: {result['mean']:.3f} rad"
 
-    def _execute(self, at_step: Callable[[int], None] | None) -> None:
+    def compute(self, at_step: Callable[[int], None] | None) -> None:
+        """Draw the points, split them, and measure the error."""
         description = self.description
         manifold = parse_manifold(description.product)
         sample = manifold.sample(
@@ -161,9 +165,8 @@ class ManifoldRun(Run):
             model.fit(sample.points)
         seconds = time.perf_counter() - start
         error = subspace_error(model.subspaces_, sample.tangents)
-        self._write_result(
+        self.write_result(
             {
-                "description": description.model_dump(mode="json"),
                 "dims_true": sorted(sample.dims),
                 "dims": model.dims_.tolist(),
                 "dims_match": error.dims_match,

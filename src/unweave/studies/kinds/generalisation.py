@@ -26,12 +26,21 @@ from unweave.encoders.run import RunEncoder
 from unweave.generalisation import READOUTS, generalise
 from unweave.models import Network, build_vae
 from unweave.models.objectives import AnyObjective
+from unweave.studies.base import (
+    BaseStudy,
+    Description,
+    Frozen,
+    NumpySeed,
+    Result,
+    Run,
+    Seed,
+    distinct,
+)
 from unweave.studies.data import describe_data
-from unweave.studies.description import BaseStudy, Description, Frozen, NumpySeed, Seed, distinct
-from unweave.studies.encoders import EncoderChoice
-from unweave.studies.run import Result, Run
-from unweave.studies.study import Evaluation, RunDescription, Training, with_defaults
-from unweave.studies.training_run import TrainingRun
+from unweave.studies.evaluation import Evaluation
+from unweave.studies.kinds.encoders import EncoderChoice
+from unweave.studies.kinds.training import Training
+from unweave.studies.training_run import TrainingDescription, TrainingRun, with_defaults
 from unweave.training.description import content_identity
 
 __all__ = [
@@ -95,7 +104,7 @@ class GeneralisationDescription(Description):
     """The training part."""
     encoder: EncoderChoice | None = None
     """None if a model is trained, or not even that."""
-    trained: RunDescription | None = None
+    trained: TrainingDescription | None = None
     untrained: Network | None = None
     seed: int
     reading: ReadOuts
@@ -133,6 +142,10 @@ class GeneralisationDescription(Description):
 
 class GeneralisationStudy(BaseStudy):
     """Every encoder and every model on every split, as a TOML file states them."""
+
+    kind: ClassVar = "generalisation"
+    file_key: ClassVar = "splits"
+    page_maker: ClassVar = "unweave.reports.generalisation:generalisation_page"
 
     splits: tuple[str, ...] = Field(min_length=1)
     """Datasets with splits, as "rooms?size=32&split=composition"."""
@@ -175,7 +188,7 @@ class GeneralisationStudy(BaseStudy):
     @property
     def size(self) -> str:
         """How much there is to do."""
-        runs = self.runs()
+        runs = self.descriptions
         trained = [run.trained for run in runs if run.trained is not None]
         steps = sum(run.training.steps or 0 for run in trained)
         minutes = sum(run.training.cpu_minutes or 0.0 for run in trained)
@@ -215,7 +228,9 @@ class GeneralisationStudy(BaseStudy):
             )
 
 
-def _training(train: str, models: Models, objective: AnyObjective, seed: int) -> RunDescription:
+def _training(
+    train: str, models: Models, objective: AnyObjective, seed: int
+) -> TrainingDescription:
     budget = {} if models.steps is None else {"steps": models.steps}
     content = {
         "dataset": train,
@@ -225,7 +240,7 @@ def _training(train: str, models: Models, objective: AnyObjective, seed: int) ->
         # It is read out below: here it is scored as little as can be.
         "evaluation": Evaluation(rows=1000, n_permutations=2, n_projections=2, n_halves=2),
     }
-    return RunDescription.model_validate(with_defaults(content))
+    return TrainingDescription.model_validate(with_defaults(content))
 
 
 class _Gap(Part):
@@ -266,7 +281,7 @@ class GeneralisationRun(Run):
     """One encoder on one split: what is read from its codes, and reconstructed, on both parts."""
 
     description: GeneralisationDescription
-    kind: ClassVar = GeneralisationResult
+    result_type: ClassVar = GeneralisationResult
     schema: ClassVar = {
         "run": pl.String,
         "dataset": pl.String,
@@ -307,6 +322,10 @@ class GeneralisationRun(Run):
         mean = next(iter(result["readouts"].values()))["mean"]
         return f"{result['label']}: R² {mean['train']:.3f}, held out {mean['held_out']:.3f}"
 
+    def dataset_name(self) -> str | None:
+        """The dataset of its description."""
+        return self.description.dataset
+
     def data_identity(self) -> str | None:
         """What names the images that were encoded."""
         return self.result().get("identity")
@@ -316,7 +335,8 @@ class GeneralisationRun(Run):
         trained = self.description.trained
         return None if trained is None else TrainingRun(trained, self.folder / "model").damage()
 
-    def _execute(self, at_step: Callable[[int], None] | None) -> None:
+    def compute(self, at_step: Callable[[int], None] | None) -> None:
+        """Read the codes out, and reconstruct the images, on both parts."""
         description = self.description
         parts = load_split(description.dataset)
         identity = content_identity(parts.train)
@@ -337,7 +357,6 @@ class GeneralisationRun(Run):
             progress=at_image,
         )
         result = {
-            "description": description.model_dump(mode="json"),
             "label": description.label,
             "data": describe_data(parts.train),
             "n_train_images": len(parts.train),
@@ -346,7 +365,7 @@ class GeneralisationRun(Run):
         }
         if identity is not None:
             result["identity"] = identity
-        self._write_result(result)
+        self.write_result(result)
 
     def _encoder(self, train: FactorDataset, at_step: Callable[[int], None] | None) -> Encoder:
         description = self.description

@@ -3,7 +3,7 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from unweave.studies.trends import compare, correlate, mean_interval, trend
+from unweave.statistics.trends import compare, correlate, mean_interval, trend
 
 
 def table(scores):

@@ -7,26 +7,22 @@ import shutil
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from unweave.datasets.cache import writable_folder
-from unweave.studies.combined import CombinedStudy
-from unweave.studies.finished import finished_runs
-from unweave.studies.loading import AnyStudy, open_study, write_study
-from unweave.studies.run import Run
-from unweave.studies.study import Study
+from unweave.studies.base import BaseStudy, Run
+from unweave.studies.folder import StudyFolder, open_study, write_study
+from unweave.studies.kind import KindLike
 
 __all__ = ["merge_studies"]
 
-_CELLS: Any = {"cells": True, "parts": {"__all__": {"cells"}}}
-"""Keys in which studies of several machines may differ."""
 
-
-def merge_studies(folders: Sequence[str | Path], out: str | Path) -> dict[str, int]:
+def merge_studies(
+    folders: Sequence[str | Path], out: str | Path, *, kind: KindLike | None = None
+) -> dict[str, int]:
     """Copy the finished runs of studies into one folder, but for damaged ones.
 
     The studies must be the same, but for the cells of studies of models: those are joined. A run
-    that is there already stays as it is.
+    that is there already stays as it is. For ``kind`` see :func:`~unweave.studies.open_study`.
 
     Returns
     -------
@@ -41,46 +37,32 @@ def merge_studies(folders: Sequence[str | Path], out: str | Path) -> dict[str, i
         If the studies differ in more than their cells.
     """
     out = Path(out)
-    studies = [open_study(folder) for folder in folders]
+    studies = [open_study(folder, kind=kind) for folder in folders]
     whole = _joined(studies, folders)
     writable_folder(out / "runs")
     if (out / "study.json").exists():
-        whole = _joined([open_study(out), whole], [out, *folders])
+        whole = _joined([open_study(out, kind=kind), whole], [out, *folders])
     write_study(whole, out)
     return {
         str(folder): sum(
             _copied(run, out / "runs" / run.folder.name)
-            for run in finished_runs(study, folder).runs
+            for run in StudyFolder(study, folder).finished().runs
         )
         for study, folder in zip(studies, folders, strict=True)
     }
 
 
-def _joined(studies: Sequence[AnyStudy], folders: Sequence[str | Path]) -> AnyStudy:
+def _joined(studies: Sequence[BaseStudy], folders: Sequence[str | Path]) -> BaseStudy:
     first = studies[0]
     for other, folder in zip(studies[1:], folders[1:], strict=False):
-        a, b = (study.model_dump(exclude=_CELLS) for study in (first, other))
+        a, b = (study.model_dump(exclude=study.may_differ) for study in (first, other))
         if type(first) is not type(other) or a != b:
             keys = sorted(key for key in a.keys() | b.keys() if a.get(key) != b.get(key))
             raise ValueError(
                 f"{folders[0]} and {folder} hold different studies: they differ in "
                 f"{', '.join(keys)}; only cells may differ"
             )
-    if isinstance(first, CombinedStudy):
-        parts = zip(*(s.parts for s in studies if isinstance(s, CombinedStudy)), strict=True)
-        return first.model_copy(update={"parts": tuple(map(_with_all_cells, parts))})
-    if not isinstance(first, Study):
-        return first
-    return _with_all_cells([study for study in studies if isinstance(study, Study)])
-
-
-def _with_all_cells(studies: Sequence[Study]) -> Study:
-    """The first study with the cells of all, each once."""
-    cells = dict.fromkeys(cell.model_dump_json() for study in studies for cell in study.cells)
-    kind = type(studies[0].cells[0])
-    return studies[0].model_copy(
-        update={"cells": tuple(kind.model_validate_json(cell) for cell in cells)}
-    )
+    return first.joined(studies[1:])
 
 
 def _copied(run: Run, target: Path) -> bool:

@@ -1,15 +1,12 @@
-"""A study: a frozen description of the runs that answer one question."""
+"""Studies that train models and score them."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     Field,
     SerializerFunctionWrapHandler,
@@ -18,72 +15,19 @@ from pydantic import (
     model_validator,
 )
 
-from unweave.datasets import canonical, load
-from unweave.metrics.catalogue import check_form, chosen
+from unweave.datasets import canonical
+from unweave.metrics.catalogue import chosen
 from unweave.models import Network
-from unweave.models.defaults import filled
-from unweave.models.objectives import OBJECTIVES, AnyObjective
+from unweave.models.objectives import AnyObjective
 from unweave.studies.axes import Axis, Sample, changed, check_axes, n_points, points
-from unweave.studies.description import (
-    MOST_DRAWS,
-    MOST_ROWS,
-    BaseStudy,
-    Description,
-    Frozen,
-    Seed,
-    distinct,
-)
+from unweave.studies.base import BaseStudy, Frozen, Seed, distinct
+from unweave.studies.evaluation import Evaluation
+from unweave.studies.plan import plan_in_words
 from unweave.studies.separation import NEEDED_METRICS
-from unweave.training import TRAINING_REVISION, TrainingConfig, TrainingSettings
-from unweave.training.config import over_defaults
-from unweave.training.loop import check_objective
+from unweave.studies.training_run import TrainingDescription, prepare_data, with_defaults
+from unweave.training import TrainingSettings
 
-if TYPE_CHECKING:
-    from unweave.studies.training_run import TrainingRun
-
-__all__ = [
-    "Cells", "Evaluation", "RunDescription", "Study", "StudyMetric", "Training", "prepare_data",
-    "size_of", "with_defaults",
-]  # fmt: skip
-
-
-def _known_metric(metric: str | dict[str, Any]) -> str | dict[str, Any]:
-    check_form(metric)
-    return metric
-
-
-StudyMetric = Annotated[str | dict[str, Any], AfterValidator(_known_metric)]
-"""A metric in a study file: a short name, a table of a name and options, or
-``package.module:MyMetric``, which is imported where a run is scored and not before."""
-
-
-class Evaluation(Frozen):
-    """How a model is scored at a milestone."""
-
-    rows: int = Field(default=10_000, ge=100, le=MOST_ROWS)
-    """Rows drawn over the whole dataset, the same ones for every model; all if there are fewer."""
-    seed: int = Field(default=0, ge=0)
-    """Of the rows and of all draws of the metrics."""
-    metrics: tuple[StudyMetric, ...] = ("mig", "sap")
-    """Short names (`unweave metrics`), tables of a name and options, or package.module:MyMetric."""
-    n_permutations: int = Field(default=100, ge=2, le=MOST_DRAWS)
-    """Permutations for the chance level and the p-value."""
-    n_projections: int = Field(default=20, ge=2, le=MOST_DRAWS)
-    """Random projections of the factors."""
-    n_halves: int = Field(default=50, ge=2, le=MOST_DRAWS)
-    """Random halves for the interval."""
-
-    @field_validator("metrics")
-    @classmethod
-    def _some(cls, metrics: tuple[StudyMetric, ...]) -> tuple[StudyMetric, ...]:
-        if not metrics:
-            raise ValueError("metrics are empty: name at least one, as mig")
-        return metrics
-
-    @property
-    def metric_names(self) -> list[str]:
-        """The names, without options."""
-        return [m if isinstance(m, str) else m["name"] for m in self.metrics]
+__all__ = ["Cells", "Training", "TrainingStudy", "size_of"]
 
 
 class Training(TrainingSettings):
@@ -118,52 +62,13 @@ class Cells(Frozen):
         return len(self.objectives) * len(self.seeds) * n_points(self.axes, self.sample)
 
 
-class RunDescription(Description):
-    """All that one run's results depend on."""
-
-    dataset: str
-    network: Network
-    objective: AnyObjective
-    training: TrainingConfig
-    evaluation: Evaluation
-
-    @field_validator("dataset")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        return canonical(value)
-
-    @model_validator(mode="after")
-    def _fits(self) -> RunDescription:
-        check_objective(self.objective, self.network, self.training)
-        return self
-
-    @property
-    def revision(self) -> int:
-        """That of training."""
-        return TRAINING_REVISION
-
-    @property
-    def may_use_gpu(self) -> bool:
-        """Whether it is trained on a GPU, where there is one."""
-        return self.training.accelerator != "cpu"
-
-    def run(self, folder: str | Path) -> TrainingRun:
-        """The run that it describes, in a folder."""
-        from unweave.studies.training_run import TrainingRun
-
-        return TrainingRun(self, folder)
-
-    @property
-    def work(self) -> int:
-        """Training steps, or seconds of processor time."""
-        if self.training.steps is not None:
-            return self.training.steps
-        assert self.training.cpu_minutes is not None
-        return math.ceil(60 * self.training.cpu_minutes)
-
-
-class Study(BaseStudy):
+class TrainingStudy(BaseStudy):
     """Models trained and scored to answer one question, as a TOML file states them."""
+
+    kind: ClassVar = "training"
+    file_key: ClassVar = "cells"
+    page_maker: ClassVar = "unweave.reports.study:training_page"
+    may_differ: ClassVar = {"cells"}
 
     dataset: str = "dsprites"
     """Which data: a name, a file or a folder (:mod:`unweave.datasets.names`)."""
@@ -187,14 +92,14 @@ class Study(BaseStudy):
     def _known(cls, value: str) -> str:
         return canonical(value)
 
-    def runs(self) -> list[RunDescription]:
+    def runs(self) -> list[TrainingDescription]:
         """One description a run; a run that two groups share comes once."""
         return distinct(self._all_runs())
 
     @property
     def size(self) -> str:
         """How much there is to do."""
-        return size_of(self.runs())
+        return size_of(self.descriptions)
 
     @property
     def n_runs(self) -> int:
@@ -204,10 +109,22 @@ class Study(BaseStudy):
     def prepare(self, progress: Callable[[int, int], None]) -> None:
         """Draw the data into the cache; refuse metrics that cannot be made."""
         chosen(self.evaluation.metrics)
-        prepare_data(self.runs(), progress)
+        prepare_data(self.descriptions, progress)
+
+    def plan(self, *, workers: int, shard: tuple[int, int] = (0, 1)) -> dict[str, str]:
+        """Steps, parameters and hours, from a few steps of each kind of run."""
+        return plan_in_words(self, workers=workers, shard=shard)
+
+    def joined(self, others: Sequence[Self]) -> Self:
+        """With the cells of all, each once."""
+        every = [cells for study in (self, *others) for cells in study.cells]
+        unlike: dict[str, Cells] = {}
+        for cells in every:
+            unlike.setdefault(cells.model_dump_json(), cells)
+        return self.model_copy(update={"cells": tuple(unlike.values())})
 
     @model_validator(mode="after")
-    def _ends(self) -> Study:
+    def _ends(self) -> Self:
         for number, cells in enumerate(self.cells):
             by_minutes = self.training.cpu_minutes is not None
             by_minutes |= "training.cpu_minutes" in cells.axes
@@ -226,7 +143,7 @@ class Study(BaseStudy):
         return self
 
     @model_validator(mode="after")
-    def _reported(self) -> Study:
+    def _reported(self) -> Self:
         if self.report != "disentanglement":
             return self
         missing = [name for name in NEEDED_METRICS if name not in self.evaluation.metric_names]
@@ -252,7 +169,7 @@ class Study(BaseStudy):
             return content
         return {key: value for key, value in content.items() if key in part.model_fields_set}
 
-    def _all_runs(self) -> Iterator[RunDescription]:
+    def _all_runs(self) -> Iterator[TrainingDescription]:
         for cells in self.cells:
             milestones = tuple(sorted(set(cells.milestones)))
             budget = {"steps": milestones[-1], "milestones": milestones} if milestones else {}
@@ -268,33 +185,16 @@ class Study(BaseStudy):
                     },
                     "evaluation": self.evaluation.model_dump(),
                 }  # fmt: skip
-                yield RunDescription.model_validate(with_defaults(changed(content, point)))
+                yield TrainingDescription.model_validate(with_defaults(changed(content, point)))
 
 
-def size_of(runs: Sequence[RunDescription]) -> str:
+def size_of(runs: Sequence[TrainingDescription]) -> str:
     """How much there is to do in the runs."""
     steps = sum(run.training.steps or 0 for run in runs)
     minutes = sum(run.training.cpu_minutes or 0.0 for run in runs)
     budgets = [f"{steps:,} training steps"] * (steps > 0 or not minutes)
     budgets += [f"{_short(minutes)} CPU minutes of training"] * (minutes > 0)
     return ", ".join([f"{len(runs)} runs", *budgets])
-
-
-def prepare_data(runs: Sequence[RunDescription], progress: Callable[[int, int], None]) -> None:
-    """Draw the data of the runs into the cache."""
-    for name in dict.fromkeys(run.dataset for run in runs):
-        load(name).prepare(progress)
-
-
-def with_defaults(content: dict[str, Any]) -> dict[str, Any]:
-    """A run's content, filled with the settings of its objective's paper."""
-    name = content["objective"]["name"]
-    defaults = OBJECTIVES[name].defaults if name in OBJECTIVES else {}
-    return {
-        **content,
-        "network": filled(content["network"], defaults.get("network", {})),
-        "training": over_defaults(content["training"], defaults.get("training", {})),
-    }
 
 
 def _short(number: float) -> str:

@@ -7,7 +7,7 @@ import unicodedata
 from pathlib import Path
 
 from unweave._check import check_positive
-from unweave.studies.resources import RUNS_ON_A_GPU
+from unweave.studies.execution.resources import RUNS_ON_A_GPU
 
 __all__ = ["slurm_script"]
 

@@ -19,9 +19,8 @@ from unweave._contents import Part
 from unweave.datasets import Objects3D
 from unweave.geometry import Geomancer
 from unweave.metrics.subspace_error import unaligned_subspace_error
-from unweave.studies.description import BaseStudy, Description, NumpySeed, distinct
+from unweave.studies.base import BaseStudy, Description, NumpySeed, Result, Run, distinct
 from unweave.studies.representations import AnyRepresentation
-from unweave.studies.run import Result, Run
 from unweave.training import TRAINING_REVISION
 
 __all__ = ["ObjectDescription", "ObjectRun", "ObjectStudy"]
@@ -66,6 +65,10 @@ class ObjectDescription(Description):
 class ObjectStudy(BaseStudy):
     """Every representation with every seed, as a TOML file states them."""
 
+    kind: ClassVar = "objects"
+    file_key: ClassVar = "representations"
+    page_maker: ClassVar = "unweave.reports.objects:objects_page"
+
     representations: tuple[AnyRepresentation, ...] = Field(min_length=1)
     """What GEOMANCER sees."""
     seeds: tuple[NumpySeed, ...] = Field(min_length=1)
@@ -97,13 +100,13 @@ class ObjectStudy(BaseStudy):
     @property
     def size(self) -> str:
         """How much there is to do."""
-        runs = self.runs()
+        runs = self.descriptions
         steps = sum(run.representation.work for run in runs)
         return f"{len(runs)} runs, {self.points:,} images, {steps:,} training steps"
 
     def prepare(self, progress: Callable[[int, int], None]) -> None:
         """Render the images, once for all runs."""
-        dataset = self.runs()[0].dataset()
+        dataset = self.descriptions[0].dataset()
         for representation in self.representations:
             representation.prepare(dataset, progress)
 
@@ -131,7 +134,7 @@ class ObjectRun(Run):
     """One representation split, with tangents fitted to it and with those of motions."""
 
     description: ObjectDescription
-    kind: ClassVar = ObjectResult
+    result_type: ClassVar = ObjectResult
     schema: ClassVar = {
         "run": pl.String,
         "representation": pl.String,
@@ -171,16 +174,16 @@ class ObjectRun(Run):
         least = min(found["mean"] for found in self.result()["tangents"].values())
         return f"{self.description.representation.label}: {least:.3f} rad"
 
-    def _execute(self, at_step: Callable[[int], None] | None) -> None:
+    def compute(self, at_step: Callable[[int], None] | None) -> None:
+        """Make the codes, and split them by each kind of tangents."""
         description = self.description
         dataset = description.dataset()
         codes = description.representation.codes(dataset, description.seed, self.folder, at_step)
         kinds: dict[str, np.ndarray | None] = {"fitted": None}
         if codes.tangents is not None:
             kinds["motions"] = codes.tangents
-        self._write_result(
+        self.write_result(
             {
-                "description": description.model_dump(mode="json"),
                 "features": codes.points.shape[1],
                 "tangents": {
                     name: _split(codes.points, tangents, dataset, description.seed)

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
-from unweave.studies.columns import with_common_steps
+from unweave.statistics.budgets import with_common_steps
 
 __all__ = ["SOURCES", "Share", "explained_variance"]
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from unweave._memory import free_memory
 from unweave._parallel import n_cores
-from unweave.studies.description import Description
+from unweave.studies.base import Description
 
 __all__ = ["RUNS_ON_A_GPU", "free_memory", "gpus", "n_workers"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from unweave.studies.trends import Correlation, correlate
+from unweave.statistics.trends import Correlation, correlate
 
 __all__ = ["Agreement", "last_scores", "metric_agreement", "relation"]
 

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from unweave._memory import keep_freed_memory
 from unweave._parallel import keep_to
-from unweave.studies.description import Description
-from unweave.studies.run import RunIsBusyError, finish_run
+from unweave.studies.base import Description, RunIsBusyError, finish_run
 
 __all__ = ["keep_to_one_thread", "start_worker", "work"]
 

@@ -14,9 +14,8 @@ from pydantic import Field
 
 from unweave._extras import imported
 from unweave._memory import keep_freed_memory
-from unweave.studies.description import Description, Frozen
-from unweave.studies.run import Run, RunIsBusyError, finish_run
-from unweave.studies.worker import keep_to_one_thread
+from unweave.studies.base import Description, Frozen, Run, RunIsBusyError, finish_run
+from unweave.studies.execution.worker import keep_to_one_thread
 
 __all__ = ["Placement", "finish_on_ray"]
 

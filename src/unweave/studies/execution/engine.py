@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
@@ -11,25 +11,29 @@ from pathlib import Path
 
 from unweave._parallel import most_processes
 from unweave._processes import Workers
+from unweave.studies.base import BaseStudy, Run
 from unweave.studies.data import check_same_data
-from unweave.studies.finished import set_damaged_aside, study_runs
-from unweave.studies.loading import AnyStudy, check_same_study, write_study
-from unweave.studies.ray_engine import Placement, finish_on_ray
-from unweave.studies.resources import gpus, n_workers
-from unweave.studies.run import Run
-from unweave.studies.worker import work
+from unweave.studies.execution.ray_engine import Placement, finish_on_ray
+from unweave.studies.execution.resources import gpus, n_workers
+from unweave.studies.execution.worker import work
+from unweave.studies.folder import (
+    StudyFolder,
+    check_same_study,
+    set_damaged_aside,
+    write_study,
+)
 from unweave.training.checkpoint import write_json
 
 __all__ = ["Progress", "run_study"]
 
-_START = "unweave.studies.worker:start_worker"
+_START = "unweave.studies.execution.worker:start_worker"
 
 Progress = Callable[[str, int, int], None]
 """Told what is going on, the units of it that are done, and the units in all."""
 
 
 def run_study(
-    study: AnyStudy,
+    study: BaseStudy,
     folder: str | Path,
     *,
     workers: int | None = None,
@@ -72,8 +76,7 @@ def run_study(
         raise type(error)(
             error.errno, f"cannot write into {folder} ({error.strerror}): choose another with --out"
         ) from error
-    runs = study_runs(study, folder)
-    runs = runs[shard[0] :: shard[1]]
+    runs = StudyFolder(study, folder).runs[shard[0] :: shard[1]]
     set_damaged_aside(runs)
     pending = [run for run in runs if not run.is_finished]
     if not pending:
@@ -110,7 +113,7 @@ def _state(
 
 
 def _finish_on_ray(
-    runs: list[Run], pending: list[Run], placement: Placement, progress: Progress | None
+    runs: Sequence[Run], pending: list[Run], placement: Placement, progress: Progress | None
 ) -> dict[str, str]:
     failures: dict[str, str] = {}
     ended: list[Run] = []
@@ -139,7 +142,7 @@ def _finish_on_ray(
 class _Pool:
     """Worker processes, the steps they have done, and what became of each run."""
 
-    def __init__(self, runs: list[Run], pending: list[Run], workers: int) -> None:
+    def __init__(self, runs: Sequence[Run], pending: list[Run], workers: int) -> None:
         self.pending = pending
         self.workers = most_processes(min(workers, len(pending)))
         # Without locks: a worker may be killed at any moment, and would keep a lock for ever.

@@ -1,28 +1,200 @@
-"""One run of a study: a folder named by the hash of its description."""
+"""What every study, every description of a run and every run is."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import re
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import cached_property
+from importlib import import_module
 from itertools import count
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeVar
 
 from filelock import BaseFileLock, FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from unweave._contents import Content
 from unweave._files import DamagedFileError, file_sha256, is_file, read_json, sealed
+from unweave._random import LARGEST_SEED
 from unweave.datasets.cache import writable_folder
 from unweave.metrics.score import with_todays_names
-from unweave.studies.description import Description
 
-__all__ = ["RESULT", "Result", "Run", "RunIsBusyError", "finish_run", "free_name"]
+if TYPE_CHECKING:
+    from unweave.studies.folder import Finished
+
+__all__ = [
+    "MOST_DRAWS", "MOST_ROWS", "RESULT", "BaseStudy", "Description", "Frozen", "NumpySeed",
+    "Result", "Run", "RunIsBusyError", "Seed", "distinct", "finish_run", "free_name",
+]  # fmt: skip
 
 RESULT = "result.json"
 _REMEDY = "remove it and start the run again, which resumes from its checkpoint"
+
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
+"""A seed of training: a whole number of at least 0 that 63 bits can hold."""
+
+NumpySeed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+"""A seed that goes to scikit-learn, which takes 32 bits."""
+
+MOST_ROWS = 10_000_000
+"""Rows that a study may score a model on."""
+
+MOST_DRAWS = 1_000_000
+"""Draws of one kind that a study may take for a score."""
+
+
+class Frozen(BaseModel):
+    """A part of a description: it cannot be changed, and knows all its keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Description(Frozen, ABC):
+    """All that one run's results depend on."""
+
+    @property
+    def key(self) -> str:
+        """Name of the run: the hash of its description, and of the code's revision if it has one.
+
+        A run that was finished before a revision is not taken for a run of today.
+        """
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        if self.revision:
+            text += f" revision {self.revision}"
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def revision(self) -> int:
+        """How often a change of the code has changed what this description leads to."""
+        return 0
+
+    @property
+    def work(self) -> int:
+        """Units of the progress bar."""
+        return 1
+
+    @property
+    def may_use_gpu(self) -> bool:
+        """Whether its run computes on a GPU, where there is one."""
+        return False
+
+    @abstractmethod
+    def run(self, folder: str | Path) -> Run:
+        """The run that it describes, in a folder."""
+
+
+class BaseStudy(Frozen, ABC):
+    """A kind of study: what it asks, its runs, and what is made of them.
+
+    A class in the folder ``kinds`` names itself by ``kind``; one from outside this package is named
+    ``package.module:Class``.
+    """
+
+    kind: ClassVar[str] = ""
+    """Its name in a study file; of a class from outside this package it is not read."""
+    file_key: ClassVar[str] = ""
+    """The key by which a file that names no kind is known as one of this kind."""
+    page_maker: ClassVar[str] = "unweave.reports.plain:plain_page"
+    """The function of this package that makes the page, unless ``page`` is overridden."""
+    may_differ: ClassVar[Any] = {}
+    """Keys in which studies may differ that are merged, as pydantic's ``exclude`` takes them."""
+
+    name: str
+    """Names the folder."""
+    title: str
+    """Heads the report."""
+    question: str
+    """What the report answers."""
+    note: str = ""
+    """What a reader should know about the study's size."""
+
+    @field_validator("name")
+    @classmethod
+    def _plain(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", value):
+            raise ValueError("a study's name is made of letters, digits, '.', '_' and '-'")
+        return value
+
+    @classmethod
+    def kind_name(cls) -> str:
+        """What a study file calls this kind."""
+        if cls.__module__.startswith("unweave.studies.kinds."):
+            return cls.kind
+        return f"{cls.__module__}:{cls.__qualname__}"
+
+    @abstractmethod
+    def runs(self) -> Sequence[Description]:
+        """One description a run."""
+
+    @cached_property
+    def descriptions(self) -> tuple[Any, ...]:
+        """The descriptions that :meth:`runs` gives, which is asked once.
+
+        Raises
+        ------
+        ValueError
+            If there are none.
+        """
+        found = tuple(self.runs())
+        if not found:
+            raise ValueError(f"the study {self.name} describes no run: give it at least one")
+        return found
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with other values, and so with other runs."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("descriptions", None)
+        return copied
+
+    @property
+    def size(self) -> str:
+        """How much there is to do."""
+        n = len(self.descriptions)
+        return f"{n:,} run{'s' if n > 1 else ''}"
+
+    @property
+    def n_runs(self) -> int:
+        """How many runs at most, without listing them where that would take long."""
+        return len(self.descriptions)
+
+    def prepare(self, progress: Callable[[int, int], None]) -> None:
+        """Draw the data into the cache, once for all runs; ``progress`` is told images, and all."""
+
+    def plan(self, *, workers: int, shard: tuple[int, int] = (0, 1)) -> dict[str, str]:
+        """What the runs of a shard take, measured here, in words; empty if nothing is measured."""
+        return {}
+
+    def page(self, finished: Finished) -> str:
+        """The page of the finished runs, in HTML; by default the table.
+
+        Raises
+        ------
+        ValueError
+            If the runs say nothing that a page could show.
+        """
+        module, _, maker = self.page_maker.partition(":")
+        return getattr(import_module(module), maker)(self, finished)
+
+    def joined(self, others: Sequence[Self]) -> Self:
+        """One study of the runs of several, which are alike but for ``may_differ``."""
+        return self
+
+
+_Run = TypeVar("_Run", bound=Description)
+
+
+def distinct(runs: Iterable[_Run]) -> list[_Run]:
+    """The runs, each once."""
+    found: dict[str, _Run] = {}
+    for run in runs:
+        found.setdefault(run.key, run)
+    return list(found.values())
 
 
 class RunIsBusyError(OSError):
@@ -54,7 +226,11 @@ class Run(ABC):
     """Columns of the study's table, and their types."""
     order: ClassVar[tuple[Any, ...]] = ()
     """Columns that the rows are sorted by; else they are in the order of the runs."""
-    kind: ClassVar[type[Result]] = Result
+    shown: ClassVar[tuple[Any, ...]] = ()
+    """Columns that a terminal shows; all of them if empty."""
+    n_keys: ClassVar[int] = 1
+    """How many of these say which row it is, and are repeated where a table is too wide."""
+    result_type: ClassVar[type[Result]] = Result
     """What ``result.json`` must hold."""
 
     def __init__(self, description: Description, folder: str | Path) -> None:
@@ -91,7 +267,7 @@ class Run(ABC):
     def _any_result(self) -> dict[str, Any]:
         """The content of ``result.json``, whichever run it is of."""
         try:
-            return with_todays_names(read_json(self.folder / RESULT, self.kind))
+            return with_todays_names(read_json(self.folder / RESULT, self.result_type))
         except DamagedFileError as error:
             raise DamagedFileError(error.damage, _REMEDY) from error
 
@@ -156,6 +332,10 @@ class Run(ABC):
         """What came out, in a few words."""
         return ""
 
+    def dataset_name(self) -> str | None:
+        """Name of the dataset that it is about; None if there is none whose changes matter."""
+        return None
+
     def data_identity(self) -> str | None:
         """What names the images that the finished run is about; None if that was not kept."""
         return None
@@ -172,7 +352,7 @@ class Run(ABC):
         """
         with self._locked():
             if not self.is_finished:
-                self._execute(at_step)
+                self.compute(at_step)
 
     @contextmanager
     def _locked(self) -> Iterator[BaseFileLock]:
@@ -192,17 +372,25 @@ class Run(ABC):
         finally:
             lock.release()
 
-    def _write_result(self, content: Mapping[str, Any], *files: str) -> None:
-        """Write ``result.json``, with what tells changes of it and of files beside it."""
+    def write_result(self, content: Mapping[str, Any], *files: str) -> None:
+        """Write ``result.json``, which ends the run.
+
+        The key of the run, its description, a checksum, and one of each of the ``files`` beside it
+        are added.
+        """
         from unweave.training.checkpoint import write_json  # and torch, which not all workers need
 
         sums = {name: file_sha256(self.folder / name) for name in files}
-        named = {"run": self.description.key, **content, "files": sums}
+        described = {"description": self.description.model_dump(mode="json"), **content}
+        named = {"run": self.description.key, **described, "files": sums}
         write_json(self.folder / RESULT, sealed(named))
 
     @abstractmethod
-    def _execute(self, at_step: Callable[[int], None] | None) -> None:
-        """Do the work and write ``result.json``."""
+    def compute(self, at_step: Callable[[int], None] | None) -> None:
+        """Do the work, and end with :meth:`write_result`.
+
+        ``at_step`` is told the units of work that are done, and raises what stops the run.
+        """
 
 
 def free_name(path: str | Path) -> Path:

@@ -1,0 +1,1 @@
+"""Statistics of arrays of scores and of tables of studies, which know nothing of studies."""
