@@ -176,6 +176,7 @@ class TestNames:
         names = ["cube:x:pos", "[bold]$x$[/] <b>"]
         scores = evaluate(*table, metrics=["mig", "sap"], factor_names=names, noise=None)
         assert list(json.loads(scores.to_json())["mig"]["per_factor"]) == names
+        pytest.importorskip("matplotlib")
         figure = scores.plot()
         (ticks,) = {
             tuple(text.get_text() for text in axes.get_xticklabels()) for axes in figure.axes[1:2]

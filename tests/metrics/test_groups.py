@@ -159,6 +159,7 @@ class TestGroups:
             mutual_information_gap(CIRCLE, FACTORS, groups=groups, noise=None)
 
     def test_are_named_in_pictures(self):
+        pytest.importorskip("matplotlib")
         names = {"size": [0], "$x$": [1], "hue": [2, 3]}
         scores = disentanglement_completeness_informativeness(
             CIRCLE, FACTORS, groups=names, factor_names=["a", "b", "c"], noise=None
