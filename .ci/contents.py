@@ -1,6 +1,6 @@
 """Compare the files of the source distribution and of the wheel with those that git has.
 
-    python .ci/contents.py SDIST WHEEL
+Call it from the root of the repository with the paths of both.
 """
 
 import subprocess

@@ -34,7 +34,7 @@ def check(what: str, holds: bool) -> None:
 os.environ["PYTHONUTF8"] = "1"
 with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
     os.chdir(folder)
-    os.environ["UNWEAVE_CACHE"] = str(Path(folder) / "cache")
+    os.environ.setdefault("UNWEAVE_CACHE", str(Path(folder) / "cache"))
     rng = np.random.default_rng(0)
     factors = rng.integers(0, 4, (1000, 2))
     np.savez("codes.npz", codes=factors + 0.01 * rng.standard_normal((1000, 2)), factors=factors)
