@@ -49,7 +49,7 @@ __all__ = [
     "training",
 ]
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _PLACES = {
     "Geomancer": "geometry",

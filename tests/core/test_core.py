@@ -65,6 +65,13 @@ def test_the_core_has_help_metrics_and_datasets(tmp_path):
     assert images.stdout.strip() == "(2, 32, 32, 1)", images.stderr
 
 
+def test_the_core_completes_what_needs_an_extra_too(tmp_path):
+    printed = command(["completion", "bash"], tmp_path)
+    assert printed.returncode == 0, printed.stderr
+    assert "--gradient-clip" in printed.stdout  # of unweave train
+    assert "geomancer" in printed.stdout
+
+
 def test_the_core_runs_geomancer(tmp_path):
     words = ["geomancer", "S^2 x S^2", "--points", "1000", "--json"]
     printed = command(words, tmp_path)
