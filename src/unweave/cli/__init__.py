@@ -53,9 +53,10 @@ def _run(words: list[str]) -> None:
     from unweave.cli.options import sentence
 
     try:
-        from unweave.cli.commands import app, import_all
+        app = sys.modules[__name__].app
+        if not words or words[0] in ("--help", "-h"):
+            from unweave.cli.commands import import_all
 
-        if not words or words[0] in app.help_flags:
             import_all()
         # By default cyclopts exits here, and what is buffered is written too late for a sentence.
         app(words, exit_on_error=False, print_error=False, result_action="return_value")

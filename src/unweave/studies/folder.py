@@ -103,7 +103,7 @@ class Finished:
         Class of the runs.
     """
 
-    path: Path
+    path: str | Path
     runs: tuple[Run, ...]
     damaged: tuple[str, ...]
     run_type: type[Run]

@@ -373,7 +373,8 @@ class EncoderRun(Run):
             return load_encoder(f"run:{training.folder}")
         choice = description.encoder
         assert choice is not None
-        return load_encoder(**choice.model_dump(), dataset=dataset, seed=description.seed)
+        options = choice.model_dump(exclude={"name"})
+        return load_encoder(choice.name, **options, dataset=dataset, seed=description.seed)
 
 
 def _scored(

@@ -376,7 +376,7 @@ class GeneralisationRun(Run):
         if description.untrained is not None:
             model = build_vae(description.untrained, train.image_shape, seed=description.seed)
             return RunEncoder(model, description.label, weights="drawn", licence="none needed")
-        assert description.encoder is not None
-        return load_encoder(
-            **description.encoder.model_dump(), dataset=train, seed=description.seed
-        )
+        choice = description.encoder
+        assert choice is not None
+        options = choice.model_dump(exclude={"name"})
+        return load_encoder(choice.name, **options, dataset=train, seed=description.seed)
