@@ -61,24 +61,23 @@ def _names(module: str, package: Path) -> Iterator[PublicName]:
     for name in sorted(_exported(_tree(module, package)), key=str.lower):
         if (folder / name / "__init__.py").exists():
             continue  # a package, which has a page of its own
-        home = _home(module, name, package)
-        tree = _tree(home, package)
-        kind, docstring = _described(tree, name)
+        home, own = _home(module, name, package)
+        kind, docstring = _described(_tree(home, package), own)
         summary = " ".join(docstring.strip().split("\n\n")[0].split())
-        yield PublicName(module, name, f"{home}.{name}", kind, summary)
+        yield PublicName(module, name, f"{home}.{own}", kind, summary)
 
 
-def _home(module: str, name: str, package: Path) -> str:
-    """The module that defines a name, through all imports of it."""
+def _home(module: str, name: str, package: Path) -> tuple[str, str]:
+    """The module that defines a name, through all imports of it, and its name there."""
     source = _sources(module, package).get(name)
-    return _home(source, name, package) if source else module
+    return _home(*source, package) if source else (module, name)
 
 
 @functools.cache
-def _sources(module: str, package: Path) -> dict[str, str]:
-    """The modules of this package from which a module imports names, by these names."""
+def _sources(module: str, package: Path) -> dict[str, tuple[str, str]]:
+    """The modules of this package and the names there that a module imports, by its own names."""
     return {
-        alias.asname or alias.name: node.module
+        alias.asname or alias.name: (node.module, alias.name)
         for node in ast.walk(_tree(module, package))
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("unweave.")
         for alias in node.names
