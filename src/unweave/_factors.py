@@ -53,7 +53,7 @@ class FactorTable:
     values: np.ndarray
     """Array (samples, factors), int64 if all are whole numbers, else float64."""
     kinds: tuple[str, ...]
-    """Of each factor, as declared or as its column says; ``ordinal`` where nothing does."""
+    """Kind of each factor, declared or read from its column; ``ordinal`` where nothing says it."""
     names: tuple[str, ...] | None = None
     """As given, or of the data frame."""
     words: Mapping[int, tuple[str, ...]] = field(default_factory=dict)

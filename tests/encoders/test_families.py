@@ -215,7 +215,7 @@ def test_a_package_that_is_missing_is_named_with_its_extra(monkeypatch):
     [
         ("clp:RN50", r"unknown encoder 'clp:RN50' \(did you mean 'clip'\?\)"),
         ("pca:many", r"give a number of components, as pca:10"),
-        ("pca:4", r"pca:4 is fitted to images: give the data set"),
+        ("pca:4", r"pca:4 is fitted to images: give the dataset"),
         ("random:pixels", r"no architecture to draw weights for"),
         ("lite:9", r"unknown size of lite '9'"),
     ],

@@ -1,4 +1,4 @@
-"""Codes of a data set's rows: batch by batch onto disk, never twice, and going on when cut off."""
+"""Codes of a dataset's rows: batch by batch onto disk, never twice, and going on when cut off."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Source:
 
     url: str = ""
     sha256: str = ""
-    """Of the file at ``url``; empty if it is not known."""
+    """SHA-256 of the file at ``url``; empty if it is not known."""
     repository: str = ""
     """On the Hugging Face hub."""
     files: tuple[str, ...] = ()
@@ -67,7 +67,7 @@ def find_weights(
     Parameters
     ----------
     name
-        Of the encoder, for messages.
+        Name of the encoder, for messages.
     source
         Where they are published.
     weights

@@ -62,7 +62,7 @@ def smallest_eigenpairs(
     start
         A block near the vectors that are looked for; random ones otherwise.
     random_state
-        Of random vectors.
+        Seed of random vectors.
     """
     return iterate(laplacian, below_gap, whole=whole, start=start, random_state=random_state)
 

@@ -35,7 +35,7 @@ class Case:
     factors: np.ndarray
     """(rows, factors)"""
     kinds: tuple[str, ...] = _ORDINAL
-    """Of the factors."""
+    """Kinds of the factors."""
 
 
 @dataclass(frozen=True)

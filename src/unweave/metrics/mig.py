@@ -117,7 +117,7 @@ def mutual_information_gap(
     noise
         What to spend on chance level, p-value and interval; None for the bare value alone.
     seed
-        Of all draws.
+        Seed of all draws.
 
     Raises
     ------

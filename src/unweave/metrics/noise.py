@@ -13,7 +13,7 @@ __all__ = ["ROUNDING", "Noise", "interval", "p_value"]
 
 _ENOUGH_FOR_RANKS = 50
 ROUNDING = 1e-12
-"""Of numbers of size 1, such as scores: what sums over many rows leave."""
+"""Rounding error of numbers of size 1, such as scores, that sums over many rows leave."""
 _LEAST_P = 1e-3  # beyond it the tail of so few draws is anyone's guess
 _HEIGHT = 4.0  # of the mean above the floor, in deviations: a gamma variable with skewness 1/2
 

@@ -60,7 +60,7 @@ def posterior_indifference_projection_equivalence(
     confidence
         Nominal coverage of the interval.
     seed
-        Of rows, permutations and the discriminator.
+        Seed of rows, permutations and the discriminator.
 
     Returns
     -------

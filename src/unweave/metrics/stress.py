@@ -95,7 +95,7 @@ def stress(
     workers
         Number of processes, with one thread each; by default threads of this process.
     seed
-        Of all draws.
+        Seed of all draws.
 
     Returns
     -------

@@ -40,7 +40,7 @@ class Model:
 
     @property
     def seed(self) -> int:
-        """Of its training."""
+        """Seed of its training."""
         return self.run.description.training.seed
 
     @cached_property

@@ -65,7 +65,7 @@ def label_objectives(table: pl.DataFrame) -> pl.DataFrame:
 def scaled_cells(table: pl.DataFrame) -> pl.DataFrame:
     """The runs of the longest training, by which the effect of compute is judged.
 
-    Of a study of beta-VAEs, the objectives that the paper follows; of one of very many objectives,
+    For a study of beta-VAEs, the objectives that the paper follows; for very many objectives,
     the middle strength of each kind.
     """
     last = table.group_by("run").agg(pl.col("step").max().alias("last_step"))
@@ -131,7 +131,7 @@ def _trend_headline(trends: dict[tuple[str, str], Trend], cells: pl.DataFrame) -
 
 
 def _best_headline(best: list[tuple[str, bool]]) -> str:
-    """Of few metrics, which objective is best; of many, in how many that can be said."""
+    """For few metrics, which objective is best; for many, in how many the best is significant."""
     if len(best) <= _MOST_BEST:
         return "".join(f"{text} " for text, _ in best if text)
     n_told = sum(told for _, told in best)

@@ -74,7 +74,7 @@ def labelled_traversals(
     Parameters
     ----------
     found
-        Of :func:`~unweave.studies.pictures.pictures`.
+        Result of :func:`~unweave.studies.pictures.pictures`.
     importance
         Importance (latents, factors) of each latent to each factor.
     factors
@@ -83,7 +83,7 @@ def labelled_traversals(
     Returns
     -------
     rows
-        Of each latent its number ``latent``, the ``factor`` that it is most important to, the
+        For each latent its number ``latent``, the ``factor`` that it is most important to, the
         ``share`` of this factor in its importance, in [0, 1], and its ``strip``, a data address.
     n_idle
         Latents that are left out because they are important to nothing.

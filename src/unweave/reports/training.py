@@ -79,7 +79,7 @@ def _shared_content(
 def _design_content(
     study: TrainingStudy, table: pl.DataFrame, runs: Sequence[Run]
 ) -> dict[str, Any]:
-    """Of a study that varies more than objectives, seeds and steps."""
+    """Content for a study that varies more than objectives, seeds and steps."""
     content = {**_shared_content(study, table, runs), **analysis(table)}
     varied = [c for c in ("label", *DESIGN, "step") if table[c].n_unique() > 1]
     told = [one.sentence for one in content["scalings"] if one.fit.has_trend]

@@ -12,7 +12,7 @@ from unweave.statistics.budgets import with_common_steps
 
 __all__ = ["SOURCES", "Share", "explained_variance"]
 
-SOURCES = ("data set", "objective", "hyper-parameters", "scale", "interactions", "seed")
+SOURCES = ("dataset", "objective", "hyper-parameters", "scale", "interactions", "seed")
 _HYPER = (
     "strength", "learning_rate", "batch_size", "n_latents", "optimizer", "weight_decay",
     "gradient_clip", "schedule",
@@ -27,7 +27,7 @@ class Share:
     Attributes
     ----------
     source
-        Of :data:`SOURCES`.
+        One of :data:`SOURCES`.
     share
         Its sum of squares as a share of the total, in [0, 1]; all shares together are 1.
     adjusted
@@ -91,7 +91,7 @@ def explained_variance(table: pl.DataFrame) -> list[Share]:
 
 
 class _Design:
-    """Which rows share their data set, objective, hyper-parameters and scale."""
+    """Which rows share their dataset, objective, hyper-parameters and scale."""
 
     def __init__(self, table: pl.DataFrame) -> None:
         dataset = _groups(table, ["dataset"])
@@ -103,7 +103,7 @@ class _Design:
         scale = _groups(table, scale_columns)
         cell = _groups(table, ["dataset", "objective", *hyper_columns, *scale_columns])
         models: list[tuple[str, list[np.ndarray]]] = [
-            ("data set", [dataset]),
+            ("dataset", [dataset]),
             ("objective", [objective]),
             ("hyper-parameters", [hyper]),
             ("scale", [hyper, scale]),

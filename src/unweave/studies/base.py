@@ -274,8 +274,8 @@ class Run(ABC):
     def damage(self, *, with_model: bool = False) -> str | None:
         """What is wrong with the run's files, in words; None if nothing is.
 
-        Of a finished run, those are ``result.json`` and the files that it names, and ``with_model``
-        its last checkpoint, too, which takes longer; of another, what it would go on from.
+        For a finished run, these are ``result.json`` and the files that it names, and ``with_model``
+        its last checkpoint, too, which takes longer. For another, what it would resume from.
         """
         if not self.is_finished:
             return self._damage_underway()

@@ -35,7 +35,7 @@ def entangle(codes: object, *, marginal: Any = None, seed: int = 0) -> np.ndarra
     marginal
         The distribution of each, frozen, of :mod:`scipy.stats`; standard normal if None.
     seed
-        Of the matrix.
+        Seed of the matrix.
 
     Raises
     ------

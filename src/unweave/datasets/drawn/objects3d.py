@@ -43,7 +43,7 @@ class Objects3D(PosedObjects):
     supersampling
         Samples on a side of each pixel.
     seed
-        Of rotations and lights.
+        Seed of rotations and lights.
 
     Raises
     ------

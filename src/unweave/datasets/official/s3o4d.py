@@ -83,7 +83,7 @@ class S3O4D(PosedObjects):
 
     @functools.cached_property
     def identity(self) -> str:
-        """Of the latents, of the archive's list of files with their checksums, and of the size."""
+        """Hash of the latents, the archive's list of files with checksums, and the size."""
         digest = hashlib.sha256(self._latents_file.read_bytes())
         with zipfile.ZipFile(self._archive_file) as archive:
             for name in self._members:

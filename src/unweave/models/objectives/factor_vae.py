@@ -35,7 +35,7 @@ class FactorVAE(Objective):
     discriminator_units: int = Field(default=1000, ge=1)
     """Width of its six layers."""
     discriminator_learning_rate: float = Field(default=1e-4, gt=0)
-    """Of its Adam, with betas 0.5 and 0.9."""
+    """Learning rate of its Adam, with betas 0.5 and 0.9."""
 
     @property
     def strength(self) -> float:

@@ -46,17 +46,17 @@ def slurm_script(
     study
         Name of a shipped study, or its file, as the jobs see it.
     name
-        Of the jobs.
+        Name of the jobs.
     out
         Folder of the results, which all nodes see.
     jobs
         Jobs in the array; each does every ``jobs``-th run.
     cores
-        Of each job. Runs side by side, a core each; on a GPU four of them share it.
+        Cores of each job. Runs execute in parallel, a core each; four of them share a GPU.
     hours
         Limit of a job.
     gpus
-        Of each job.
+        Number of GPUs of each job.
     partition
         Where the jobs go, if not where they go by default.
     yes

@@ -72,7 +72,7 @@ class ObjectStudy(BaseStudy):
     representations: tuple[AnyRepresentation, ...] = Field(min_length=1)
     """What GEOMANCER sees."""
     seeds: tuple[NumpySeed, ...] = Field(min_length=1)
-    """Of random maps, of training, of the eigensolver and of the clustering."""
+    """Seeds of random maps, training, the eigensolver and the clustering."""
     mesh: str = "bunny"
     """What is rendered; a file of a mesh will do."""
     points: int = Field(default=10_000, ge=100)
@@ -80,7 +80,7 @@ class ObjectStudy(BaseStudy):
     side: int = Field(default=64, ge=8)
     """Pixels on a side."""
     images_seed: int = Field(default=0, ge=0)
-    """Of rotations, lights and motions."""
+    """Seed of rotations, lights and motions."""
 
     def runs(self) -> list[ObjectDescription]:
         """One description a run."""
