@@ -70,7 +70,7 @@ class FactorTable:
 
     @property
     def readings(self) -> tuple[str, ...]:
-        """Kinds as formulas read them: circular whole numbers are no angles but levels."""
+        """Kinds as formulas read them: circular whole numbers are levels, not angles."""
         return tuple(
             LEVELS_OF_CIRCLE if kind == "circular" and whole else kind
             for kind, whole in zip(self.kinds, self.whole, strict=True)

@@ -48,7 +48,7 @@ def test_codes_are_a_memory_map_and_are_made_once():
 
 
 @pytest.mark.parametrize("what", ["rows", "weights", "contrast"])
-def test_what_codes_depend_on_is_encoded_anew(what):
+def test_what_codes_depend_on_is_encoded_again(what):
     encode_rows(Counting(), DATASET, ROWS)
     other = Counting(sha256="b" if what == "weights" else "a")
     rows = ROWS[::-1].copy() if what == "rows" else ROWS

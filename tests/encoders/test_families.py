@@ -231,7 +231,7 @@ def test_files_that_are_not_there_or_not_what_they_seem(tmp_path):
         with pytest.raises(FileNotFoundError, match="there is no file at"):
             load_encoder(f"{family}:{tmp_path / 'none'}")
     (tmp_path / "text.pt").write_text("not a network")
-    with pytest.raises(ValueError, match="is no TorchScript file"):
+    with pytest.raises(ValueError, match="is not a TorchScript file"):
         load_encoder(f"torchscript:{tmp_path / 'text.pt'}")
     with pytest.raises(ValueError, match="cannot be run as ONNX"):
         load_encoder(f"onnx:{tmp_path / 'text.pt'}")

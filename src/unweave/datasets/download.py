@@ -206,7 +206,7 @@ def _answer(request: urllib.request.Request, timeout: float) -> http.client.HTTP
 
 
 def _first_byte(answer: http.client.HTTPResponse) -> int | None:
-    """Number of the first byte of a partial answer, if it is told."""
+    """Number of the first byte of a partial answer, if the server says it."""
     found = re.match(r"bytes (\d{1,18})-", answer.headers.get("Content-Range", ""))
     return int(found[1]) if found else None
 

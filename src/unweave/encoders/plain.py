@@ -29,7 +29,7 @@ def load_linear(request: Request) -> Encoder:
     Raises
     ------
     ValueError
-        If K is no whole number of at least 1, or there is no dataset.
+        If K is not a whole number of at least 1, or there is no dataset.
     """
     kind = request.name.partition(":")[0]
     if not request.rest.isdigit() or int(request.rest) < 1:

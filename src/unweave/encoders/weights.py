@@ -75,7 +75,7 @@ def find_weights(
     download
         Whether a file that is not here may be fetched. Nothing is fetched unasked.
     progress
-        Told the bytes that have come, and those in all.
+        Called with (bytes received, total).
 
     Raises
     ------
@@ -130,7 +130,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         try:
             return load_file(path)
         except SafetensorError as error:
-            raise ValueError(f"{path} is no whole safetensors file: {error}") from error
+            raise ValueError(f"{path} is not a complete safetensors file: {error}") from error
     if is_archive(path):
         check_weights_archive(path)
         if is_torchscript(path):
@@ -139,8 +139,8 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=None)
     except Exception as error:
         raise ValueError(
-            f"{path} cannot be read as weights: it is no safetensors file, no TorchScript, and "
-            "no file of torch.save that holds tensors alone. Files that hold pickled objects "
+            f"{path} cannot be read as weights: it is not a safetensors file, nor TorchScript, nor "
+            "a file of torch.save that holds tensors alone. Files that hold pickled objects "
             "are never loaded, because they can run code; save the state dict as safetensors"
         ) from error
     return _tensors(path, content)

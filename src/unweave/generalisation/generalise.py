@@ -79,7 +79,7 @@ def generalise(
     seed
         Seed of rows, read-outs and draws.
     progress
-        Told the images that are encoded, and those in all.
+        Called with (images encoded, total).
 
     Raises
     ------

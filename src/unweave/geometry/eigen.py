@@ -56,7 +56,7 @@ def smallest_eigenpairs(
     below_gap
         How many of the ascending eigenvalues are those of parallel tensors.
     whole
-        Go on until all eight eigenvalues stay to 1e-4. Otherwise it ends when the residuals
+        Iterate until all eight eigenvalues stay to 1e-4. Otherwise it ends when the residuals
         of the vectors below the gap are less than a thousandth of it, or a hundredth where wrong
         tangents turn them by more.
     start

@@ -104,7 +104,7 @@ def _skewed_tail(value: float, draws: np.ndarray) -> float:
     a normal variable. Cube roots of a gamma variable are nearly normal, so that the tail is that of
     Student's t for one more of them (Wilson and Hilferty, 1931,
     https://doi.org/10.1073/pnas.17.12.684). The distribution starts at 0, or at a floor below the
-    draws where 0 is far away or is no bound.
+    draws where 0 is far away or is not a bound.
     """
     from scipy.special import stdtr
 

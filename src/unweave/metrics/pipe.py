@@ -68,7 +68,7 @@ def posterior_indifference_projection_equivalence(
         ``chance`` is what identical distributions give, exactly: 1, with the deviation of a
         binomial share; so values above 1 are noise. The interval is exact (Clopper and Pearson) for
         this model and this discriminator. The p-value is how likely identical distributions are
-        told apart so well. ``extras`` has the ``accuracy``.
+        classified so well. ``extras`` has the ``accuracy``.
 
     Raises
     ------

@@ -120,7 +120,7 @@ class Sample:
         Raises
         ------
         ValueError
-            If the values of a factor are no levels, and it is not declared continuous.
+            If the values of a factor are not levels, and it is not declared continuous.
         """
         keep, grouped = tuple(keep), grouped and self.groups is not None
 

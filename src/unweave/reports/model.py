@@ -33,7 +33,7 @@ _FEW = 3  # factors, whose figure would be too large over the whole width of a p
 def model_pictures(found: Mapping[str, np.ndarray], tag: str) -> dict[str, Any]:
     """Figures and data addresses for a page, of :func:`~unweave.studies.pictures.pictures`.
 
-    ``levels`` and ``plane`` are empty where the images have no factors, or are no full grid.
+    ``levels`` and ``plane`` are empty where the images have no factors, or are not a full grid.
     """
     found = _enlarged(found)
     order, rates = found["order"][:_SHOWN], found["rates"][:_SHOWN]

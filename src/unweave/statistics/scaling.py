@@ -83,8 +83,7 @@ class ScalingFit:
         seeds = f"{self.n_seeds} seeds at {self.n_levels} levels"
         if not self.has_trend:
             return (
-                f"{metric} over {scale}: no trend can be told from noise ({seeds}, p = "
-                f"{self.p_value:.2g})."
+                f"{metric} over {scale}: no trend is significant ({seeds}, p = {self.p_value:.2g})."
             )
         rises = self.law.factor * (self.law.parameter if self.law.name == "power" else 1) > 0
         verb = "rises" if rises else "falls"

@@ -60,15 +60,15 @@ def explained_variance(table: pl.DataFrame) -> list[Share]:
     Raises
     ------
     ValueError
-        If no two runs differ by their seed alone: then nothing tells the seed from the rest.
+        If no two runs differ by their seed alone: then the effect of the seed cannot be separated.
     """
     if table["metric"].n_unique() > 1:
         raise ValueError("scores of several metrics have no common variance: give those of one")
     design = _Design(with_common_steps(table))
     if design.df_within < 1:
         raise ValueError(
-            "no two runs differ by their seed alone, and nothing tells the seed from the rest: "
-            "give the study more seeds"
+            "no two runs differ by their seed alone, so that the effect of the seed cannot be "
+            "separated: give the study more seeds"
         )
     values = table["value"].to_numpy()
     squares, adjusted = design.shares(values, np.ones(len(values), dtype=bool))

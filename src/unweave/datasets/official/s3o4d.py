@@ -97,7 +97,7 @@ class S3O4D(PosedObjects):
         return cache_folder() / f"{self.identity}.npy"
 
     def prepare(self, progress: Callable[[int, int], None] | None = None) -> S3O4D:
-        """Decode all images into the cache, once; ``progress`` is told those done, and in all."""
+        """Decode all images into the cache, once; ``progress`` gets (images done, total)."""
         if not self.cache_file.exists():
             n = len(self)
             with written_whole(self.cache_file) as temporary:

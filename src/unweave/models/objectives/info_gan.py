@@ -67,7 +67,7 @@ class InfoGAN(Objective):
         return build_critic(network, image_shape)
 
     def check_inputs(self, n_latents: int, n_inputs: int) -> None:
-        """Any number of inputs of noise will do."""
+        """Any number of inputs of noise is accepted."""
 
     def _terms(self, model: VAE, batch: Batch, adversary: nn.Module | None) -> Terms:
         assert adversary is not None

@@ -139,7 +139,7 @@ class Objective(BaseModel):
 
     @property
     def strength(self) -> float | None:
-        """The hyper-parameter that tells runs of this objective apart, if it has one."""
+        """The hyper-parameter that distinguishes runs of this objective, if it has one."""
         return None
 
     @property

@@ -19,7 +19,7 @@ _SCRIPT = """\
 #SBATCH --time={hours:02d}:00:00
 #SBATCH --output={log}
 {gpus}{partition}#SBATCH --requeue
-# A job that is cut off goes on where it was. When all are done:
+# An interrupted job resumes where it was. When all are done:
 #     unweave study report {out}
 set -euo pipefail
 export OMP_NUM_THREADS=1
