@@ -165,9 +165,7 @@ def test_weights(tmp_path):
     torch.save([torch.zeros(1)], tmp_path / "list.pt")
     with pytest.raises(ValueError, match="holds no table of tensors by name, but list"):
         read_weights(tmp_path / "list.pt")
-    with pytest.raises(
-        ValueError, match=r"has no encoder.conv1.weight: it is not a disentangling"
-    ):
+    with pytest.raises(ValueError, match=r"has no encoder.conv1.weight: it is not a disentangling"):
         _take({}, "encoder.conv1.weight", tmp_path)
 
 

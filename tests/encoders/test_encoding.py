@@ -172,7 +172,7 @@ class Unused(Places):
 
 def test_a_layer_that_is_not_used_has_no_codes():
     encoder = places(Unused(), layer="spare")
-    with pytest.raises(ValueError, match="the layer 'spare' of places takes no part"):
+    with pytest.raises(ValueError, match="layer 'spare' of places is not executed in a"):
         encoder.encode(DATASET.images(ROWS[:2]))
 
 

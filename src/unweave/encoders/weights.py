@@ -174,7 +174,7 @@ def load_strictly(
     # Counts of batches say nothing about the codes, and old files have none.
     counts = {key for key in {*wanted, *tensors} if key.endswith("num_batches_tracked")}
     missing = [f"{key} is missing" for key in wanted if key not in tensors and key not in counts]
-    extra = [f"{key} is too much" for key in tensors if key not in wanted and key not in counts]
+    extra = [f"{key} is unexpected" for key in tensors if key not in wanted and key not in counts]
     shapes = [
         f"{key} has shape {tuple(tensors[key].shape)}, not {tuple(wanted[key].shape)}"
         for key in wanted

@@ -325,7 +325,7 @@ def _leakage(
 def _independence(
     differences: list[list[tuple[np.ndarray, np.ndarray]]], dimensions: np.ndarray
 ) -> float:
-    """One less the mean, over rows and pairs of groups, of the largest cosine of their moves."""
+    """One minus the mean, over rows and pairs of groups, of the largest cosine of their moves."""
     cosines = []
     for i, first in enumerate(differences):
         for j, second in enumerate(differences):

@@ -34,7 +34,7 @@ class Batch(NamedTuple):
     n_images: int
     """Images in the dataset."""
     own: slice | None = None
-    """The latents of what differs between the images, where an objective draws them so."""
+    """Latents allowed to vary within this batch (DC-IGN); None for all."""
 
 
 class Pass(NamedTuple):
