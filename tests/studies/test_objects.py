@@ -60,7 +60,7 @@ def test_true_latents_are_split_a_linear_map_undoes_it_and_whitening_undoes_the_
     assert rows["true latents, by a linear map, whitened"]["mean"] < 0.1
     page = write_report(study, tmp_path).read_text()
     assert "Rotation and light are separated, with every seed, in true latents (error 0." in page
-    assert "They are not from true latents, by a linear map." in page
+    assert "They are not in true latents, by a linear map." in page
 
 
 def test_a_whitened_linear_map_is_the_latents_turned_and_scaled():
