@@ -1,4 +1,4 @@
-"""Claims: encoding a data set costs within 5 % of the bare network's forward pass on the same
+"""Claims: encoding a dataset costs within 5 % of the bare network's forward pass on the same
 batches, and memory does not grow with the number of images.
 
 The bare pass gets batches that lie ready in memory, in the layout that the encoder uses. What is

@@ -82,7 +82,7 @@ def sap(codes, factors, test_codes, test_factors):
 class GroundTruth:
     """The sampling of disentanglement_lib's dSprites, with a table of codes for its images."""
 
-    sizes = (1, *SIZES)  # colour, of one level, is no latent factor
+    sizes = (1, *SIZES)  # colour has one level: it is not a latent factor
     latent = range(1, 6)
 
     def __init__(self, grid):

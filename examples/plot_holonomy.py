@@ -2,7 +2,7 @@
 Holonomy: a frame carried round a loop comes back turned
 =========================================================
 
-GEOMANCER tells factors apart by how tangent frames turn on the way round loops. On the unit sphere
+GEOMANCER separates factors by how tangent frames turn along loops. On the unit sphere
 the angle is the area that the loop encloses (Gauss and Bonnet), and here it is measured from
 nothing but points.
 """

@@ -22,7 +22,7 @@ codes = (factors + rng.uniform(size=factors.shape)) / 10
 mixed = entangle(codes, marginal=stats.uniform())
 
 # %%
-# No test of one latent, nor of two, tells the codes from the mixed ones.
+# No test of one latent, nor of two, distinguishes the codes from the mixed ones.
 for latent in mixed.T:
     assert stats.kstest(latent, stats.uniform().cdf).pvalue > 0.001
 dependence = np.abs(stats.spearmanr(mixed).statistic - np.eye(5)).max()

@@ -98,8 +98,8 @@ def laws(answers: pl.DataFrame, names: list[str]) -> str:
                 if law and law["verdict"] in ("fails", "failed"):
                     shift = "failed" if law["shift"] is None else f"{law['shift']:+.2f}"
                     broken.setdefault(code, []).append(shift)
-        told = "; ".join(f"{code} {' / '.join(shifts)}" for code, shifts in broken.items())
-        lines.append(f"| `{name}` | {' | '.join(cells)} | {told or 'none'} |")
+        listed = "; ".join(f"{code} {' / '.join(shifts)}" for code, shifts in broken.items())
+        lines.append(f"| `{name}` | {' | '.join(cells)} | {listed or 'none'} |")
     return table(["metric", *NEAR, "other laws broken"], lines)
 
 

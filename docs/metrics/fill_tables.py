@@ -58,12 +58,12 @@ def of_codes(name: str, **options) -> Callable:
 
 
 def few(score: Callable) -> Callable:
-    """Of the first 2,000 rows."""
+    """The score of the first 2,000 rows."""
     return lambda codes, factors: score(codes[:2000], factors[:2000])
 
 
 def of_attributes(score: Callable) -> Callable:
-    """Of the factors cut in two: whether a level is in the upper half."""
+    """The score of factors cut in two: whether a level is in the upper half."""
     return lambda codes, factors: score(codes, factors > factors.max(axis=0) // 2)
 
 

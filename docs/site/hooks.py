@@ -212,7 +212,7 @@ def name_page(name: PublicName) -> str:
 
 
 def first_sentence(text: str) -> str:
-    """Of a docstring, without the point."""
+    """First sentence of a docstring, without the point."""
     return text.split("\n\n")[0].replace("\n", " ").removesuffix(".")
 
 

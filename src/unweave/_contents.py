@@ -24,7 +24,7 @@ class Content(Part):
     """What all of such a file holds."""
 
     checksum: str | None = None
-    """Of all else in the file; files of earlier versions have none."""
+    """Checksum of all else in the file; files of earlier versions have none."""
 
     @classmethod
     def fault(cls, content: Mapping[str, Any]) -> str | None:

@@ -53,7 +53,7 @@ class FactorTable:
     values: np.ndarray
     """Array (samples, factors), int64 if all are whole numbers, else float64."""
     kinds: tuple[str, ...]
-    """Of each factor, as declared or as its column says; ``ordinal`` where nothing does."""
+    """Kind of each factor, declared or read from its column; ``ordinal`` where nothing says it."""
     names: tuple[str, ...] | None = None
     """As given, or of the data frame."""
     words: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
@@ -70,7 +70,7 @@ class FactorTable:
 
     @property
     def readings(self) -> tuple[str, ...]:
-        """Kinds as formulas read them: circular whole numbers are no angles but levels."""
+        """Kinds as formulas read them: circular whole numbers are levels, not angles."""
         return tuple(
             LEVELS_OF_CIRCLE if kind == "circular" and whole else kind
             for kind, whole in zip(self.kinds, self.whole, strict=True)

@@ -22,7 +22,7 @@ _SETTINGS = {
 
 
 def keep_freed_memory() -> bool:
-    """Tell glibc to keep what is freed; True if it was told, False where there is no glibc.
+    """Ask glibc to keep freed memory; True if that was possible, False where there is no glibc.
 
     Activations of some megabytes are otherwise mapped, filled with zeros page by page and unmapped
     again in every step. It holds for the whole process, so it is for programs to call, at their

@@ -44,7 +44,7 @@ class Workers(ProcessPoolExecutor):
         What each of them calls first, as "package.module:function". It is imported once the process
         watches its parent, for an import may take seconds.
     arguments
-        Of that function.
+        Arguments of that function.
     """
 
     def __init__(self, n: int, start: str, *arguments: Any) -> None:

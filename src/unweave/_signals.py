@@ -1,4 +1,4 @@
-"""Signals by which a program is told to stop."""
+"""Signals that ask a program to stop."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def test_what_takes_long_is_said(cli, monkeypatch):
         (("mig", "--repeats", "0"), "--repeats: a number of at least 1 is needed"),
         (("strange:Two",), "the module strange has no Two"),
         (("strange:COLLAPSED",), "is not a metric"),
-        (("mig", "--codes", "strange:Ones"), "is no known code"),
+        (("mig", "--codes", "strange:Ones"), "is not a known code"),
     ],
 )
 def test_wrong_words(cli, own, words, message):

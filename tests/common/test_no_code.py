@@ -83,7 +83,7 @@ def test_transformers_never_run_the_code_of_a_model():
         assert "no_code" in tables, place
     source = (SOURCE / "encoders" / "hugging_face.py").read_text(encoding="utf-8")
     assert source.count('no_code = {"trust_remote_code": False}') == 1
-    assert source.count("trust_remote_code") == 2  # and where its error is told from others
+    assert source.count("trust_remote_code") == 2  # and where its error is recognised
 
 
 def test_no_process_is_started_by_a_shell():

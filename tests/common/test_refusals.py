@@ -160,12 +160,12 @@ def test_commands(cli, tmp_path):
 
 def test_weights(tmp_path):
     (tmp_path / "broken.safetensors").write_text("not whole")
-    with pytest.raises(ValueError, match="is no whole safetensors file"):
+    with pytest.raises(ValueError, match="is not a complete safetensors"):
         read_weights(tmp_path / "broken.safetensors")
     torch.save([torch.zeros(1)], tmp_path / "list.pt")
     with pytest.raises(ValueError, match="holds no table of tensors by name, but list"):
         read_weights(tmp_path / "list.pt")
-    with pytest.raises(ValueError, match=r"model.pt has no encoder.conv1.weight: it is no model"):
+    with pytest.raises(ValueError, match=r"has no encoder.conv1.weight: it is not a disentangling"):
         _take({}, "encoder.conv1.weight", tmp_path)
 
 
@@ -198,7 +198,7 @@ def test_an_onnx_file_that_takes_no_images(tmp_path):
 def test_a_configuration_that_names_no_channels(tmp_path):
     transformers = pytest.importorskip("transformers")
     transformers.BertConfig(hidden_size=8, num_attention_heads=2).save_pretrained(tmp_path)
-    with pytest.raises(ValueError, match="is no model of images: its configuration names no ch"):
+    with pytest.raises(ValueError, match="is not a model of images: its configuration names"):
         load_encoder(f"hf:{tmp_path}")
 
 

@@ -117,7 +117,7 @@ class TestNumbers:
     def test_that_double_precision_takes_for_one_are_refused(self, dtype):
         codes = np.array([[0, 7], [2**62 + 1, 8], [2**62 + 2, 9]], dtype=dtype)
         words = "latent 0 holds 3 different whole numbers, from 0 to 4611686018427387906, and"
-        with pytest.raises(ValueError, match=f"{words} double precision tells 2 of them apart"):
+        with pytest.raises(ValueError, match=f"{words} double precision distinguishes 2 of them"):
             check_codes(codes)
 
     def test_below_it_keep_their_values(self):

@@ -48,7 +48,7 @@ def test_codes_are_a_memory_map_and_are_made_once():
 
 
 @pytest.mark.parametrize("what", ["rows", "weights", "contrast"])
-def test_what_codes_depend_on_is_encoded_anew(what):
+def test_what_codes_depend_on_is_encoded_again(what):
     encode_rows(Counting(), DATASET, ROWS)
     other = Counting(sha256="b" if what == "weights" else "a")
     rows = ROWS[::-1].copy() if what == "rows" else ROWS
@@ -172,7 +172,7 @@ class Unused(Places):
 
 def test_a_layer_that_is_not_used_has_no_codes():
     encoder = places(Unused(), layer="spare")
-    with pytest.raises(ValueError, match="the layer 'spare' of places takes no part"):
+    with pytest.raises(ValueError, match="layer 'spare' of places is not executed in a"):
         encoder.encode(DATASET.images(ROWS[:2]))
 
 

@@ -215,7 +215,7 @@ def test_a_package_that_is_missing_is_named_with_its_extra(monkeypatch):
     [
         ("clp:RN50", r"unknown encoder 'clp:RN50' \(did you mean 'clip'\?\)"),
         ("pca:many", r"give a number of components, as pca:10"),
-        ("pca:4", r"pca:4 is fitted to images: give the data set"),
+        ("pca:4", r"pca:4 is fitted to images: give the dataset"),
         ("random:pixels", r"no architecture to draw weights for"),
         ("lite:9", r"unknown size of lite '9'"),
     ],
@@ -231,7 +231,7 @@ def test_files_that_are_not_there_or_not_what_they_seem(tmp_path):
         with pytest.raises(FileNotFoundError, match="there is no file at"):
             load_encoder(f"{family}:{tmp_path / 'none'}")
     (tmp_path / "text.pt").write_text("not a network")
-    with pytest.raises(ValueError, match="is no TorchScript file"):
+    with pytest.raises(ValueError, match="is not a TorchScript file"):
         load_encoder(f"torchscript:{tmp_path / 'text.pt'}")
     with pytest.raises(ValueError, match="cannot be run as ONNX"):
         load_encoder(f"onnx:{tmp_path / 'text.pt'}")

@@ -16,7 +16,7 @@ def test_dependence_of_a_correlated_pair_is_known(rng):
     assert scores["wasserstein"].extras["normalised"] == pytest.approx(distance / 2, abs=0.005)
 
 
-def test_dependent_latents_are_told_from_independent_ones(rng):
+def test_dependent_latents_score_higher_than_independent_ones(rng):
     independent = rng.standard_normal((800, 3))
     dependent = independent @ rng.standard_normal((3, 3))
     for codes, is_dependent in ((independent, False), (dependent, True)):

@@ -75,7 +75,7 @@ def test_rows_that_are_drawn_estimate_the_weights_of_the_grid(codes, rng):
     np.testing.assert_allclose(part, whole, atol=0.2)
 
 
-def test_overlap_and_multiple_encoding_are_told_apart():
+def test_overlap_and_multiple_encoding_are_distinguished():
     perfect = FACTORS.astype(float)
     twice = omes(np.concatenate([perfect, perfect], axis=1), FACTORS, noise=None).extras
     assert (twice["overlap"], twice["multiple_encoding"]) == pytest.approx((1, 5 / 6))

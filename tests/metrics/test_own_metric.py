@@ -175,7 +175,7 @@ class TestPython:
         assert list(found) == ["best_correlation", "mig"]
         assert found["best_correlation"].difference > 0.5
 
-    def test_a_metric_twice_is_told_apart_by_its_options(self):
+    def test_a_metric_twice_is_distinguished_by_its_options(self):
         asked = ["mig", MIG(n_bins=40), {"name": "mig", "n_bins": 7}, "mig", MIG()]
         scores = evaluate(PERFECT, FACTORS, metrics=asked, noise=None)
         assert list(scores) == ["mig", "mig(n_bins=40)", "mig(n_bins=7)"]

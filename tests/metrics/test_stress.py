@@ -294,7 +294,7 @@ class TestWrongWords:
     def test_a_code_that_is_none(self):
         with pytest.raises(ValueError, match="unknown code 'circel'.*did you mean 'circle'"):
             stress("mig", codes=["circel"])
-        with pytest.raises(ValueError, match=r"3 is no known code: give a name"):
+        with pytest.raises(ValueError, match=r"3 is not a known code: give a name"):
             stress("mig", codes=[3])
         with pytest.raises(ValueError, match="no known code is asked for"):
             stress("mig", codes=[])

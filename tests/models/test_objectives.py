@@ -124,7 +124,7 @@ def test_a_senseless_beta_is_refused(beta):
         BetaVAE(beta=beta)
 
 
-def test_objectives_are_told_apart_by_name():
+def test_objectives_are_distinguished_by_name():
     adapter = TypeAdapter(AnyObjective)
     for objective in OBJECTIVES:
         assert adapter.validate_python(objective.model_dump()) == objective

@@ -248,7 +248,7 @@ def test_rank_orders_are_counted(n, rng):
         assert found.p_value == pytest.approx(np.mean(np.array(null) >= abs(expected) - 1e-9))
     perfect = rank_order(sizes, sizes**2)
     assert perfect.p_value == perfect.least_p == pytest.approx(2 / {3: 6, 5: 120, 8: 40320}[n])
-    assert perfect.is_told_from_noise == (n > 3)
+    assert perfect.is_significant == (n > 3)
 
 
 def test_the_papers_five_numbers_show_no_order_by_size():
@@ -258,5 +258,5 @@ def test_the_papers_five_numbers_show_no_order_by_size():
     found = rank_order(sizes, scores)
     assert found.correlation == pytest.approx(0.8)
     assert found.p_value == pytest.approx(16 / 120)
-    assert not found.is_told_from_noise
+    assert not found.is_significant
     assert rank_order(sizes[:2], scores[:2]) is None

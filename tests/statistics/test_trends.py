@@ -13,20 +13,18 @@ def table(scores):
     )
 
 
-def test_a_rise_in_every_seed_is_told_from_noise():
+def test_a_rise_in_every_seed_is_significant():
     found = trend(table([[0.1, 0.2, 0.3, 0.4], [0.2, 0.3, 0.4, 0.5], [0.0, 0.3, 0.5, 0.9]]))
     assert found.correlation == pytest.approx(1.0)
     # One order in 4!^3 is this one, and one is its reverse.
     assert found.p_value == pytest.approx(2 / 24**3, abs=5e-4)
-    assert found.is_told_from_noise
+    assert found.is_significant
     assert (found.first, found.last) == (pytest.approx(0.1), pytest.approx(0.6))
 
 
 def test_noise_is_called_a_trend_as_often_as_promised():
     rng = np.random.default_rng(0)
-    called = [
-        trend(table(rng.standard_normal((3, 4))), seed=i).is_told_from_noise for i in range(100)
-    ]
+    called = [trend(table(rng.standard_normal((3, 4))), seed=i).is_significant for i in range(100)]
     assert sum(called) <= stats.binom.ppf(0.999, 100, 0.05)
 
 

@@ -59,8 +59,8 @@ def test_true_latents_are_split_a_linear_map_undoes_it_and_whitening_undoes_the_
     assert mapped["mean"] > mapped["chance"]
     assert rows["true latents, by a linear map, whitened"]["mean"] < 0.1
     page = write_report(study, tmp_path).read_text()
-    assert "Rotation and light are told apart, with every seed, from true latents (error 0." in page
-    assert "They are not from true latents, by a linear map." in page
+    assert "Rotation and light are separated, with every seed, in true latents (error 0." in page
+    assert "They are not in true latents, by a linear map." in page
 
 
 def test_a_whitened_linear_map_is_the_latents_turned_and_scaled():
@@ -91,7 +91,7 @@ def test_images_are_rendered_once_and_seen_by_all(tmp_path):
     assert np.isfinite(table["mean"].to_numpy()).all()
     assert (tmp_path / "runs").exists()
     page = write_report(study, tmp_path).read_text()
-    assert "Rotation and light are not told apart from pixels; VAE and isometric encoder." in page
+    assert "Rotation and light are not separated in pixels; VAE and isometric encoder." in page
     assert "data:image/png" in page
     assert run_study(study, tmp_path) == {}
 

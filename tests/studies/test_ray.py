@@ -109,7 +109,7 @@ def test_two_nodes_one_of_which_dies_end_with_the_same_table(cluster, tmp_path):
     assert not list(out.glob("runs/*/tensorboard"))  # workers of other nodes know the loggers
 
 
-def test_a_run_that_fails_is_told_and_the_others_go_on(tmp_path):
+def test_a_run_that_fails_is_reported_and_the_others_continue(tmp_path):
     """On a cluster that Ray starts here for this call."""
     wrong = {**MODELS, "training": {**MODELS["training"], "n_images": 10**9}}
     mixed = {

@@ -41,7 +41,7 @@ def test_frequencies_are_found_up_to_the_direction_of_the_plane():
     assert abs(score.extras["frequency of b"]) == 1
 
 
-def test_chance_is_just_below_one_and_told_from_a_torus():
+def test_chance_is_just_below_one_and_a_torus_is_significant():
     rng = np.random.default_rng(0)
     noisy = TORUS + 0.3 * rng.standard_normal(TORUS.shape)
     score = linear_symmetry_distance(noisy, SIZES, noise=Noise(50, 2, 10))
@@ -73,7 +73,7 @@ def test_a_code_on_a_line_turns_nothing():
 @pytest.mark.parametrize(
     ("codes", "sizes", "message"),
     [
-        (TORUS[:-1], SIZES, "191 rows are no full grid: 16 x 12 levels have 192 combinations"),
+        (TORUS[:-1], SIZES, "191 rows are not a full grid: 16 x 12 levels have 192 combinations"),
         (TORUS, (96, 2), "at least 3 levels"),
         (TORUS[:, :1], SIZES, "at least 2"),
         (TORUS * np.nan, SIZES, "nan"),

@@ -73,7 +73,7 @@ def _check_distinct(column: np.ndarray, read: np.ndarray, where: str) -> None:
     if n_read < n:
         raise ValueError(
             f"{where} holds {n:,} different whole numbers, from {column.min()} to {column.max()}, "
-            f"and double precision tells {n_read:,} of them apart: rescale them, or give their "
+            f"and double precision distinguishes {n_read:,} of them: rescale them, or give their "
             "ranks"
         )
 

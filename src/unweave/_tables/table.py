@@ -23,7 +23,7 @@ class Table:
 
     what: str
     names: tuple[object, ...] | None
-    """Of the columns, as a data frame has them."""
+    """Names of the columns, as a data frame has them."""
     block: np.ndarray | None
     """Array (rows, columns) of numbers; None where the columns are of several types."""
     parts: tuple[Column, ...] = ()

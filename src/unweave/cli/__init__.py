@@ -32,7 +32,7 @@ def main() -> None:
     """Run the command line.
 
     What a user can mend is said in a sentence, with exit code 2; so is a fault of the program, with
-    code 1. UNWEAVE_DEBUG=1 shows where either was raised. When it is told to stop, the code is 128
+    code 1. UNWEAVE_DEBUG=1 shows where either was raised. When a signal stops it, the code is 128
     and the signal's number, as 130 after Ctrl-C.
     """
     open_missing_streams()

@@ -26,7 +26,7 @@ def assess(
     workers: Workers | None = None,
     out: Path | None = None,
 ) -> None:
-    """Are these pretrained ENCODERS disentangled, and more so when larger? A report that says so.
+    """Score pretrained ENCODERS against random-weight controls and write a report.
 
     It is a study of the encoders, their own architectures with random weights, and the pixels. For
     other settings, write a study file (`unweave study show encoders-offline`).

@@ -164,7 +164,7 @@ def _parts(widths: Sequence[int], n_keys: int, available: float) -> list[list[in
 
 @contextmanager
 def progress_bar() -> Iterator[Any]:
-    """A progress bar on stderr, told (what, done, in all); silent where stderr is no terminal."""
+    """A progress bar on stderr, called with (what, done, total); silent without a terminal."""
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -182,7 +182,7 @@ def progress_bar() -> Iterator[Any]:
 
 @contextmanager
 def patience(what: str) -> Iterator[None]:
-    """A spinner on stderr; silent where stderr is no terminal."""
+    """A spinner on stderr; silent where stderr is not a terminal."""
     if err.is_terminal:
         with err.status(Text(visible(what))):
             yield

@@ -117,13 +117,14 @@ def export(
     record = read_training(folder)
     result = folder / RESULT
     if result.exists():
-        told = with_todays_names(read_json(result, TrainingResult))
-        refuse_foreign_result(folder, told["description"])
+        content = with_todays_names(read_json(result, TrainingResult))
+        refuse_foreign_result(folder, content["description"])
         if step is not None:
-            told["milestones"] = {k: v for k, v in told["milestones"].items() if int(k) == step}
+            kept = {k: v for k, v in content["milestones"].items() if int(k) == step}
+            content["milestones"] = kept
         elif recorded_seconds(folder):
-            told["cpu_seconds"] = round(recorded_seconds(folder), 3)
-        record = training_record(told, made_by=_made_by(folder))
+            content["cpu_seconds"] = round(recorded_seconds(folder), 3)
+        record = training_record(content, made_by=_made_by(folder))
     config = read_json(folder / CONFIG, RunConfig)
     (out / "README.md").unlink(missing_ok=True)  # which save_pretrained would leave as it is
     about = {"record": record, "imported": config.get("imported")}

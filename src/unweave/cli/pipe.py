@@ -65,7 +65,7 @@ def pipe(
         return
     print_line(str(score))
     print_note(
-        "1 is the best: decodings of permuted latents cannot be told from reconstructions. "
+        "1 is the best: decodings of permuted latents look like reconstructions. "
         f"accuracy of the discriminator: {score.extras['accuracy']:.4f}",
         style="dim",
     )

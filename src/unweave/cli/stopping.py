@@ -1,4 +1,4 @@
-"""How a command stops when it is told to. It imports little, to listen before anything else does.
+"""How a command stops on a signal. It imports little, to listen before anything else does.
 
 What raises in the main thread alone may come late, while compiled code computes, and may get lost,
 as in a destructor. A thread of its own hears every signal at once, answers, and sees to the end.

@@ -291,7 +291,7 @@ class FactorDataset(ImageDataset):
 
         Notes
         -----
-        Of a part of a grid (:meth:`where`) these are the pairs of the full grid both of whose
+        For a part of a grid (:meth:`where`) these are the pairs of the full grid both of whose
         images are in the part: all laws above hold under this condition.
 
         Published settings:

@@ -129,22 +129,22 @@ def _fetch(
             return
         raise
     with answer:
-        goes_on = answer.status == 206
-        if goes_on and _first_byte(answer) not in (have, None):
+        resumes = answer.status == 206
+        if resumes and _first_byte(answer) not in (have, None):
             raise ConnectionError(f"other bytes came than those from byte {have:,} on")
-        here = have if goes_on else 0
+        here = have if resumes else 0
         left = _length(answer)
         total = here + left if left is not None else None
         if total is not None and total > most:
             raise _TooLargeError(f"it has {total:,} bytes, and at most {most:,} were expected")
-        with open(part, "ab" if goes_on else "wb") as file:
+        with open(part, "ab" if resumes else "wb") as file:
             # Not read, which waits for a whole piece however slowly its bytes come.
             while chunk := answer.read1(_CHUNK):
                 file.write(chunk)
                 here += len(chunk)
                 if here > most:
                     raise _TooLargeError(f"more than the {most:,} bytes came that were expected")
-                came = here - have if goes_on else here
+                came = here - have if resumes else here
                 if time.monotonic() - begun > timeout + came / _SLOWEST:
                     raise ConnectionError(
                         f"{came:,} bytes came in {time.monotonic() - begun:,.0f} s, which is "
@@ -206,7 +206,7 @@ def _answer(request: urllib.request.Request, timeout: float) -> http.client.HTTP
 
 
 def _first_byte(answer: http.client.HTTPResponse) -> int | None:
-    """Number of the first byte of a partial answer, if it is told."""
+    """Number of the first byte of a partial answer, if the server says it."""
     found = re.match(r"bytes (\d{1,18})-", answer.headers.get("Content-Range", ""))
     return int(found[1]) if found else None
 

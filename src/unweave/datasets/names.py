@@ -51,7 +51,7 @@ class DatasetName:
 
     kind: Kind
     name: str
-    """Of the catalogue; or the path; what follows ``hf:``; or ``package.module:object``."""
+    """A name of the catalogue; a path; what follows ``hf:``; or ``package.module:object``."""
     path: str | None = None
     """What follows the colon of a name of the catalogue."""
     options: tuple[tuple[str, str], ...] = ()

@@ -18,9 +18,9 @@ _N_SORTED = 2_000  # images that are looked through for a picture
 def dataset_picture(dataset: ImageDataset, *, seed: int = 0, n_steps: int = 10) -> np.ndarray:
     """One picture (height, width, channels) uint8 that shows what varies in the images.
 
-    Of a full grid, :func:`factor_traversals`. Of other images with factors, a row for each scored
+    For a full grid, :func:`factor_traversals`. For other images with factors, a row for each scored
     factor: images in the order of its values, while the other factors vary at random.
-    Of images without factors, images drawn by ``seed``.
+    For images without factors, images drawn by ``seed``.
     """
     if isinstance(dataset, GridDataset):
         return factor_traversals(dataset, seed=seed, n_steps=n_steps)

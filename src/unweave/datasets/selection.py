@@ -236,7 +236,7 @@ def check_n_rows(dataset: ImageDataset, n: int) -> int:
 def scoring_rows(dataset: ImageDataset, n: int, *, seed: int) -> np.ndarray:
     """Rows (at most ``n``,) to score codes on, drawn by a seed without repeats.
 
-    Of images with factors, those are drawn of which every scored factor is known, if there are any.
+    Images of which every scored factor is known are drawn, if the dataset has such images.
     Where there are fewer than ``n``, all of them are taken, each once: repeated rows would make
     scores too high.
     """

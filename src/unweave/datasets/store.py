@@ -46,7 +46,7 @@ def mapped_array(
     Returns
     -------
     numpy.memmap
-        Of the shape and dtype in the file, read-only.
+        An array with the shape and dtype in the file, read-only.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def built_array(
     key
         Names the array: of what it was made and how. It becomes part of the name of a file.
     shape, dtype
-        Of the array.
+        Shape and dtype of the array.
     blocks
         Called if the array has to be made: consecutive rows, each with the number of the first,
         in any order. Every row must come once.

@@ -107,7 +107,7 @@ class Superposition:
     spread: float = 0.3
     noise: float = 0.0
     seed: int = 0
-    """Of the directions and of the correlations; rows have a seed of their own."""
+    """Seed of the directions and of the correlations; rows have a seed of their own."""
 
     def __post_init__(self) -> None:
         for name in ("n_dims", "n_features", "branching", "correlation_rank"):

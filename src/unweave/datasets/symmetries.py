@@ -1,4 +1,4 @@
-"""Groups that act on a data set, each on one factor."""
+"""Groups that act on a dataset, each on one factor."""
 
 from __future__ import annotations
 

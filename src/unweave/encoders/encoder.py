@@ -31,13 +31,13 @@ class Card:
     weights: str
     """File, or what they were drawn from; empty if there are none."""
     sha256: str
-    """Of the weights' file, or of the tensors if they come from no file; empty if none."""
+    """SHA-256 of the weights' file, or of the tensors if there is no file; empty if none."""
     licence: str
-    """Of the weights."""
+    """Licence of the weights."""
     source: str
     """Where weights or architecture come from."""
     parameters: int | None
-    """Of the part that encodes; None if not known."""
+    """Number of parameters of the part that encodes; None if not known."""
     parameters_in_all: int | None = None
     """With parts that do not encode images, as the text tower of CLIP."""
     preprocessing: Preprocessing | None = None

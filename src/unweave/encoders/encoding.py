@@ -1,4 +1,4 @@
-"""Codes of a data set's rows: batch by batch onto disk, never twice, and going on when cut off."""
+"""Codes of a dataset's rows: batch by batch onto disk, never twice, resumed when interrupted."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def encode_rows(
 ) -> np.ndarray:
     """Codes (n, latents) float32 of the rows, as a memory map of a file in the cache.
 
-    What has been encoded before, by the same weights and settings, is not encoded again; what was
-    cut off goes on where it was.
+    What has been encoded before, by the same weights and settings, is not encoded again; an
+    interrupted encoding is resumed.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def encode_rows(
     folder
         Where codes are kept; by default in the user's cache.
     progress
-        Told the images that are encoded, and those in all.
+        Called with (images encoded, total).
 
     Raises
     ------

@@ -33,7 +33,7 @@ def load(request: Request) -> Encoder:
     FileNotFoundError
         If the model is not on this machine, and not to be downloaded.
     ValueError
-        If it is no model of images.
+        If it is not a model of images.
     """
     transformers = imported("transformers", "utils", needed_by=request.name, extra="hf")
     place = str(request.weights or request.rest)
@@ -46,7 +46,7 @@ def load(request: Request) -> Encoder:
         raise _failure(request, error) from error
     config = getattr(config, "vision_config", config)
     if getattr(config, "num_channels", None) is None:
-        raise ValueError(f"{place} is no model of images: its configuration names no channels")
+        raise ValueError(f"{place} is not a model of images: its configuration names no channels")
     sha256, file = "", None
     if request.random:
         module = drawn(request, lambda: _from_config(transformers, request, config, no_code))

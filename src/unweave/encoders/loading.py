@@ -135,7 +135,7 @@ def load_encoder(
     download
         Whether to fetch weights that are not here.
     seed
-        Of weights that are drawn and of fits.
+        Seed of weights that are drawn and of fits.
     preprocessing
         Instead of the network's own.
 

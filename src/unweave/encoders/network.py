@@ -186,7 +186,10 @@ class NetworkEncoder(Encoder):
         finally:
             hook.remove()
         if not caught:
-            raise ValueError(f"the layer {self.card.layer!r} of {self.card.name} takes no part")
+            raise ValueError(
+                f"the layer {self.card.layer!r} of {self.card.name} is not executed in a forward "
+                "pass: choose another layer"
+            )
         return caught[-1]
 
     def _pooled(self, output: object) -> Tensor:

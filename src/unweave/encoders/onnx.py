@@ -27,14 +27,15 @@ _FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(d
 def load(request: Request) -> Encoder:
     """The network of an ONNX file; size and channels are those that its input declares.
 
-    Values are fed in [0, 1] unless told otherwise. A layer is one of the file's outputs.
+    Values are fed in [0, 1] unless ``preprocessing`` says otherwise. A layer is one of the file's
+    outputs.
 
     Raises
     ------
     ImportError
         If onnxruntime cannot be imported.
     FileNotFoundError, ValueError
-        If there is no such file, it is no ONNX, or its input is no image.
+        If there is no such file, it is not valid ONNX, or its input is not an image.
     """
     file = Path(request.rest)
     check_regular(file)
@@ -46,7 +47,7 @@ def load(request: Request) -> Encoder:
     size = (height, width) if isinstance(height, int) and isinstance(width, int) else None
     outputs = [output.name for output in session.get_outputs()]
     if not outputs:
-        raise ValueError(f"{file} has no outputs, and codes are needed: export the network anew")
+        raise ValueError(f"{file} has no outputs, and codes are needed: export the network again")
     chosen = request.layer or outputs[0]
     check_choice(f"output of {file.name}", chosen, outputs)
     card = Card(

@@ -121,7 +121,7 @@ class TransformerEncoder(Encoder):
 class FunctionEncoder(Encoder):
     """A function of images (n, height, width, channels) uint8 that gives codes (n, latents).
 
-    Nothing says whether two functions are the same: codes are computed anew for each object.
+    Nothing says whether two functions are the same: codes are computed again for each object.
     """
 
     def __init__(self, function: Callable[[np.ndarray], object], name: str) -> None:

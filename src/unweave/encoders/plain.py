@@ -29,13 +29,13 @@ def load_linear(request: Request) -> Encoder:
     Raises
     ------
     ValueError
-        If K is no whole number of at least 1, or there is no data set.
+        If K is not a whole number of at least 1, or there is no dataset.
     """
     kind = request.name.partition(":")[0]
     if not request.rest.isdigit() or int(request.rest) < 1:
         raise ValueError(f"{request.name}: give a number of components, as {kind}:10")
     if request.dataset is None:
-        raise ValueError(f"{request.name} is fitted to images: give the data set")
+        raise ValueError(f"{request.name} is fitted to images: give the dataset")
     images = fitting_images(request.dataset, request.seed)
     return LinearEncoder(request.name, images, seed=request.seed)
 
@@ -75,7 +75,7 @@ class LinearEncoder(Encoder):
     images
         What it is fitted to.
     seed
-        Of the fit.
+        Seed of the fit.
 
     Raises
     ------

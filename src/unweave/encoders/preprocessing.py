@@ -29,9 +29,9 @@ class Preprocessing:
     size: tuple[int, int] | None
     """Height and width; None leaves images as large as they are."""
     mean: tuple[float, ...] = (0.0,)
-    """Of each channel, subtracted from values in [0, 1]."""
+    """Mean of each channel, subtracted from values in [0, 1]."""
     std: tuple[float, ...] = (1.0,)
-    """Of each channel, divided by."""
+    """Standard deviation of each channel, by which values are divided."""
     channels: int = RGB
     """Images of one channel are shown with all channels alike."""
     interpolation: str = "bicubic"

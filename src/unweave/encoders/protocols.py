@@ -33,7 +33,7 @@ class Protocol:
     def rows(self, dataset: ImageDataset, n_rows: int | None = None, *, seed: int) -> np.ndarray:
         """Row indices (n,), each once: all there are, if there are fewer than asked for.
 
-        Of images with factors, rows of which every scored factor is known, if there are any.
+        Rows of which every scored factor is known are taken, if the dataset has such rows.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Other axes for codes than those that they come with, found without the factors."""
+"""Codes on other axes (PCA, ICA, varimax, sparse features), found without the factors."""
 
 from __future__ import annotations
 

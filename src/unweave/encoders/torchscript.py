@@ -17,12 +17,12 @@ __all__ = ["load"]
 
 
 def load(request: Request) -> Encoder:
-    """The network of a TorchScript file, fed with values in [0, 1] unless told otherwise.
+    """The network of a TorchScript file, fed with values in [0, 1] by default.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        If there is no such file, it is no TorchScript, or a layer inside it is asked for.
+        If there is no such file, it is not TorchScript, or a layer inside it is asked for.
     """
     if request.layer is not None:
         raise ValueError(
@@ -39,8 +39,8 @@ def load(request: Request) -> Encoder:
             module = torch.jit.load(str(file), map_location="cpu")
     except Exception as error:  # of a damaged archive any
         raise ValueError(
-            f"{file} is no TorchScript file: save it with torch.jit.script(...).save, or give the "
-            "encoder another way"
+            f"{file} is not a TorchScript file: save it with torch.jit.script(...).save, or give "
+            "the encoder another way"
         ) from error
     shape = request.dataset.image_shape if request.dataset else None
     card = Card(

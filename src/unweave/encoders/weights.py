@@ -36,7 +36,7 @@ class Source:
 
     url: str = ""
     sha256: str = ""
-    """Of the file at ``url``; empty if it is not known."""
+    """SHA-256 of the file at ``url``; empty if it is not known."""
     repository: str = ""
     """On the Hugging Face hub."""
     files: tuple[str, ...] = ()
@@ -67,7 +67,7 @@ def find_weights(
     Parameters
     ----------
     name
-        Of the encoder, for messages.
+        Name of the encoder, for messages.
     source
         Where they are published.
     weights
@@ -75,7 +75,7 @@ def find_weights(
     download
         Whether a file that is not here may be fetched. Nothing is fetched unasked.
     progress
-        Told the bytes that have come, and those in all.
+        Called with (bytes received, total).
 
     Raises
     ------
@@ -130,7 +130,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         try:
             return load_file(path)
         except SafetensorError as error:
-            raise ValueError(f"{path} is no whole safetensors file: {error}") from error
+            raise ValueError(f"{path} is not a complete safetensors file: {error}") from error
     if is_archive(path):
         check_weights_archive(path)
         if is_torchscript(path):
@@ -139,8 +139,8 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=None)
     except Exception as error:
         raise ValueError(
-            f"{path} cannot be read as weights: it is no safetensors file, no TorchScript, and "
-            "no file of torch.save that holds tensors alone. Files that hold pickled objects "
+            f"{path} cannot be read as weights: it is not a safetensors file, nor TorchScript, nor "
+            "a file of torch.save that holds tensors alone. Files that hold pickled objects "
             "are never loaded, because they can run code; save the state dict as safetensors"
         ) from error
     return _tensors(path, content)
@@ -174,7 +174,7 @@ def load_strictly(
     # Counts of batches say nothing about the codes, and old files have none.
     counts = {key for key in {*wanted, *tensors} if key.endswith("num_batches_tracked")}
     missing = [f"{key} is missing" for key in wanted if key not in tensors and key not in counts]
-    extra = [f"{key} is too much" for key in tensors if key not in wanted and key not in counts]
+    extra = [f"{key} is unexpected" for key in tensors if key not in wanted and key not in counts]
     shapes = [
         f"{key} has shape {tuple(tensors[key].shape)}, not {tuple(wanted[key].shape)}"
         for key in wanted

@@ -23,7 +23,7 @@ class Gap:
     train, held_out
         The value on either part.
     interval
-        Of the gap: 95 % over bootstrap draws of the rows, for what was learnt as it is.
+        Interval of the gap: 95 % over bootstrap draws of the rows, for what was learnt as it is.
     chance_train, chance_held_out
         What a read-out has that knows nothing of the image.
     is_error

@@ -23,7 +23,7 @@ class Generalisation:
     """What is read from an encoder's codes, and reconstructed, on both parts of a dataset."""
 
     transfers: Mapping[str, Transfer]
-    """Of each read-out, by its name."""
+    """Result of each read-out, by its name."""
     reconstruction: Gap | None
     """Squared error of a pixel; None if the encoder has no decoder."""
     n_latents: int
@@ -79,7 +79,7 @@ def generalise(
     seed
         Seed of rows, read-outs and draws.
     progress
-        Told the images that are encoded, and those in all.
+        Called with (images encoded, total).
 
     Raises
     ------

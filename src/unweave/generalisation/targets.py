@@ -63,7 +63,7 @@ def targets_of(factors: Sequence[Factor]) -> tuple[Target, ...]:
 
 
 def moments_of(dataset: FactorDataset) -> Moments:
-    """Of all images of the dataset of which every scored factor is known."""
+    """Moments over all images of which every scored factor is known."""
     targets = targets_of(dataset.scored)
     n_columns = sum(target.n_columns for target in targets)
     total = Moments(0, np.zeros(n_columns), np.zeros(n_columns))

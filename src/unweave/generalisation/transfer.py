@@ -34,7 +34,7 @@ class FactorTransfer:
     kind: str
     r2: Gap
     accuracy: Gap | None
-    """Of a categorical factor; None of others."""
+    """Accuracy of a categorical factor; None for others."""
 
     def to_dict(self) -> dict[str, Any]:
         """As plain numbers, for JSON."""
@@ -49,7 +49,7 @@ class Transfer:
     readout: str
     factors: tuple[FactorTransfer, ...]
     mean: Gap
-    """Of R² over the factors."""
+    """Mean of R² over the factors."""
 
     def to_dict(self) -> dict[str, Any]:
         """As plain numbers, for JSON."""
@@ -179,7 +179,7 @@ def _accuracy(
     shares: np.ndarray,
     weights: Weights,
 ) -> Gap:
-    """Of the level with the largest column; chance is the most frequent level of those learnt."""
+    """Accuracy of the level with the largest column; chance: the most frequent one in training."""
     levels = [truth.argmax(axis=1) for truth in truths]
     right = [(guess.argmax(axis=1) == level).astype(float)
              for guess, level in zip(guesses, levels, strict=True)]  # fmt: skip

@@ -176,7 +176,7 @@ def _two_nearest(distances: np.ndarray) -> tuple[float, float]:
 
 
 def _slope(ratios: np.ndarray) -> float:
-    """Of the line through the origin that fits the smaller 90 % of sorted ratios."""
+    """Slope of the line through the origin that fits the smaller 90 % of sorted ratios."""
     n = len(ratios)
     kept = int(_KEPT * n)
     expected = -np.log1p(-np.arange(1, kept + 1) / n)

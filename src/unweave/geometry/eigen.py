@@ -56,13 +56,13 @@ def smallest_eigenpairs(
     below_gap
         How many of the ascending eigenvalues are those of parallel tensors.
     whole
-        Go on until all eight eigenvalues stay to 1e-4. Otherwise it ends when the residuals
+        Iterate until all eight eigenvalues stay to 1e-4. Otherwise it ends when the residuals
         of the vectors below the gap are less than a thousandth of it, or a hundredth where wrong
         tangents turn them by more.
     start
         A block near the vectors that are looked for; random ones otherwise.
     random_state
-        Of random vectors.
+        Seed of random vectors.
     """
     return iterate(laplacian, below_gap, whole=whole, start=start, random_state=random_state)
 

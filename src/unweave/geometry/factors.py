@@ -43,7 +43,7 @@ class Split:
     eigenvalues: np.ndarray
     gap: float
     confidence: float
-    """One less the ratio of the eigenvalue below the gap to that above it."""
+    """One minus the ratio of the eigenvalue below the gap to that above it."""
     n_flat: int = 0
     """Dimensions of a flat factor of more than one, which may be a product itself."""
     remarks: tuple[Remark, ...] = ()

@@ -56,7 +56,7 @@ class Geomancer(TransformerMixin, BaseEstimator):
     tensors that parallel transport leaves alone, and span the kernel of the connection Laplacian on
     such tensors: on tensors without a trace it has one zero eigenvalue fewer than there are
     factors, and its eigenvectors, made diagonal together, tell which direction belongs to which
-    factor. Flat factors, as two circles, cannot be separated, and come as one factor.
+    factor. Flat factors (for example two circles) cannot be separated: they are one factor.
 
     Parameters
     ----------
@@ -67,8 +67,8 @@ class Geomancer(TransformerMixin, BaseEstimator):
     tangent
         ``quadratic`` fits curvature away; ``pca``, of the paper, sees it as a tilt.
     n_tangent_neighbors
-        Neighbours that a quadratic fit sees; None for 1.7 times its unknowns. More of them take
-        noise away, and see more of what is not quadratic.
+        Neighbours that a quadratic fit sees; None for 1.7 times its unknowns. More neighbours
+        average out noise but add bias from higher-order curvature.
     n_factors
         ``gap``, to count the eigenvalues below the largest gap, or a number.
     gamma
@@ -97,7 +97,7 @@ class Geomancer(TransformerMixin, BaseEstimator):
     gap_
         Eigenvalue above the largest gap less that below it.
     confidence_
-        One less the ratio of these two, in [0, 1]. Below 0.55 a warning says that the factors may
+        One minus their ratio, in [0, 1]. Below 0.55 a warning says that the factors may
         be wrong, below 0.35 they are given as one. 0 if the points contradict the dimensions used.
     labels_
         Factor (samples, dims) of each axis of ``axes_`` (samples, features, dims).

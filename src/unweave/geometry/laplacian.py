@@ -43,7 +43,7 @@ class ConnectionLaplacian:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Of a block of vectors."""
+        """Shape of a block of vectors."""
         return self.n, self.n_dims * (self.n_dims + 1) // 2, BLOCK
 
     @property

@@ -147,7 +147,7 @@ def withstands(spread: LocalSpread, n_dims: int) -> bool:
     """Whether ``n_dims`` is right although distances to neighbours say otherwise.
 
     On grids of few levels quadratic functions of some directions explain others, the better the
-    fewer points there are. Noise leaves a deep drop, which is no less so in wider neighbourhoods.
+    fewer points there are. Noise leaves a deep drop, which is as deep in wider neighbourhoods.
     """
     last, narrow = spread.curved(n_dims - 1), spread.curved(n_dims)
     return narrow <= _DEEP * last and _stays(spread, n_dims)

@@ -25,8 +25,8 @@ def disentanglement_scorer(metric: MetricLike, **options: Any) -> Callable[[Any,
         Short name, of :data:`unweave.metrics.METRICS`; or a :class:`~unweave.metrics.Metric`, as
         of :func:`~unweave.metrics.evaluate`.
     options
-        Of that metric, and ``factor_names``, ``factor_kinds``, ``noise`` (None unless given) and
-        ``seed``.
+        Options of that metric, and ``factor_names``, ``factor_kinds``, ``noise`` (None unless
+        given) and ``seed``.
 
     >>> import numpy as np
     >>> from sklearn.decomposition import PCA

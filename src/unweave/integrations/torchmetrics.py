@@ -40,8 +40,8 @@ class DisentanglementMetric(Metric):
         Short name, of :data:`unweave.metrics.METRICS`; or a :class:`~unweave.metrics.Metric`, as
         of :func:`~unweave.metrics.evaluate`.
     options
-        Of that metric, and ``factor_names``, ``factor_kinds``, ``noise``, ``seed``. Noise is not
-        measured unless asked for: a training loop wants the bare value.
+        Options of that metric, and ``factor_names``, ``factor_kinds``, ``noise``, ``seed``. Noise
+        is not measured unless asked for: a training loop wants the bare value.
 
     >>> metric = DisentanglementMetric("mig")
     >>> factors = torch.tensor([[0, 0], [0, 1], [1, 0], [1, 1]])

@@ -27,9 +27,9 @@ class Conditional:
     Attributes
     ----------
     probes
-        Of the factor (rows, probes), less what the other factors predict.
+        Probes of the factor (rows, probes), less what the other factors predict.
     basis
-        Of what can be predicted from the other factors (rows, dimensions), orthonormal.
+        Orthonormal basis of what the other factors predict (rows, dimensions).
     """
 
     def __init__(self, probes: np.ndarray, basis: np.ndarray) -> None:

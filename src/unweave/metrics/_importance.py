@@ -10,7 +10,7 @@ __all__ = ["completeness", "disentanglement", "separation"]
 def disentanglement(importance: np.ndarray) -> tuple[float, np.ndarray]:
     r"""How much each latent's importance (latents, factors) is for one factor, in [0, 1].
 
-    One less the entropy of each row, to the base of the number of factors, and its mean weighted by
+    One minus the entropy of each row, to the base of the number of factors; its mean weighted by
     the importance of the latents; and that of each latent (Eastwood and Williams 2018, section 2).
     """
     return _concentration(importance)

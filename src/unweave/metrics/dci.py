@@ -119,7 +119,7 @@ def disentanglement_completeness_informativeness(
     r"""DCI: ``dci_disentanglement``, ``dci_completeness``, ``dci_informativeness``, in [0, 1].
 
     A predictor of each factor says how important each latent is to it, R (latents, factors).
-    Disentanglement is one less the entropy, to base K, of each row of R as shares, weighted by the
+    Disentanglement is one minus the entropy, to base K, of each row of R as shares, weighted by the
     rows' sums; completeness is the same of the columns, to base D, latents that never vary not
     counted. Informativeness is the accuracy on held-out rows (with lasso, the R²).
 

@@ -137,7 +137,7 @@ def _losses(train, judge, targets, capacities, seed: int) -> np.ndarray:
 
 
 def _explicitness(losses: np.ndarray) -> float:
-    """One less the area above the least loss, as a share of that of a straight fall."""
+    """One minus the area above the least loss, as a share of that of a straight fall."""
     reached = np.minimum.accumulate(np.minimum(losses, 1.0))
     least = reached[-1]
     if 1 - least < 1e-9:

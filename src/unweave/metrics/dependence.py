@@ -106,7 +106,7 @@ def latent_dependence(
         ``standardised`` measures W on latents of deviation 1; ``disentanglement_lib`` on the codes
         as they are. ``extras["normalised"]`` is W over the trace.
     n_bins, binning
-        Of ``latent_mi``, as of :func:`~unweave.metrics.mutual_information_gap`.
+        Options of ``latent_mi``, as of :func:`~unweave.metrics.mutual_information_gap`.
     noise, seed
         As there.
 

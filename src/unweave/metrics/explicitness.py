@@ -1,4 +1,4 @@
-"""Explicitness (Ridgeway and Mozer 2018): how well a linear classifier tells levels apart."""
+"""Explicitness (Ridgeway and Mozer 2018): how well a linear classifier separates levels."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def explicitness(
     noise: Noise | None = Noise(),  # noqa: B008 - frozen
     seed: int = 0,
 ) -> Score:
-    r"""Mean area under the ROC curve of telling each level from the rest; 0.5 is chance, 1 best.
+    r"""Mean area under the ROC curve of each level against the rest; 0.5 is chance, 1 best.
 
     A logistic regression on all latents, standardised, learns each factor's levels; for each level
     the area is that of its probability on held-out rows. It says how much a linear map can know,

@@ -71,7 +71,7 @@ def factor_dependence(sample: Sample) -> FactorDependence | None:
     .. math:: \frac{I(v_a; v_b) - E}{\min(H(v_a), H(v_b)) - E}
 
     is measured for each pair, where E is the exact mean of the plug-in information over
-    permutations (Vinh et al. 2010). A pair is told of if it shares at least 0.01, and if
+    permutations (Vinh et al. 2010). A pair is reported if it shares at least 0.01, and if
     the largest share of independently permuted factors reaches it with p at most 0.01. Ordered
     factors of many values are cut into 20 bins of equally many rows. Categories with fewer than
     five rows each are left out.

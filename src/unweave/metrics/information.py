@@ -183,6 +183,6 @@ def _lost(sample: Sample, n_bins: int) -> tuple[str, ...]:
     if known > 0.995:
         return ()
     return (
-        f"{n_bins} bins cannot tell up to {n_levels.max()} levels apart: no code can know more "
+        f"{n_bins} bins cannot distinguish up to {n_levels.max()} levels: no code can know more "
         f"than {known:.3f} of the factors here",
     )

@@ -35,7 +35,7 @@ class Case:
     factors: np.ndarray
     """(rows, factors)"""
     kinds: tuple[str, ...] = _ORDINAL
-    """Of the factors."""
+    """Kinds of the factors."""
 
 
 @dataclass(frozen=True)
@@ -433,7 +433,7 @@ _CODES = (
         _circle,
         "same",
         "definition",
-        "by definition completeness (one latent a factor) punishes it; metrics that are told of "
+        "by definition completeness (one latent a factor) punishes it; metrics that are given "
         "the circle may reward it",
         "angle",
     ),

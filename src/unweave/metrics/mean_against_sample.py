@@ -35,7 +35,7 @@ class MeanAgainstSample:
     kl: tuple[float, ...]
     """Mean over rows, in nats, of the divergence of each latent's posterior from N(0, 1)."""
     kinds: tuple[str, ...]
-    """Of each latent: ``active``, ``mixed`` or ``passive``."""
+    """Kind of each latent: ``active``, ``mixed`` or ``passive``."""
     n_samples: int
     seed: int
     notes: tuple[str, ...] = ()
@@ -123,12 +123,12 @@ def mean_against_sample(
     metrics
         What is read at the mean and at the draw, as of :func:`~unweave.metrics.evaluate`.
     tolerance
-        Of the kinds of latents.
+        Tolerance of the kinds of latents.
     factor_names, factor_kinds, n_halves, confidence
         As of :func:`~unweave.metrics.compare`, which gives each difference its interval. It is
         about the sample of rows, for one draw.
     seed
-        Of the draw, and of all draws of halves.
+        Seed of the draw, and of all draws of halves.
 
     Raises
     ------
@@ -213,7 +213,7 @@ def _total_correlation(covariance: np.ndarray) -> float:
 
 
 def _kind(variances: np.ndarray, tolerance: float) -> str:
-    """Of a latent, by the posterior variances (rows,) of it."""
+    """Kind of a latent, by its posterior variances (rows,)."""
     mean = float(variances.mean())
     if variances.var() >= tolerance:
         return "mixed"

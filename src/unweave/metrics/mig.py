@@ -81,7 +81,7 @@ def mutual_information_gap(
     .. math:: \frac{1}{K} \sum_k \frac{I(z_{(1)}; v_k) - I(z_{(2)}; v_k)}{H(v_k)}
 
     Informations are in nats. The estimate depends on the bins and on the sample size: ``n_bins``
-    bins cannot tell more levels apart than their number (see ``notes``), and with few rows the
+    bins cannot distinguish more levels than their number (see ``notes``), and with few rows the
     plug-in estimate is biased down for good codes, because the runner-up carries the larger share
     of the bias. Compare only scores of the same settings and sample size, or the adjusted ones.
 
@@ -117,7 +117,7 @@ def mutual_information_gap(
     noise
         What to spend on chance level, p-value and interval; None for the bare value alone.
     seed
-        Of all draws.
+        Seed of all draws.
 
     Raises
     ------

@@ -23,7 +23,7 @@ _CONVENTIONS = ("alive_latents", "disentanglement_lib")
 
 @dataclass(frozen=True, kw_only=True)
 class Modularity(InformationMetric):
-    """Mean over latents of one less the squared informations beyond the first."""
+    """Mean over latents of one minus the squared informations beyond the first."""
 
     names = ("modularity",)
     titles = ("modularity",)

@@ -109,7 +109,7 @@ def neuron_knockout(
 
     ``a`` is the accuracy on held-out rows of a predictor that learnt factor k from these latents,
     and ``j(k)`` the latent that :func:`single_neuron_classification` gives the factor. The most is
-    one less what a guess gets. A factor that another latent knows as well scores 0, and so does one
+    one minus what a guess gets. A factor that another latent knows as well scores 0, as does one
     that no latent knows: read ``extras``.
 
     Parameters

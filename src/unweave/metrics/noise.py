@@ -13,7 +13,7 @@ __all__ = ["ROUNDING", "Noise", "interval", "p_value"]
 
 _ENOUGH_FOR_RANKS = 50
 ROUNDING = 1e-12
-"""Of numbers of size 1, such as scores: what sums over many rows leave."""
+"""Rounding error of numbers of size 1, such as scores, that sums over many rows leave."""
 _LEAST_P = 1e-3  # beyond it the tail of so few draws is anyone's guess
 _HEIGHT = 4.0  # of the mean above the floor, in deviations: a gamma variable with skewness 1/2
 
@@ -104,7 +104,7 @@ def _skewed_tail(value: float, draws: np.ndarray) -> float:
     a normal variable. Cube roots of a gamma variable are nearly normal, so that the tail is that of
     Student's t for one more of them (Wilson and Hilferty, 1931,
     https://doi.org/10.1073/pnas.17.12.684). The distribution starts at 0, or at a floor below the
-    draws where 0 is far away or is no bound.
+    draws where 0 is far away or is not a bound.
     """
     from scipy.special import stdtr
 

@@ -127,7 +127,7 @@ def omes(
         Weight of the overlap O; the multiple encoding M has the rest.
     convention
         ``redrawn`` takes :math:`W = (1 - \sum_c p_c^2)(1 - \rho)`, cut to [0, 1]: the share of the
-        latent's variance that goes when the factor is drawn anew, whatever its level before (the
+        latent's variance that goes when the factor is drawn again, whatever its level before (the
         total-effect index of Sobol), which is 1 for a latent of this factor alone.
         ``dapueto2024`` takes :math:`W = 1 - |\rho|`. In pairs that must differ, a latent of one
         factor of L levels has :math:`\rho = -1 / (L - 1)`, so that W is below 1, and 0 for L = 2.

@@ -60,7 +60,7 @@ def posterior_indifference_projection_equivalence(
     confidence
         Nominal coverage of the interval.
     seed
-        Of rows, permutations and the discriminator.
+        Seed of rows, permutations and the discriminator.
 
     Returns
     -------
@@ -68,7 +68,7 @@ def posterior_indifference_projection_equivalence(
         ``chance`` is what identical distributions give, exactly: 1, with the deviation of a
         binomial share; so values above 1 are noise. The interval is exact (Clopper and Pearson) for
         this model and this discriminator. The p-value is how likely identical distributions are
-        told apart so well. ``extras`` has the ``accuracy``.
+        classified so well. ``extras`` has the ``accuracy``.
 
     Raises
     ------

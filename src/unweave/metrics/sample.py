@@ -32,12 +32,12 @@ class Sample:
     factors: np.ndarray
     """(samples, factors), whole numbers or fractions; the number of each row if there are none."""
     kinds: tuple[str, ...]
-    """Of the factors, as formulas read them; whole numbers once around a circle are
+    """Kinds of the factors, as formulas read them; whole numbers once around a circle are
     ``LEVELS_OF_CIRCLE``."""
     names: tuple[str, ...]
-    """Of the factors; empty if there are none."""
+    """Names of the factors; empty if there are none."""
     seed: int = 0
-    """Of all draws, and of what metrics draw themselves."""
+    """Seed of all draws, and of what metrics draw themselves."""
     test: tuple[np.ndarray, np.ndarray] | None = None
     """Codes and factors of other rows to judge predictors on, if the user gave some."""
     groups: Groups | None = None
@@ -120,7 +120,7 @@ class Sample:
         Raises
         ------
         ValueError
-            If the values of a factor are no levels, and it is not declared continuous.
+            If the values of a factor are not levels, and it is not declared continuous.
         """
         keep, grouped = tuple(keep), grouped and self.groups is not None
 

@@ -137,7 +137,7 @@ def separated_attribute_predictability(
     noise
         What to spend on chance level, p-value and interval; None for the bare value.
     seed
-        Of all draws.
+        Seed of all draws.
 
     Raises
     ------

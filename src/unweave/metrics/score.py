@@ -73,12 +73,12 @@ class Measurement:
     extras: Mapping[str, float] = field(default_factory=dict)
     """Further numbers, by name."""
     names: tuple[str, ...] | None = None
-    """Of the values in ``per_factor``, where they are of groups of latents."""
+    """Names of the values in ``per_factor``, where they are of groups of latents."""
     by_factor: np.ndarray = field(default_factory=lambda: np.empty(0))
     """A value for each factor, of which draws of noise are kept as well; empty if there are none.
     """
     size: float = 1.0
-    """Of the numbers that make up the value: differences of 1e-12 of it are rounding."""
+    """Size of the numbers that make up the value: differences of 1e-12 of it are rounding."""
     adjusted: float | None = None
     """The value with chance taken out, where the metric does that exactly."""
 
@@ -129,7 +129,7 @@ class Score(float):
         well; empty for most metrics. Of ``dci_disentanglement`` it is how far the factor is
         separated from the others, even where ``per_factor`` has the latents.
     factor_names
-        Of the factors, also where ``per_factor`` has the latents; empty if there are none.
+        Names of the factors, also where ``per_factor`` has the latents; empty if there are none.
 
     >>> score = Score("mig", 0.5, {"x": 0.5}, np.array([[0.5]]), {}, n_samples=10, seed=0)
     >>> score > 0.4, score.per_factor["x"]

@@ -61,12 +61,12 @@ def single_neuron_classification(
 ) -> Score:
     r"""SNC: accuracy of reading each factor from one latent of its own, in [0, 1].
 
-    Each latent is cut, at quantiles, into as many bins as a factor has levels; noise of 1e-10
-    deviations tells equal codes apart, so that bins are as full as they should be. Factors are
-    given latents, each another one, so that the information between bins and levels is the largest
-    in all; then bins are given levels, each another one, so that most rows are right. The accuracy
-    is that on held-out rows. A level that fills several bins, or a code that repeats a level in
-    two places, is wrong for all but one of them. Guessing gets one over the number of levels.
+    Each latent is cut, at quantiles, into as many bins as a factor has levels; ties are broken by
+    noise of 1e-10 standard deviations, so that bins fill evenly. Factors are assigned to different
+    latents so that the total information between bins and levels is the largest; then bins are
+    assigned to different levels so that most rows are right. The accuracy is that on held-out rows.
+    A level that fills several bins, or a code that repeats a level in two places, is wrong for all
+    but one of them. Guessing gets one over the number of levels.
 
     Parameters
     ----------

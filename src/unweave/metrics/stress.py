@@ -75,7 +75,7 @@ def stress(
 ) -> Stress:
     """What a metric answers on codes of which the answer is known, and how often it is wrong.
 
-    Each known code is drawn anew in each repeat, with three factors of 3, 4 and 6 levels. There are
+    Each repeat draws all known codes again, with three factors of 3, 4 and 6 levels. There are
     three kinds of finding: laws, which every sound metric obeys (what must change nothing, and
     which code is better); what definitions differ about, where the metric ignores, punishes or
     rewards a change; and error rates at the level 0.05, with exact binomial intervals.
@@ -95,7 +95,7 @@ def stress(
     workers
         Number of processes, with one thread each; by default threads of this process.
     seed
-        Of all draws.
+        Seed of all draws.
 
     Returns
     -------
@@ -505,7 +505,7 @@ def _known_code(asked: object) -> KnownCode:
         asked = imported_object(asked, "a KnownCode")
     if not isinstance(asked, KnownCode):
         raise ValueError(
-            f"{asked!r} is no known code: give a name, package.module:CODE, or a KnownCode"
+            f"{asked!r} is not a known code: give a name, package.module:CODE, or a KnownCode"
         )
     return asked
 

@@ -16,7 +16,7 @@ ReadAs = Literal["raw", "adjusted"]
 """The bare value, or the value with chance taken out."""
 
 Verdict = Literal["holds", "fails", "ignores", "punishes", "rewards", "failed", "undefined"]
-"""Of a law: holds or fails. Of what definitions differ about: the metric ignores the change,
+"""A law holds or fails. Where definitions differ, the metric ignores the change,
 punishes it or rewards it. Failed if the formula failed; undefined where there is nothing to
 compare."""
 

@@ -45,7 +45,7 @@ def subspace_error(
     found, true
         For each factor orthonormal bases (samples, features, dims); any order.
     seed
-        Of the random subspaces that chance is measured with.
+        Seed of the random subspaces that chance is measured with.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def unaligned_subspace_error(
     n_neighbors
         Nearest true points that are used; None for twice the dimensions, and ten at least.
     seed
-        Of the random subspaces that chance is measured with.
+        Seed of the random subspaces that chance is measured with.
 
     Raises
     ------

@@ -73,7 +73,7 @@ class TMEX(Metric):
     def read(self, sample: Sample) -> dict[str, Measurement]:
         """Test each latent and factor, and count the answers that are not what they should be."""
         codes, tests = self._tests(sample)
-        # Where each factor follows from the others, no test shows anything: all answers are no.
+        # Where each factor follows from the others, no test shows anything: all answers are "no".
         known = [k for k, test in enumerate(tests) if not test.is_determined] or [
             *range(len(tests))
         ]
@@ -144,11 +144,11 @@ def measurement_exclusivity(
         p_{jk} \text{ of the test of } z_j \perp v_k \mid v_{-k}
 
     M says which latents should measure which factors. The test is conditional, so that factors may
-    depend on each other: a latent of size that shares with hue what size shares with hue is no
-    error. The test is the generalised covariance measure: regress the latent, and polynomials,
-    waves or indicators of the factor, on all other factors (an effect of each level and of each two
-    factors together), and ask whether the residuals are correlated. It sees what a factor changes
-    in the mean of a latent, and nothing else.
+    depend on each other: a latent of size may share with hue what size shares with hue. The test is
+    the generalised covariance measure: regress the latent, and polynomials, waves or indicators of
+    the factor, on all other factors (an effect of each level and of each two factors together), and
+    ask whether the residuals are correlated. It sees what a factor changes in the mean of a latent,
+    and nothing else.
 
     ``matrix`` has the p-values. ``extras`` has the share of ``leaks``, where a latent depends on a
     factor that it should not measure, and of ``missed``, where it does not on one that it should.

@@ -53,7 +53,7 @@ def unsupervised_disentanglement_ranking(
     names
         One for each model.
     seed
-        Of the permutations that chance is measured with: rows of one model against the others'.
+        Seed of the permutations that measure chance: rows of one model against the others'.
 
     Raises
     ------

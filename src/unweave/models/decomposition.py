@@ -30,7 +30,7 @@ class Decomposition(NamedTuple):
     """The parts, scalars in nats; their sum is the KL divergence at the latents that were drawn."""
 
     mutual_information: Tensor
-    """Of image and code."""
+    """Mutual information of image and code, in nats."""
     total_correlation: Tensor
     """Divergence of the aggregate posterior from the product of its marginals, those of the single
     latents or of the groups."""

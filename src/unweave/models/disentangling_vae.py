@@ -114,5 +114,5 @@ def _read_weights(file: Path) -> dict[str, Tensor]:
 
 def _take(weights: dict[str, Tensor], name: str, folder: Path) -> Tensor:
     if name not in weights:
-        raise ValueError(f"{folder}: model.pt has no {name}: it is no model of disentangling-vae")
+        raise ValueError(f"{folder}: model.pt has no {name}: it is not a disentangling-vae model")
     return weights.pop(name)

@@ -56,7 +56,7 @@ class Network(BaseModel):
     style_activation: Literal["leaky_relu", "gelu"] = Field(
         default="leaky_relu", exclude_if=lambda a: a == "leaky_relu"
     )
-    """Of the layers that make the style of a style decoder; ``gelu`` has no kink."""
+    """Activation of the layers that make the style of a style decoder; ``gelu`` has no kink."""
     style_start: Literal["normal", "coordinates"] = Field(
         default="normal", exclude_if=lambda s: s == "normal"
     )
@@ -135,7 +135,7 @@ def build_encoder(
 ) -> nn.Sequential:
     """From images (n, channels, height, width) to what the latents are made of.
 
-    Of Gaussian latents these are means and log variances (n, 2 * latents). ``n_outputs`` is for
+    For Gaussian latents these are means and log variances (n, 2 * latents). ``n_outputs`` is for
     other outputs than these.
 
     Raises

@@ -59,7 +59,7 @@ class StyleDecoder(nn.Module):
     channels
         Channels of the images.
     activation
-        Of the two layers that make the style: ``leaky_relu``, or ``gelu``, which has no kink.
+        Activation of the two layers that make the style: ``leaky_relu``, or the smooth ``gelu``.
     start
         What the constant starts as: ``normal`` numbers, or ``coordinates``, to which normal numbers
         of a tenth of their size are added. Then the first map rises with the column, the second

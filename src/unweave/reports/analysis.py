@@ -201,7 +201,7 @@ def _shares(table: pl.DataFrame) -> dict[str, list[Share]]:
     for metric in table["metric"].unique(maintain_order=True):
         try:
             shares = explained_variance(table.filter(pl.col("metric") == metric))
-        except ValueError:  # one seed: nothing to tell from it
+        except ValueError:  # one seed: the variance over seeds is not known
             return {}
         if len(shares) > 1:
             found[metric] = shares
@@ -209,7 +209,7 @@ def _shares(table: pl.DataFrame) -> dict[str, list[Share]]:
 
 
 def _downstream(table: pl.DataFrame) -> list[str]:
-    """For each metric, whether it tells how useful codes are for a classifier."""
+    """For each metric, whether it predicts how useful codes are for a classifier."""
     metrics = table["metric"].unique(maintain_order=True).to_list()
     sentences = []
     for use in (m for m in metrics if m in _DOWNSTREAM):
@@ -220,8 +220,7 @@ def _downstream(table: pl.DataFrame) -> list[str]:
             verdict = (
                 f"rank correlation {found.correlation:+.2f}, p = {found.p_value:.2g}"
                 if found.p_value < LEVEL
-                else f"no relation that can be told from noise ({found.correlation:+.2f}, "
-                f"p = {found.p_value:.2g})"
+                else f"no significant relation ({found.correlation:+.2f}, p = {found.p_value:.2g})"
             )
             name, other = (metric_name(m) for m in (metric, use))
             sentences.append(f"{name} and {other}: {verdict}, {found.n_models} models.")

@@ -40,7 +40,7 @@ class Model:
 
     @property
     def seed(self) -> int:
-        """Of its training."""
+        """Seed of its training."""
         return self.run.description.training.seed
 
     @cached_property
@@ -154,7 +154,7 @@ class Method:
     def _choice(
         self, by: str, criterion: Callable[[Model], float | None], sign: int = 1
     ) -> Choice | None:
-        """None where the criterion does not tell two models apart."""
+        """None where the criterion is equal for all models."""
         values = {m.seed: value for m in self.models if (value := criterion(m)) is not None}
         if len(set(values.values())) < 2:
             return None

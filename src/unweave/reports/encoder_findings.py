@@ -31,9 +31,9 @@ class Pair:
 
     @property
     def verdict(self) -> str:
-        """Which is higher, if that can be told from noise."""
+        """Which is higher, if the difference is significant."""
         if self.found.p_value >= LEVEL:
-            return "cannot be told apart"
+            return "not significantly different"
         return f"{self.first if self.found.difference > 0 else self.second} is higher"
 
 
@@ -109,8 +109,8 @@ def _against_control(pairs: list[Pair], protocol: str, metric: str) -> str:
 
 def _order_sentence(what: str, order: RankOrder) -> str:
     verdict = "goes up" if order.correlation > 0 else "goes down"
-    if not order.is_told_from_noise:
-        verdict = "shows no order by size that can be told from noise"
+    if not order.is_significant:
+        verdict = "shows no significant order by size"
     else:
         verdict += " with size"
     power = (

@@ -309,7 +309,7 @@ def drawing(
 ) -> Iterator[tuple[Figure, Any]]:
     """A figure in the page's style, and its axes: one, or (rows, columns) of them.
 
-    ``tag`` tells its names from those of other figures in the page.
+    ``tag`` distinguishes its names from those of other figures in the page.
     """
     # Without pyplot there is no global state: a figure is gone when its name is.
     with mpl.rc_context({**_STYLE, "svg.hashsalt": tag}):

@@ -65,7 +65,7 @@ def label_objectives(table: pl.DataFrame) -> pl.DataFrame:
 def scaled_cells(table: pl.DataFrame) -> pl.DataFrame:
     """The runs of the longest training, by which the effect of compute is judged.
 
-    Of a study of beta-VAEs, the objectives that the paper follows; of one of very many objectives,
+    For a study of beta-VAEs, the objectives that the paper follows; for very many objectives,
     the middle strength of each kind.
     """
     last = table.group_by("run").agg(pl.col("step").max().alias("last_step"))
@@ -115,9 +115,9 @@ def _by_metric(cells: pl.DataFrame):
 
 def _trend_headline(trends: dict[tuple[str, str], Trend], cells: pl.DataFrame) -> str:
     first, last = min(cells["step"]), max(cells["step"])
-    rising = [k for k, t in trends.items() if t.is_told_from_noise and t.correlation > 0]
-    falling = [k for k, t in trends.items() if t.is_told_from_noise and t.correlation < 0]
-    flat = [k for k, t in trends.items() if not t.is_told_from_noise]
+    rising = [k for k, t in trends.items() if t.is_significant and t.correlation > 0]
+    falling = [k for k, t in trends.items() if t.is_significant and t.correlation < 0]
+    flat = [k for k, t in trends.items() if not t.is_significant]
     parts = []
     if rising:
         parts.append(f"{_join(rising)} {_verb(rising, 'rise')} with training compute")
@@ -125,22 +125,25 @@ def _trend_headline(trends: dict[tuple[str, str], Trend], cells: pl.DataFrame) -
         what = "it" if rising else "training compute"
         parts.append(f"{_join(falling)} {_verb(falling, 'fall')} with {what}")
     if flat:
-        parts.append(f"for {_join(flat)} no trend can be told from noise")
+        parts.append(f"for {_join(flat)} no trend is significant")
     floor = _floor_sentence(cells)
     return f"From {first:,} to {last:,} steps, {'; '.join(parts)}. {floor}"
 
 
 def _best_headline(best: list[tuple[str, bool]]) -> str:
-    """Of few metrics, which objective is best; of many, in how many that can be said."""
+    """For few metrics, which objective is best; for many, in how many the best is significant."""
     if len(best) <= _MOST_BEST:
         return "".join(f"{text} " for text, _ in best if text)
-    n_told = sum(told for _, told in best)
-    many = "none" if n_told == 0 else f"{n_told}"
-    return f"In {many} of {len(best)} metrics is the best objective told apart from the next. "
+    n_significant = sum(is_significant for _, is_significant in best)
+    many = "none" if n_significant == 0 else f"{n_significant}"
+    return (
+        f"The best objective is significantly better than the runner-up in {many} of {len(best)} "
+        "metrics. "
+    )
 
 
 def _best_sentence(metric: str, rows: pl.DataFrame) -> tuple[str, bool]:
-    """Which objective scores best at the one milestone, and whether that is told from noise."""
+    """Which objective scores best at the one milestone, and whether that is significant."""
     means = rows.group_by("label", maintain_order=True).agg("value").to_dicts()
     sign = 1 if is_best_when_small(metric) else -1
     ranked = sorted(means, key=lambda row: sign * float(np.mean(row["value"])))
@@ -149,18 +152,18 @@ def _best_sentence(metric: str, rows: pl.DataFrame) -> tuple[str, bool]:
         return "", False
     first, second = ranked[:2]
     found = compare(np.array(first["value"]), np.array(second["value"]))
-    is_told = found is not None and found.is_told_from_noise
-    told = (
+    is_significant = found is not None and found.is_significant
+    evidence = (
         f"{above} {second['label']} by more than seeds can explain "
         f"(Welch's p = {_p(found.p_value)})"
-        if found is not None and is_told
-        else f"but not told apart from {second['label']} ({np.mean(second['value']):.3f})"
+        if found is not None and is_significant
+        else f"but not significantly {above} {second['label']} ({np.mean(second['value']):.3f})"
     )
     n = len(first["value"])
     return (
         f"{metric_name(metric)} is {highest} for {first['label']} ({np.mean(first['value']):.3f}, "
-        f"{n} seed{'s' if n > 1 else ''}), {told}."
-    ), is_told
+        f"{n} seed{'s' if n > 1 else ''}), {evidence}."
+    ), is_significant
 
 
 def _floor_sentence(cells: pl.DataFrame) -> str:
@@ -203,15 +206,15 @@ def _trend_sentence(label: str, metric: str, found: Trend, cells: pl.DataFrame) 
         change = f"change {found.change:+.3f}, 95 % interval [{found.low:+.3f}, {found.high:+.3f}]"
     else:
         change = f"change {found.change:+.3f}, and one seed gives no interval"
-    if found.is_told_from_noise:
+    if found.is_significant:
         verb = "rises" if found.correlation > 0 else "falls"
         return (
             f"{name} of {label} {verb} from {found.first:.3f} to {found.last:.3f} ({change}; "
             f"{evidence})."
         )
     return (
-        f"{name} of {label} goes from {found.first:.3f} to {found.last:.3f}, but no trend can be "
-        f"told from noise ({change}; {evidence})."
+        f"{name} of {label} goes from {found.first:.3f} to {found.last:.3f}, but the trend is not "
+        f"significant ({change}; {evidence})."
     )
 
 
@@ -234,8 +237,8 @@ def _comparisons(cells: pl.DataFrame) -> list[str]:
         name = metric_name(metric)
         verdict = (
             f"{labels[0] if found.difference > 0 else labels[1]} scores higher in {name}"
-            if found.is_told_from_noise
-            else f"in {name}, {labels[0]} and {labels[1]} cannot be told apart"
+            if found.is_significant
+            else f"in {name}, {labels[0]} and {labels[1]} do not differ significantly"
         )
         sentences.append(
             f"At {last['step'][0]:,} steps {verdict} (difference of means "
@@ -253,7 +256,7 @@ def _agreement(table: pl.DataFrame) -> str:
     if found is None:
         return "Too few models to say whether the metrics agree."
     related = "are positively related" if found.correlation > 0 else "are negatively related"
-    verdict = related if found.p_value < LEVEL else "show no relation that can be told from noise"
+    verdict = related if found.p_value < LEVEL else "show no significant relation"
     sentence = (
         f"Over {found.n_models} models MIG and SAP {verdict} (rank correlation "
         f"{found.correlation:+.2f}, p = {_p(found.p_value)}; milestones of one run count as "

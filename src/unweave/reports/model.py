@@ -33,7 +33,7 @@ _FEW = 3  # factors, whose figure would be too large over the whole width of a p
 def model_pictures(found: Mapping[str, np.ndarray], tag: str) -> dict[str, Any]:
     """Figures and data addresses for a page, of :func:`~unweave.studies.pictures.pictures`.
 
-    ``levels`` and ``plane`` are empty where the images have no factors, or are no full grid.
+    ``levels`` and ``plane`` are empty where the images have no factors, or are not a full grid.
     """
     found = _enlarged(found)
     order, rates = found["order"][:_SHOWN], found["rates"][:_SHOWN]
@@ -74,7 +74,7 @@ def labelled_traversals(
     Parameters
     ----------
     found
-        Of :func:`~unweave.studies.pictures.pictures`.
+        Result of :func:`~unweave.studies.pictures.pictures`.
     importance
         Importance (latents, factors) of each latent to each factor.
     factors
@@ -83,7 +83,7 @@ def labelled_traversals(
     Returns
     -------
     rows
-        Of each latent its number ``latent``, the ``factor`` that it is most important to, the
+        For each latent its number ``latent``, the ``factor`` that it is most important to, the
         ``share`` of this factor in its importance, in [0, 1], and its ``strip``, a data address.
     n_idle
         Latents that are left out because they are important to nothing.

@@ -92,12 +92,12 @@ def _headline(rows: list[dict[str, Any]]) -> str:
     sentences = []
     if found:
         sentences.append(
-            f"Rotation and light are told apart, with every seed, from {_listed(found)}; "
+            f"Rotation and light are separated, with every seed, in {_listed(found)}; "
             f"chance is {chance:.2f} rad."
         )
     if lost:
-        subject = "They are not" if found else "Rotation and light are not told apart"
-        sentences.append(f"{subject} from {_listed(lost)}.")
+        subject = "They are not" if found else "Rotation and light are not separated"
+        sentences.append(f"{subject} in {_listed(lost)}.")
     return " ".join(sentences)
 
 

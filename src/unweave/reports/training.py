@@ -79,18 +79,18 @@ def _shared_content(
 def _design_content(
     study: TrainingStudy, table: pl.DataFrame, runs: Sequence[Run]
 ) -> dict[str, Any]:
-    """Of a study that varies more than objectives, seeds and steps."""
+    """Content for a study that varies more than objectives, seeds and steps."""
     content = {**_shared_content(study, table, runs), **analysis(table)}
     varied = [c for c in ("label", *DESIGN, "step") if table[c].n_unique() > 1]
-    told = [one.sentence for one in content["scalings"] if one.fit.has_trend]
+    trends = [one.sentence for one in content["scalings"] if one.fit.has_trend]
     n = len(content["scalings"])
     headline = (
-        f"Of {n} courses of a score over a scale, {len(told)} are told from noise, where chance "
-        f"alone would make about {LEVEL * n:.2g}."
+        f"{len(trends)} of {n} score-versus-scale curves show a significant trend (about "
+        f"{LEVEL * n:.2g} expected by chance)."
     )
     return {
         **content,
-        "headline": " ".join([headline, *told[:3]]) if n else _widest(content["shares"]),
+        "headline": " ".join([headline, *trends[:3]]) if n else _widest(content["shares"]),
         "varied": varied,
     }
 

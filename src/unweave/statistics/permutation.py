@@ -27,7 +27,7 @@ def spearman_test(
     scores
         Scores (groups, n), as of seeds at several scales.
     rng
-        Of the permutations.
+        Random generator of the permutations.
     n_draws
         How many.
     """

@@ -26,7 +26,7 @@ class Law:
     offset, factor
         Coefficients.
     parameter
-        Of the shape: the exponent of a power law, or the scale that a saturating one bends at.
+        The exponent of a power law, or the scale at which a saturating law bends.
     """
 
     name: str
@@ -55,7 +55,7 @@ class ScalingFit:
         Absolute error of each law at the largest x, from the smaller ones, against the mean there;
         empty with fewer than four levels.
     exponent, low, high
-        Of the power law, and its 95 % interval from resampled seeds; where there is no trend the
+        Exponent of the power law, and its 95 % interval from resampled seeds. Without a trend the
         interval says nothing.
     p_value
         Two-sided, of the rank correlation of x and score, from permuting each seed's scores.
@@ -83,8 +83,7 @@ class ScalingFit:
         seeds = f"{self.n_seeds} seeds at {self.n_levels} levels"
         if not self.has_trend:
             return (
-                f"{metric} over {scale}: no trend can be told from noise ({seeds}, p = "
-                f"{self.p_value:.2g})."
+                f"{metric} over {scale}: no trend is significant ({seeds}, p = {self.p_value:.2g})."
             )
         rises = self.law.factor * (self.law.parameter if self.law.name == "power" else 1) > 0
         verb = "rises" if rises else "falls"
@@ -114,7 +113,7 @@ def scaling_fit(x: np.ndarray, scores: np.ndarray, *, seed: int = 0) -> ScalingF
     scores
         Scores (seeds, levels).
     seed
-        Of permutations and resampling.
+        Seed of permutations and resampling.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""How to choose a model: without labels by UDR or PIPE, and by what worked on another data set."""
+"""How to choose a model: without labels by UDR or PIPE, and by what worked on another dataset."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Selection:
     Attributes
     ----------
     metric
-        Of the gain.
+        Metric of the gain.
     correlation, p_value
         Spearman's between the score and the metric over models, and its two-sided p-value by
         permutation.
@@ -50,12 +50,12 @@ def selection_quality(
     table
         A study's table.
     ranked
-        Of :func:`~unweave.studies.ranking.rank_models` or
+        Result of :func:`~unweave.studies.ranking.rank_models` or
         :func:`~unweave.studies.ranking.rank_models_by_pipe`: columns ``run`` and ``by``.
     by
         The column of the score, of which the highest is chosen.
     seed
-        Of permutations.
+        Seed of permutations.
 
     Raises
     ------
@@ -89,12 +89,12 @@ def selection_quality(
 
 @dataclass(frozen=True)
 class Transfer:
-    """What the best settings on one data set are worth on another.
+    """What the best settings on one dataset are worth on another.
 
     Attributes
     ----------
     metric, source, target
-        Of which metric, from which data set to which.
+        The metric, the dataset of the best settings, and the dataset that they are tried on.
     correlation, p_value
         Spearman's between the settings' mean scores on both, and its p-value by permutation.
     better_than_random
@@ -114,7 +114,7 @@ class Transfer:
 
 
 def transfer(table: pl.DataFrame, *, seed: int = 0) -> list[Transfer]:
-    """Transfer of settings between each two data sets, for each metric.
+    """Transfer of settings between each two datasets, for each metric.
 
     As in section 5.5 of Locatello et al. (2019). Settings are all that a run's description has but
     for the seed; fewer than three in common say nothing, and are left out.

@@ -56,7 +56,7 @@ class Trend:
     n_seeds: int
 
     @property
-    def is_told_from_noise(self) -> bool:
+    def is_significant(self) -> bool:
         """Whether the permutation test rejects that the order of the milestones is random."""
         return self.p_value < LEVEL
 
@@ -71,7 +71,7 @@ class Comparison:
     p_value: float
 
     @property
-    def is_told_from_noise(self) -> bool:
+    def is_significant(self) -> bool:
         """Whether Welch's test rejects equal means."""
         return self.p_value < LEVEL
 
@@ -108,7 +108,7 @@ class RankOrder:
     n_models: int
 
     @property
-    def is_told_from_noise(self) -> bool:
+    def is_significant(self) -> bool:
         """Whether the test rejects that the order is random."""
         return self.p_value < LEVEL
 

@@ -12,7 +12,7 @@ from unweave.statistics.budgets import with_common_steps
 
 __all__ = ["SOURCES", "Share", "explained_variance"]
 
-SOURCES = ("data set", "objective", "hyper-parameters", "scale", "interactions", "seed")
+SOURCES = ("dataset", "objective", "hyper-parameters", "scale", "interactions", "seed")
 _HYPER = (
     "strength", "learning_rate", "batch_size", "n_latents", "optimizer", "weight_decay",
     "gradient_clip", "schedule",
@@ -27,7 +27,7 @@ class Share:
     Attributes
     ----------
     source
-        Of :data:`SOURCES`.
+        One of :data:`SOURCES`.
     share
         Its sum of squares as a share of the total, in [0, 1]; all shares together are 1.
     adjusted
@@ -60,15 +60,15 @@ def explained_variance(table: pl.DataFrame) -> list[Share]:
     Raises
     ------
     ValueError
-        If no two runs differ by their seed alone: then nothing tells the seed from the rest.
+        If no two runs differ by their seed alone: then the effect of the seed cannot be separated.
     """
     if table["metric"].n_unique() > 1:
         raise ValueError("scores of several metrics have no common variance: give those of one")
     design = _Design(with_common_steps(table))
     if design.df_within < 1:
         raise ValueError(
-            "no two runs differ by their seed alone, and nothing tells the seed from the rest: "
-            "give the study more seeds"
+            "no two runs differ by their seed alone, so that the effect of the seed cannot be "
+            "separated: give the study more seeds"
         )
     values = table["value"].to_numpy()
     squares, adjusted = design.shares(values, np.ones(len(values), dtype=bool))
@@ -91,7 +91,7 @@ def explained_variance(table: pl.DataFrame) -> list[Share]:
 
 
 class _Design:
-    """Which rows share their data set, objective, hyper-parameters and scale."""
+    """Which rows share their dataset, objective, hyper-parameters and scale."""
 
     def __init__(self, table: pl.DataFrame) -> None:
         dataset = _groups(table, ["dataset"])
@@ -103,7 +103,7 @@ class _Design:
         scale = _groups(table, scale_columns)
         cell = _groups(table, ["dataset", "objective", *hyper_columns, *scale_columns])
         models: list[tuple[str, list[np.ndarray]]] = [
-            ("data set", [dataset]),
+            ("dataset", [dataset]),
             ("objective", [objective]),
             ("hyper-parameters", [hyper]),
             ("scale", [hyper, scale]),

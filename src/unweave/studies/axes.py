@@ -71,7 +71,7 @@ class Sample(Frozen):
     n: int | None = Field(default=None, ge=1)
     """How many are drawn."""
     seed: int = Field(default=0, ge=0)
-    """Of the draws."""
+    """Seed of the draws."""
 
     @model_validator(mode="after")
     def _counted(self) -> Sample:

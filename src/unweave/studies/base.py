@@ -164,7 +164,7 @@ class BaseStudy(Frozen, ABC):
         return len(self.descriptions)
 
     def prepare(self, progress: Callable[[int, int], None]) -> None:
-        """Draw the data into the cache, once for all runs; ``progress`` is told images, and all."""
+        """Draw the data into the cache, once for all runs; ``progress`` gets (images, total)."""
 
     def plan(self, *, workers: int, shard: tuple[int, int] = (0, 1)) -> dict[str, str]:
         """What the runs of a shard take, measured here, in words; empty if nothing is measured."""
@@ -274,8 +274,8 @@ class Run(ABC):
     def damage(self, *, with_model: bool = False) -> str | None:
         """What is wrong with the run's files, in words; None if nothing is.
 
-        Of a finished run, those are ``result.json`` and the files that it names, and ``with_model``
-        its last checkpoint, too, which takes longer; of another, what it would go on from.
+        For a finished run, these are ``result.json`` and the files that it names; ``with_model``
+        adds its last checkpoint, which takes longer. For another, what it would resume from.
         """
         if not self.is_finished:
             return self._damage_underway()
@@ -389,7 +389,7 @@ class Run(ABC):
     def compute(self, at_step: Callable[[int], None] | None) -> None:
         """Do the work, and end with :meth:`write_result`.
 
-        ``at_step`` is told the units of work that are done, and raises what stops the run.
+        ``at_step`` is called with the units of work done, and raises what stops the run.
         """
 
 

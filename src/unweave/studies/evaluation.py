@@ -33,7 +33,7 @@ class Evaluation(Frozen):
     rows: int = Field(default=10_000, ge=100, le=MOST_ROWS)
     """Rows drawn over the whole dataset, the same ones for every model; all if there are fewer."""
     seed: int = Field(default=0, ge=0)
-    """Of the rows and of all draws of the metrics."""
+    """Seed for drawing rows, and of all draws of the metrics."""
     metrics: tuple[StudyMetric, ...] = ("mig", "sap")
     """Short names (`unweave metrics`), tables of a name and options, or package.module:MyMetric."""
     n_permutations: int = Field(default=100, ge=2, le=MOST_DRAWS)
@@ -61,7 +61,7 @@ def score_model(model: VAE, dataset: ImageDataset, evaluation: Evaluation) -> di
 
     These are under ``kl_per_latent``, or ``entropy_per_latent`` of quantised latents.
 
-    Of images without factors, the metrics that need none are computed. ``scores_left_out`` holds
+    For images without factors, the metrics that need none are computed. ``scores_left_out`` holds
     sentences that say which scores are left out and why, where some are.
     """
     rows = scoring_rows(dataset, evaluation.rows, seed=evaluation.seed)

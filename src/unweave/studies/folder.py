@@ -147,7 +147,7 @@ def open_study(folder: str | Path, *, kind: KindLike | None = None) -> BaseStudy
     if content.pop("format", FORMAT) != FORMAT:
         raise ValueError(
             f"{folder} was made by unweave {made_by}, and this is {unweave.__version__}, which "
-            "keeps studies in another way: use that version, or run the study anew elsewhere"
+            "keeps studies in another way: use that version, or run the study again elsewhere"
         )
     read_json(file, StudyFile)
     chosen = kind_of_folder(folder, content, kind)
@@ -171,7 +171,7 @@ def check_same_study(study: BaseStudy, folder: str | Path, *, mend: bool = True)
     Raises
     ------
     ValueError
-        If the folder holds another study, or that cannot be told.
+        If the folder holds another study, or which study it holds is not known.
     """
     file = Path(folder) / STUDY
     if not file.exists():

@@ -47,7 +47,7 @@ def factors_by_level(
 
 
 def factor_ends(factor: Factor) -> tuple[str, str]:
-    """Words of the first and the last level; empty where levels are no words."""
+    """Words of the first and the last level; empty where levels have no words."""
     return (factor.labels[0], factor.labels[-1]) if factor.labels else ("", "")
 
 

@@ -36,7 +36,7 @@ def pictures(model: VAE, dataset: ImageDataset, *, seed: int = 0) -> dict[str, n
         each level of each factor, the factors one after the other, all others as they come;
         ``factor_names`` (factors,), ``factor_sizes`` (factors,), the numbers of levels, and
         ``factor_ends`` (factors, 2), words for the first and the last level, empty where levels
-        are no words. Of a factor without levels, or with more than 100, the levels are bins of
+        have no words. For a factor without levels, or with more than 100, the levels are bins of
         as many rows each.
 
         If the dataset is a full grid: ``plane`` (latents, levels, levels), each latent over the two

@@ -34,11 +34,11 @@ class Plan:
     n_runs, n_steps, n_scores
         Models, training steps of all, and milestones at which they are scored.
     flops
-        Of all training steps.
+        FLOPs of all training steps.
     parameters
         Fewest and most of a model.
     training_hours, scoring_hours
-        Of one process with one thread on this machine, from a short probe.
+        Hours of one process with one thread on this machine, from a short probe.
     workers
         Processes that share the work.
     """

@@ -90,7 +90,7 @@ def rank_models_by_pipe(
 ) -> pl.DataFrame:
     """PIPE of each finished run of the study in ``folder``, a row for each.
 
-    Of the last checkpoint, on ``rows`` images that are the same for all runs of a dataset: 4,000 by
+    The last checkpoint is read on ``rows`` images, the same for all runs of a dataset: 4,000 by
     default, or all where there are fewer. ``low`` and ``high`` are the interval, ``explained`` the
     share of the variance of the images that reconstructions explain. For ``kind`` see
     :func:`~unweave.studies.open_study`.
@@ -118,11 +118,11 @@ def keep_ranking(folder: str | Path, by: Ranking, ranked: pl.DataFrame) -> Path:
     Parameters
     ----------
     folder
-        Of the study.
+        Folder of the study.
     by
         ``udr`` or ``pipe``.
     ranked
-        Of :func:`rank_models` or :func:`rank_models_by_pipe`.
+        Result of :func:`rank_models` or :func:`rank_models_by_pipe`.
     """
     file = Path(folder) / f"{by}.json"
     scores = dict(zip(ranked["run"].to_list(), ranked[by].to_list(), strict=True))

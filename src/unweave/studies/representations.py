@@ -52,7 +52,7 @@ class Representation(Frozen, ABC):
 
     @abstractmethod
     def codes(self, dataset: Objects3D, seed: int, folder: Path, at_step: AtStep) -> Codes:
-        """Of all images; ``folder`` is for checkpoints."""
+        """Codes of all images; ``folder`` is for checkpoints."""
 
     def prepare(self, dataset: Objects3D, progress: Callable[[int, int], None]) -> None:
         """Render what it needs, once for all runs."""
@@ -89,7 +89,7 @@ class Latents(Representation):
 
 
 class _OfImages(Representation):
-    """Of images, and so of their motions."""
+    """A representation of images, and so of their motions."""
 
     def prepare(self, dataset: Objects3D, progress: Callable[[int, int], None]) -> None:
         """Render stills and motions."""
@@ -97,7 +97,7 @@ class _OfImages(Representation):
         dataset.motions(_ANGLE, progress)
 
     def codes(self, dataset: Objects3D, seed: int, folder: Path, at_step: AtStep) -> Codes:
-        """Of the images, and the differences that small motions make."""
+        """Codes of the images, and the differences that small motions make."""
         encode = self._encoder(dataset, seed, folder, at_step)
         points = encode(dataset.images(np.arange(len(dataset))))
         motions = dataset.motions(_ANGLE)
@@ -141,7 +141,7 @@ class Model(_OfImages):
     steps: int = Field(ge=1)
     """Training steps."""
     learning_rate: float = Field(default=5e-4, gt=0)
-    """Of Adam."""
+    """Learning rate of Adam."""
 
     @property
     def label(self) -> str:
@@ -179,7 +179,7 @@ class Isometric(_OfImages):
     batch_size: int = Field(default=192, ge=2)
     """Films in a step."""
     learning_rate: float = Field(default=1e-3, gt=0)
-    """Of Adam, at its largest."""
+    """Largest learning rate of Adam."""
 
     @property
     def label(self) -> str:

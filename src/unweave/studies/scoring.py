@@ -35,7 +35,7 @@ class Scorable:
         Values (rows, factors) of the scored factors that vary among the rows; None if there are
         none.
     names, kinds
-        Of these factors.
+        Names and kinds of these factors.
     metrics
         Those that were asked for and can be computed, by their keys; if that leaves none, those
         that need no factors.

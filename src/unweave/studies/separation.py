@@ -17,7 +17,7 @@ __all__ = [
 ]
 
 LEAST_SHARE = 2 / 3
-"""Of a factor in the latents that code it: they are twice as important to it as to all others."""
+"""Least share of a factor in the latents that code it: twice the importance of all others."""
 NEEDED_METRICS = ("dci_disentanglement", "dci_informativeness")
 """Metrics whose scores say which factors are separated."""
 

@@ -91,7 +91,7 @@ def query(table: pl.DataFrame, sql: str) -> pl.DataFrame:
             connection.execute(f"set {setting}")
         try:
             answer = connection.execute(sql)
-            described = answer.description if answer else None  # a comment is no question
+            described = answer.description if answer else None  # a comment has no result
             columns = [column[0] for column in described or []]
             rows = answer.fetchall() if columns else []
         except duckdb.Error as error:

@@ -293,8 +293,7 @@ class TrainingRun(Run):
     def check(self) -> None:
         """Refuse a folder that holds another run; let a finished one continue for more steps.
 
-        A finished run whose last checkpoint is damaged goes on from the one before, to where it
-        was.
+        A finished run whose last checkpoint is damaged resumes from the one before.
 
         Raises
         ------

@@ -75,7 +75,7 @@ def analogy_accuracy(
     Parameters
     ----------
     encode
-        From rows (n,) of the data set to codes (n, latents).
+        From rows (n,) of the dataset to codes (n, latents).
     dataset, group
         One of its symmetries.
     n_analogies
@@ -83,7 +83,7 @@ def analogy_accuracy(
     n_fitting
         Rows to which each element's matrix is fitted.
     seed
-        Of rows and elements.
+        Seed of rows and elements.
 
     Raises
     ------

@@ -67,9 +67,9 @@ class Verdict:
     leakage: np.ndarray
     """(groups, groups): share of what the row's group moves that lies in the column's subspace."""
     dimensions: dict[str, int]
-    """Of each group's subspace; 0 if the group does not move the codes."""
+    """Dimension of each group's subspace; 0 if the group does not move the codes."""
     independence: float
-    """Of Painter et al. (2020), 0 to 1: one less the largest cosine between moves of two groups."""
+    """Painter et al. (2020), 0 to 1: one minus the largest cosine between moves of two groups."""
     n: int
     """Rows."""
     seed: int
@@ -105,7 +105,7 @@ def check_definition(
     n_draws: int = 20,
     seed: int = 0,
 ) -> Verdict:
-    r"""Check the three conditions of Higgins et al. (2018) on the groups of a data set.
+    r"""Check the three conditions of Higgins et al. (2018) on the groups of a dataset.
 
     For elements g of each group a matrix :math:`\rho(g)` is fitted by least squares that takes
     codes to the codes of what g makes of the data, about the mean code, on half of the rows. On the
@@ -123,7 +123,7 @@ def check_definition(
     Parameters
     ----------
     encode
-        From rows (n,) of the data set to codes (n, latents).
+        From rows (n,) of the dataset to codes (n, latents).
     dataset
         With ``symmetries``.
     n_rows
@@ -131,12 +131,12 @@ def check_definition(
     n_draws
         Draws of chance.
     seed
-        Of rows, elements and chance.
+        Seed of rows, elements and chance.
 
     Raises
     ------
     ValueError
-        If the data set declares fewer than two symmetries, or codes cannot be used, or rows are too
+        If the dataset declares fewer than two symmetries, or codes cannot be used, or rows are too
         few for so many latents.
 
     References
@@ -240,7 +240,7 @@ class _Moves:
     def _linear_errors(
         self, group: Symmetry, moved: dict[int, tuple[np.ndarray, np.ndarray]]
     ) -> tuple[float, float]:
-        """Of composing and of commuting, means over elements, on rows not fitted to."""
+        """Errors of composing and of commuting: means over elements, on held-out rows."""
         matrices, commuting = {}, []
         for element, (after, stays) in moved.items():
             fit, held_out = stays & self.fitted, stays & ~self.fitted
@@ -325,7 +325,7 @@ def _leakage(
 def _independence(
     differences: list[list[tuple[np.ndarray, np.ndarray]]], dimensions: np.ndarray
 ) -> float:
-    """One less the mean, over rows and pairs of groups, of the largest cosine of their moves."""
+    """One minus the mean, over rows and pairs of groups, of the largest cosine of their moves."""
     cosines = []
     for i, first in enumerate(differences):
         for j, second in enumerate(differences):

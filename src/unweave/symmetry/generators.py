@@ -28,26 +28,26 @@ class GeneratorMatch:
     """How well the one-parameter groups that were learnt do what one group does to the data."""
 
     factor: str
-    """Of the group."""
+    """Factor of the group."""
     latent: int | None
     """Number of the learnt generator that fits best; None if codes ignore the group."""
     amount: float
-    """Of the latent, in which the best generator takes one step of the group."""
+    """Change of the latent in which the best generator takes one step of the group."""
     explained: np.ndarray
     """(latents,): share, up to 1, of the moves of the matrices that each generator makes alone."""
     linear: float
     """Such a share for any one matrix, fitted by least squares: no generator can do better, but
     for rows that were not fitted to."""
     cycle_error: float | None
-    """Of a cyclic group: how far the steps of one turn are from the identity, as a share of the
+    """For a cyclic group: how far the steps of one turn are from the identity, as a share of the
     farthest that they go; 0 if they close, 1 on a line."""
     image_explained: float | None
     """Such a share for images, if matrices can be decoded: by how much one step brings the decoded
     images nearer to those that the group makes; below 0 if it takes them away."""
     chance: Chance
-    """Of the best share, where the moved rows are random."""
+    """Chance of the best share, where the moved rows are random."""
     p_value: float
-    """Of the best share."""
+    """p-value of the best share."""
 
     @property
     def best(self) -> float:

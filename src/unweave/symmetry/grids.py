@@ -23,7 +23,7 @@ def on_grid(codes: np.ndarray, sizes: Sequence[int], *, smallest: int = 2) -> np
         raise ValueError(f"each factor needs at least {smallest} levels, and sizes are {sizes}")
     if len(codes) != math.prod(sizes):
         raise ValueError(
-            f"{len(codes)} rows are no full grid: {' x '.join(map(str, sizes))} levels have "
+            f"{len(codes)} rows are not a full grid: {' x '.join(map(str, sizes))} levels have "
             f"{math.prod(sizes):,} combinations; give the codes of each, the last factor fastest"
         )
     return codes.reshape(*sizes, codes.shape[1])

@@ -1,4 +1,4 @@
-"""Why disentangled codes cannot be told from entangled ones by their distribution."""
+"""Why the distribution of codes does not distinguish disentangled from entangled ones."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def entangle(codes: object, *, marginal: Any = None, seed: int = 0) -> np.ndarra
 
     If the latents are independent and have the distribution F, f(z) is distributed as z is. It is
     smooth and has a smooth inverse, so that a decoder that undoes it first makes the same images
-    with the same probabilities: nothing that is seen in images or in the prior tells the two apart.
+    with the same probabilities: neither images nor the prior distinguish the two.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def entangle(codes: object, *, marginal: Any = None, seed: int = 0) -> np.ndarra
     marginal
         The distribution of each, frozen, of :mod:`scipy.stats`; standard normal if None.
     seed
-        Of the matrix.
+        Seed of the matrix.
 
     Raises
     ------

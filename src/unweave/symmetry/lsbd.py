@@ -48,7 +48,7 @@ def linear_symmetry_distance(
         Levels of each circular factor, evenly spread over the whole turn, without its end: the
         orientation of dSprites has 39 and not 40.
     names
-        Of the factors.
+        Names of the factors.
     max_frequency
         Frequencies from minus to plus this many turns are tried for each factor.
     noise, seed

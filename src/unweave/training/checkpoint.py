@@ -282,7 +282,7 @@ def load_model(run: str | Path, *, step: int | None = None) -> VAE:
     Raises
     ------
     FileNotFoundError
-        If the folder is no run, or has no checkpoint of that step.
+        If the folder is not a run, or has no checkpoint of that step.
     ValueError
         If ``config.json`` or the checkpoint is damaged, or of another version.
     """
@@ -291,7 +291,7 @@ def load_model(run: str | Path, *, step: int | None = None) -> VAE:
     if step is None and (run / WEIGHTS).exists():
         return VAE.from_pretrained(run)
     if not description_file.exists():
-        raise FileNotFoundError(f"{run} is no run: it has no {CONFIG}")
+        raise FileNotFoundError(f"{run} is not a run folder: it has no {CONFIG}")
     found = {_step_of(p): p for p in _checkpoints(run)}
     kept = [own for own, path in found.items() if own == max(found) or not _is_spare(path)]
     if not found or (step is not None and step not in kept):

@@ -62,7 +62,7 @@ class TrainingSettings(BaseModel):
     log_every: int = Field(default=50, ge=1)
     """Steps over which a point of the learning curve is the mean."""
     checkpoint_every: int = Field(default=1000, ge=1)
-    """Steps after which a killed run can go on."""
+    """Steps between checkpoints, from which an interrupted run resumes."""
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Device, as Lightning Fabric names it."""
     precision: str = "auto"
@@ -150,7 +150,7 @@ class TrainingConfig(TrainingSettings):
         Raises
         ------
         pydantic.ValidationError
-            If they are no configuration.
+            If they are not a valid configuration.
         """
         return cls(**over_defaults(given, objective.defaults.get("training", {})))
 

@@ -153,7 +153,7 @@ def differences(
 ) -> list[str]:
     """In what two descriptions of runs differ, in words.
 
-    With ``may_continue``, how long a run is and its milestones are no difference.
+    With ``may_continue``, the length of a run and its milestones do not count.
     """
     return _differences(before, now, _may_differ(before, now) if may_continue else ())
 

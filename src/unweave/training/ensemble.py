@@ -57,7 +57,7 @@ def train_ensemble(
     members
         Their objectives, which together may differ in numbers alone, and their seeds.
     together
-        Whether to train them as one; by default if the device is no processor and they can be.
+        Whether to train them as one; by default if the device is not a CPU and they can be.
     at_step
         Called with the number of steps done after each step, if they are trained together.
 
@@ -211,8 +211,8 @@ def _train_together(
 def _check_finite(total: Tensor, members: Sequence[Member], step: int) -> None:
     wrong = [m for m, value in zip(members, total.tolist(), strict=True) if value != value]
     if wrong or not torch.isfinite(total).all():
-        told = ", ".join(f"{m.objective.name} with seed {m.seed}" for m in wrong or members)
-        raise DivergedError(f"training diverged by step {step}: {told}; lower the learning rate")
+        named = ", ".join(f"{m.objective.name} with seed {m.seed}" for m in wrong or members)
+        raise DivergedError(f"training diverged by step {step}: {named}; lower the learning rate")
 
 
 def _train_in_processes(

@@ -69,8 +69,8 @@ def train_isometric(
 
     It sees short films of straight uniform motion, and is to keep their lengths. Then its codes lie
     on a manifold with the metric of the world that was filmed: a product, where that is one, which
-    the distances between pixels are not. It is told no factor, and not which of them moved: what it
-    is told is that all motion has one speed.
+    the distances between pixels are not. Its only supervision is that all motion has one speed: it
+    knows neither the factors nor which of them moved.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def train_isometric(
         that rolls: lengths are none the less the same, and no film is seen twice. What leaves the
         circle in the image is lost.
     folder
-        Where checkpoints go, from which a run that was cut off goes on.
+        Where checkpoints go, from which an interrupted run resumes.
     at_step
         Called with the number of steps done after each step.
 
@@ -102,8 +102,8 @@ def train_isometric(
     DivergedError
         If the loss is no longer finite.
     ValueError
-        If the films are no films, their pixels cannot be converted, images that are not square are
-        to be turned, this machine lacks the device, ``folder`` holds another run, or ``config`` has
+        If the films have another shape, their pixels cannot be converted, images to be turned are
+        not square, this machine lacks the device, ``folder`` holds another run, or ``config`` has
         another optimiser, schedule, budget or precision. The learning rate depends on the number of
         steps, so that a run of fewer steps is another one.
     """

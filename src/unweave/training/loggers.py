@@ -31,9 +31,9 @@ class Logger(ABC):
     Parameters
     ----------
     folder
-        The run's, where a name under which the run goes on is kept.
+        Folder of the run, which keeps the name under which the run resumes.
     resumed_at
-        Step of the checkpoint that the run goes on from.
+        Step of the checkpoint from which the run resumes.
 
     Raises
     ------
@@ -179,7 +179,7 @@ class MLflow(Logger):
         self._tell(lambda: self._client.set_terminated(self._id))
 
     def _tell(self, call: Callable[[], object]) -> None:
-        """A server that is lost in the middle is no reason to stop training."""
+        """Call the server; training continues when the server is lost."""
         from mlflow.exceptions import MlflowException
 
         if self._lost:
@@ -189,7 +189,7 @@ class MLflow(Logger):
         except MlflowException as error:
             self._lost = True
             warnings.warn(
-                f"MLflow no longer answers, and is told nothing more of this run: {error}",
+                f"MLflow no longer answers; nothing more of this run is sent to it: {error}",
                 RuntimeWarning,
                 stacklevel=2,
             )
@@ -268,7 +268,7 @@ def open_loggers(folder: str | Path, *, resumed_at: int = 0) -> list[Logger]:
 
 
 def _known_as(folder: Path, logger: str, new: Callable[[], str]) -> str:
-    """The name that a logger knows this run by, now and when it goes on."""
+    """The name that a logger knows this run by, now and when it resumes."""
     file = folder / f"{logger}.json"
     if not file.exists():
         write_json(file, {"id": new()})

@@ -269,7 +269,7 @@ def _resume(
     """Set everything to the last checkpoint; what was used, and step of the curve's last point.
 
     The end of a run is a point of its curve. Where the run resumes, and such a point would not have
-    been there, the means go on over it.
+    been there, the means continue over it.
     """
     found = resume(folder, trained, run=course)
     budget = Budget(config, found.step, found.cpu_seconds)

@@ -31,7 +31,7 @@ class Means:
         self._n += 1
 
     def take(self) -> tuple[dict[str, float], list[float]]:
-        """The means by name, and the KL of each latent; then begin anew."""
+        """The means by name, and the KL of each latent; then start again from zero."""
         values = (self._sums / self._n).tolist()
         self._sums.zero_()
         self._n = 0
@@ -44,6 +44,6 @@ class Means:
         return {"n": self._n, "sums": values} if all(map(math.isfinite, values)) else {}
 
     def restore(self, sums: Mapping[str, Any]) -> None:
-        """Go on from sums that were saved."""
+        """Continue from sums that were saved."""
         self._sums.copy_(torch.tensor(sums["sums"], dtype=torch.float64))
         self._n = int(sums["n"])

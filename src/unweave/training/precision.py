@@ -39,8 +39,8 @@ def choose_precision(
 ) -> str:
     """The precision of a run, in the words of Lightning Fabric.
 
-    That of the configuration; or where it says ``auto``, that of the run in ``folder`` which goes
-    on; else the faster one of float32 and bfloat16 autocast (``bf16-mixed``), which is tried on
+    That of the configuration; or where it says ``auto``, that of the run in ``folder`` that is
+    resumed; else the faster one of float32 and bfloat16 autocast (``bf16-mixed``), tried out on
     copies of the networks with the first batch. It is float32 without a trial where the device
     has no arithmetic in bfloat16, the objective does not allow it, several devices share the batch,
     or the run has fewer than 500 steps or half a minute of processor time.

@@ -58,7 +58,7 @@ class Source:
     def match(self, patterns: Sequence[str], role: Role) -> list[str]:
         """Names that are given or match a pattern, each once.
 
-        A word that is no name itself is split at its commas.
+        A word that is not a name itself is split at its commas.
 
         Raises
         ------

@@ -1,6 +1,6 @@
 """The dSprites recipe: three polygons, placed, snapped to 1/256 pixel and filled at pixel centres.
 
-The constants were found by fitting them to frames of the official data set (dsprites.gif of
+The constants were found by fitting them to frames of the official dataset (dsprites.gif of
 google-deepmind/dsprites-dataset, Apache-2.0). Every losslessly stored official image that was
 compared is reproduced bit for bit; over all 737,280 images the number of white pixels differs from
 the official one by 2 in 128 million. Coordinates are pixels, x to the right, y down; pixel (r, c)

@@ -104,7 +104,7 @@ class DSprites(GridDataset):
         return self._packed is not None
 
     def prepare(self, progress: Callable[[int, int], None] | None = None) -> DSprites:
-        """Draw all images into the cache, once; ``progress`` is told the images done and in all."""
+        """Draw all images into the cache, once; ``progress`` gets (images done, total)."""
         if self._packed is None:
             _write_packed(self.cache_file, self._drawn_batches(), progress)
             self._packed = self._open(self.cache_file)

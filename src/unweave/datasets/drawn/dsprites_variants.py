@@ -92,7 +92,7 @@ class ColorDSprites(_RandomVariant):
     Parameters
     ----------
     seed
-        Of the colours.
+        Seed of the colours.
 
     Raises
     ------
@@ -128,7 +128,7 @@ class NoisyDSprites(_RandomVariant):
     Parameters
     ----------
     seed
-        Of the noise.
+        Seed of the noise.
 
     Raises
     ------
@@ -169,7 +169,7 @@ class BackgroundDSprites(_RandomVariant):
     picture
         Picture file, of any size that leaves more than 64 pixels on each side once it fits.
     seed
-        Of patches and tints.
+        Seed of patches and tints.
 
     Raises
     ------

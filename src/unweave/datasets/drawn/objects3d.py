@@ -43,7 +43,7 @@ class Objects3D(PosedObjects):
     supersampling
         Samples on a side of each pixel.
     seed
-        Of rotations and lights.
+        Seed of rotations and lights.
 
     Raises
     ------
@@ -98,7 +98,7 @@ class Objects3D(PosedObjects):
         return self._cache_file("")
 
     def prepare(self, progress: Progress | None = None) -> Objects3D:
-        """Render all images into the cache, once; ``progress`` is told those done, and in all."""
+        """Render all images into the cache, once; ``progress`` gets (images done, total)."""
         self._kept(self.cache_file, self.quaternions[:, None], self.lights[:, None], progress)
         return self
 
@@ -106,7 +106,7 @@ class Objects3D(PosedObjects):
         """Images (n, 5, size, size, 1) after five small motions from each, at right angles.
 
         Each motion turns the object and moves the light, all of it together by ``angle`` radians.
-        Which way they go is drawn anew for each image: nothing tells factors apart.
+        Directions are drawn separately for each image: they do not reveal the factors.
         """
         rng = np.random.default_rng([self.seed, 1])
         frames = np.linalg.qr(rng.standard_normal((self.n, 5, 5)))[0]

@@ -137,7 +137,7 @@ class Rooms(GridDataset):
         return self._all is not None
 
     def prepare(self, progress: Callable[[int, int], None] | None = None) -> Rooms:
-        """Render all geometries into the cache, once; ``progress`` is told those done, and in all.
+        """Render all geometries into the cache, once; ``progress`` gets (geometries done, total).
 
         Raises
         ------

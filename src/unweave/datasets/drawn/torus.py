@@ -1,4 +1,4 @@
-"""A small data set all of whose factors are cyclic: an arrow on a plane that has no border."""
+"""A small dataset all of whose factors are cyclic: an arrow on a plane that has no border."""
 
 from __future__ import annotations
 

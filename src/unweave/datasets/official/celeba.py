@@ -104,9 +104,9 @@ class _Labels(NamedTuple):
     """A file of labels."""
 
     names: list[str]
-    """Of columns."""
+    """Names of columns."""
     files: list[str]
-    """Of images, a row each."""
+    """Files of images, a row each."""
     values: np.ndarray
 
 

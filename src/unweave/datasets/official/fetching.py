@@ -68,7 +68,7 @@ def fetch(
 
 
 def _download(item: Download, path: Path, report: Callable[[int, int | None], None] | None) -> Path:
-    # Sizes are about right, and a wrong file may go on for ever.
+    # Sizes are about right, and a wrong file may be endless.
     most = {"most": item.size + item.size // 4 + _MORE} if item.size else {}
     return download(item.url, path, known_hash=item.known_hash, progress=report, **most)
 

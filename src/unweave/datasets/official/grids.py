@@ -85,9 +85,9 @@ def check_images(found: Member, shape: tuple[int, ...], name: str) -> None:
     found
         The array in the file.
     shape
-        Of the official array, with as many axes.
+        Shape of the official array, with as many axes.
     name
-        Of the dataset.
+        Name of the dataset.
 
     Raises
     ------

@@ -25,7 +25,7 @@ class _NumberedImages(GridDataset):
     """Images of a grid in numbered files, beside a file with the labels of each."""
 
     factor_sizes: ClassVar[tuple[FactorSize, ...]]
-    """Of the factors, from the one that varies slowest with the number of an image."""
+    """Sizes of the factors; the first varies slowest with the number of an image."""
     archive: ClassVar[str]
     """Folder in the archive that holds the file of labels and the folder of images."""
     labels_file: ClassVar[str]

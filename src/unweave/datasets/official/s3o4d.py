@@ -83,7 +83,7 @@ class S3O4D(PosedObjects):
 
     @functools.cached_property
     def identity(self) -> str:
-        """Of the latents, of the archive's list of files with their checksums, and of the size."""
+        """Hash of the latents, the archive's list of files with checksums, and the size."""
         digest = hashlib.sha256(self._latents_file.read_bytes())
         with zipfile.ZipFile(self._archive_file) as archive:
             for name in self._members:
@@ -97,7 +97,7 @@ class S3O4D(PosedObjects):
         return cache_folder() / f"{self.identity}.npy"
 
     def prepare(self, progress: Callable[[int, int], None] | None = None) -> S3O4D:
-        """Decode all images into the cache, once; ``progress`` is told those done, and in all."""
+        """Decode all images into the cache, once; ``progress`` gets (images done, total)."""
         if not self.cache_file.exists():
             n = len(self)
             with written_whole(self.cache_file) as temporary:

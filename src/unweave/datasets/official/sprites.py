@@ -80,7 +80,7 @@ class Sprites(GridDataset):
 
     @functools.cached_property
     def identity(self) -> str:
-        """Of the sheets, and of whether characters are seen from the back."""
+        """Hash of the sheets, and of whether characters are seen from the back."""
         digest = hashlib.sha256()
         for part in _PARTS:
             digest.update(self._tiles[part].data)

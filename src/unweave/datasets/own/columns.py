@@ -67,7 +67,7 @@ def read_columns(
         Table (rows, columns) of anything that ``unweave score`` reads, or a mapping of a column
         (rows,) to each name. A single column (rows,) counts as a table of one.
     names
-        Of the columns; by default those of the table, or ``factor_0`` and so on.
+        Names of the columns; by default those of the table, or ``factor_0`` and so on.
     kinds
         A kind to each name, or one for each column, None where it is not declared.
     required

@@ -38,7 +38,7 @@ def from_arrays(
         Table (n, factors): an array, a data frame of pandas, polars or pyarrow, or a mapping of a
         column to each name. It may hold words, numbers, booleans and gaps.
     factor_names
-        Of its columns; by default those of a data frame.
+        Names of its columns; by default those of a data frame.
     factor_kinds
         A kind to each name, or one for each column, None where it follows from the values, as
         :func:`~unweave.datasets.own.columns.read_columns` says.

@@ -44,7 +44,7 @@ RECORD = np.dtype(
         ("is_turned", "?"),
     ]
 )
-"""Of one file: hashes of its path and content, its state, when it was read, and its header."""
+"""Columns of a file: hashes of path and content, its state, when it was read, and its header."""
 _STATE = ("size", "modified", "changed", "inode")
 _VERSION = 2
 _CHUNK = 1024

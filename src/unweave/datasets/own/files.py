@@ -144,7 +144,7 @@ class ImageFiles(ImageDataset):
         return np.asarray(self._decoded()[rows])
 
     def prepare(self, progress: Callable[[int, int], None] | None = None) -> ImageFiles:
-        """Decode all images into the cache, once; ``progress`` is told those done, and in all."""
+        """Decode all images into the cache, once; ``progress`` gets (images done, total)."""
         self._decoded(progress)
         if progress:
             progress(len(self), len(self))

@@ -76,8 +76,8 @@ def score_dictionary(
     points
         Rows (rows, dimensions).
     codes
-        Of these rows (rows, latents); a sparse matrix stays sparse. Without them, the dictionary
-        encodes the points, if it can.
+        Codes of these rows (rows, latents); a sparse matrix stays sparse. Without them, the
+        dictionary encodes the points, if it can.
     activations
         How strongly each feature is active in these rows (rows, features), or whether it fires.
     parents
@@ -96,7 +96,7 @@ def score_dictionary(
         How much is spent on noise; None for bare values. Large dictionaries take a fifth or a
         thirtieth of the draws, though at least three.
     seed
-        Of all draws.
+        Seed of all draws.
 
     Raises
     ------

@@ -56,7 +56,7 @@ class Reading:
     value: float
     units: np.ndarray = field(default_factory=lambda: np.empty(0))
     labels: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
-    """Of the units: positions (units,) of latents or features, or (units, 2) of both of an edge."""
+    """Labels of the units: positions (units,) of latents or features, or (units, 2) for edges."""
     halves: np.ndarray = field(default_factory=lambda: np.empty(0))
     """The same of random halves of the rows."""
     extras: Mapping[str, float] = field(default_factory=dict)
@@ -126,7 +126,7 @@ def read_rows(case: Case, pairs: Pairs, tally: Tally) -> dict[str, Reading]:
 
 
 def _reading(values: np.ndarray, units: np.ndarray = _NONE, labels: np.ndarray = _NONE) -> Reading:
-    """Of values (weights,), the first of all rows and the others of halves."""
+    """A reading of values (weights,): the first is of all rows, the others of halves."""
     halves = values[1:]
     return Reading(float(values[0]), units, labels, halves[np.isfinite(halves)])
 

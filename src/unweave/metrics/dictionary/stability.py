@@ -59,7 +59,7 @@ def dictionary_stability(
         How much is spent on noise; None for the bare value. Large dictionaries take a fifth or a
         thirtieth of the draws, though at least three.
     seed
-        Of all draws.
+        Seed of all draws.
 
     Raises
     ------

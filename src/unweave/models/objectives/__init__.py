@@ -64,4 +64,4 @@ if TYPE_CHECKING:
 else:
     _union = functools.reduce(operator.or_, OBJECTIVES.values())
     AnyObjective = Annotated[_union, Field(discriminator="name")]
-    """Any of the objectives, told apart by its name: the type of a study file's entry."""
+    """Any of the objectives, chosen by its name: the type of a study file's entry."""

@@ -34,7 +34,7 @@ class BetaTCVAE(Objective):
     beta: float = Field(default=6.0, ge=0)
     """Weight of the total correlation; 1 is the VAE."""
     estimator: Estimator = "stratified"
-    """Of the aggregate posterior: stratified or weighted minibatch sampling."""
+    """Estimator of the aggregate posterior: stratified or weighted minibatch sampling."""
     groups: Groups = Field(default=(), exclude_if=lambda groups: not groups)
     """Sizes of the groups of latents between which total correlation is penalised, as 2,2,1; by
     default those of the latent space ``grouped``, else each latent is a group."""

@@ -22,7 +22,7 @@ class DCIGN(Objective):
     All other latents are clamped: the decoder gets their means over the batch, and in place of the
     gradient they get their distance from that mean, times ``invariance`` (section 3 of
     https://arxiv.org/abs/1503.03167). Each ordered or circular factor has a latent of its own, in
-    the order of the data set's factors; the categorical ones share the rest. It uses the factors
+    the order of the dataset's factors; the categorical ones share the rest. It uses the factors
     of every batch: it is supervised, and the paper's beta-VAE is compared with it as such.
     """
 
@@ -45,7 +45,7 @@ class DCIGN(Objective):
         Raises
         ------
         ValueError
-            If the data set has no levels of factors.
+            If the dataset has no levels of factors.
         """
         if not isinstance(dataset, GridDataset):
             raise ValueError(

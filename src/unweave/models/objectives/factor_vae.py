@@ -20,9 +20,9 @@ class FactorVAE(Objective):
     r""":math:`-E_q[\log p(x|z)] + KL(q(z|x) \| p(z)) + \gamma\, TC(z)`, equation 2 of the paper.
 
     The total correlation is the mean logit of a discriminator that is trained at the same time to
-    tell codes from codes whose latents were permuted over the batch, each by itself (the density
-    ratio trick, https://arxiv.org/abs/1802.05983). As in disentanglement_lib, the batch that is
-    permuted is the one that the model sees; the paper draws a second one.
+    distinguish codes from codes whose latents were permuted over the batch, each by itself (the
+    density ratio trick, https://arxiv.org/abs/1802.05983). As in disentanglement_lib, the batch
+    that is permuted is the one that the model sees; the paper draws a second one.
     """
 
     title: ClassVar[str] = "FactorVAE"
@@ -35,7 +35,7 @@ class FactorVAE(Objective):
     discriminator_units: int = Field(default=1000, ge=1)
     """Width of its six layers."""
     discriminator_learning_rate: float = Field(default=1e-4, gt=0)
-    """Of its Adam, with betas 0.5 and 0.9."""
+    """Learning rate of its Adam, with betas 0.5 and 0.9."""
 
     @property
     def strength(self) -> float:

@@ -50,7 +50,7 @@ class InfoGAN(Objective):
     penalty: float = Field(default=10.0, ge=0)
     """Weight of the gradient penalty (wasserstein)."""
     critic_learning_rate: float = Field(default=4e-4, gt=0)
-    """Of the critic's Adam, with betas 0 and 0.9."""
+    """Learning rate of the critic's Adam, with betas 0 and 0.9."""
 
     @property
     def strength(self) -> float:
@@ -67,7 +67,7 @@ class InfoGAN(Objective):
         return build_critic(network, image_shape)
 
     def check_inputs(self, n_latents: int, n_inputs: int) -> None:
-        """Any number of inputs of noise will do."""
+        """Any number of inputs of noise is accepted."""
 
     def _terms(self, model: VAE, batch: Batch, adversary: nn.Module | None) -> Terms:
         assert adversary is not None

@@ -32,9 +32,9 @@ class Batch(NamedTuple):
     step: int
     """Training steps done before this one."""
     n_images: int
-    """Images in the data set."""
+    """Images in the dataset."""
     own: slice | None = None
-    """The latents of what differs between the images, where an objective draws them so."""
+    """Latents allowed to vary within this batch (DC-IGN); None for all."""
 
 
 class Pass(NamedTuple):
@@ -42,7 +42,7 @@ class Pass(NamedTuple):
 
     batch: Batch
     posterior: Any
-    """Of Gaussian latents their :class:`~unweave.models.Posterior`, of others their
+    """For Gaussian latents their :class:`~unweave.models.Posterior`, for others their
     :class:`~unweave.models.latents.Quantisation`."""
     latents: Tensor
     """Drawn from the posterior, or the values of quantised latents, (n, latents)."""
@@ -114,13 +114,13 @@ class Objective(BaseModel):
     title: ClassVar[str] = ""
     """As its paper spells it."""
     symbol: ClassVar[str] = ""
-    """Of the strength, as β."""
+    """Symbol of the strength, such as β."""
     records: ClassVar[tuple[str, ...]] = ()
     """Names of the terms that it records besides reconstruction and KL."""
     smallest_batch: ClassVar[int] = 1
     """More than one where images of a batch are compared with each other."""
     betas: ClassVar[tuple[float, float]] = (0.9, 0.999)
-    """Of the optimiser that trains the model."""
+    """Betas of the optimiser that trains the model."""
     mixed_precision: ClassVar[bool] = True
     """Whether it may be trained under autocast, where that is faster."""
     latent_spaces: ClassVar[tuple[str, ...]] = ("gaussian",)
@@ -139,7 +139,7 @@ class Objective(BaseModel):
 
     @property
     def strength(self) -> float | None:
-        """The hyper-parameter that tells runs of this objective apart, if it has one."""
+        """The hyper-parameter that distinguishes runs of this objective, if it has one."""
         return None
 
     @property

@@ -77,7 +77,7 @@ class Tripod(Objective):
     multi_information_weight: float = Field(default=1e-4, ge=0)
     """Weight of the multi-information of the latents; 0 turns it off."""
     hessian_weight: float = Field(default=1e-2, ge=0)
-    """Weight of the normalised Hessian penalty; 0 turns it off, and any decoder will do."""
+    """Weight of the normalised Hessian penalty; 0 turns it off, so that any decoder is accepted."""
     marginal_bandwidth: Literal["published", "joint"] = "published"
     """Bandwidths of the densities of single latents: standard deviations, as in the authors' code,
     or those of the joint density."""

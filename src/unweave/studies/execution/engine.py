@@ -29,7 +29,7 @@ __all__ = ["Progress", "run_study"]
 _START = "unweave.studies.execution.worker:start_worker"
 
 Progress = Callable[[str, int, int], None]
-"""Told what is going on, the units of it that are done, and the units in all."""
+"""Progress callback: (description, units done, total units)."""
 
 
 def run_study(
@@ -45,8 +45,9 @@ def run_study(
 
     A run with a damaged file is moved aside, with a warning, and repeated.
 
-    Runs go side by side, as many as there are cores, if memory and GPUs will do; each worker has
-    one of the GPUs. When a process dies, which may be for want of memory, half as many go on.
+    Runs execute in parallel, one per core as memory and GPUs allow; each worker has one of the
+    GPUs. If a process dies (for example out of memory), the remaining runs continue with half as
+    many processes.
 
     Several calls may share a folder, on a network as well: each run is done by one of them. With a
     ``shard`` (i, n) only every n-th run is done, from the i-th on (counted from 0), as for the jobs
@@ -55,12 +56,12 @@ def run_study(
     Returns
     -------
     dict
-        The reason, by run key, of each run that failed; the others have gone on.
+        The reason, by run key, of each run that failed; the others are finished.
 
     Raises
     ------
     KeyboardInterrupt
-        When interrupted, after the workers have stopped; the next call goes on.
+        When interrupted, after the workers have stopped; the next call resumes.
     OSError
         If the folder cannot be written, or the Ray cluster does not answer.
     ValueError

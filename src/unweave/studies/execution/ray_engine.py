@@ -53,7 +53,7 @@ def finish_on_ray(
     placement
         Where.
     finished
-        Told each run that came to an end, and the reason if it failed.
+        Called with each run that has ended, and the reason if it failed.
     at_poll
         Called now and then.
 
@@ -116,7 +116,7 @@ def _connected(placement: Placement) -> Any:
 
 
 def _of_loggers(environment: Mapping[str, str]) -> dict[str, str]:
-    """What loggers are told by environment variables: workers on other nodes have none of it."""
+    """Settings of loggers in environment variables, which workers on other nodes do not have."""
     prefixes = ("UNWEAVE_LOGGERS", "WANDB_", "MLFLOW_")
     return {name: value for name, value in environment.items() if name.startswith(prefixes)}
 

@@ -18,7 +18,7 @@ _MEMORY_OF_A_RUN = 3 << 29  # bytes: runs of the study paper take 1.1 GiB each
 
 
 def n_workers(descriptions: Sequence[Description]) -> int:
-    """How many runs go side by side: one for each core, if the memory and the GPUs will do."""
+    """How many runs execute in parallel: one for each core, as memory and GPUs allow."""
     limits = [n_cores()]
     memory = free_memory()
     if memory is not None:

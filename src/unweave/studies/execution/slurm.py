@@ -19,7 +19,7 @@ _SCRIPT = """\
 #SBATCH --time={hours:02d}:00:00
 #SBATCH --output={log}
 {gpus}{partition}#SBATCH --requeue
-# A job that is cut off goes on where it was. When all are done:
+# An interrupted job resumes where it was. When all are done:
 #     unweave study report {out}
 set -euo pipefail
 export OMP_NUM_THREADS=1
@@ -46,17 +46,17 @@ def slurm_script(
     study
         Name of a shipped study, or its file, as the jobs see it.
     name
-        Of the jobs.
+        Name of the jobs.
     out
         Folder of the results, which all nodes see.
     jobs
         Jobs in the array; each does every ``jobs``-th run.
     cores
-        Of each job. Runs side by side, a core each; on a GPU four of them share it.
+        Cores of each job. Runs execute in parallel, a core each; four of them share a GPU.
     hours
         Limit of a job.
     gpus
-        Of each job.
+        Number of GPUs of each job.
     partition
         Where the jobs go, if not where they go by default.
     yes

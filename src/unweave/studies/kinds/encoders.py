@@ -68,13 +68,13 @@ class Reading(Frozen):
     rows: int = Field(default=10_000, ge=100, le=MOST_ROWS)
     """Rows of the sound protocol, the same ones for every encoder; the paper's has 1,000."""
     seed: int = Field(default=0, ge=0)
-    """Of the rows, of readouts, and of all draws of the metrics."""
+    """Seed for drawing rows, of readouts, and of all draws of the metrics."""
     readouts: tuple[str, ...] = ("raw",)
     """Axes on which codes are scored: raw, pca:10, ica:10, varimax:10, sparse:128."""
     metrics: tuple[StudyMetric, ...] = ("mig", "sap")
-    """Of each readout: short names, tables of a name and options, or package.module:MyMetric."""
+    """Metrics of each readout: names, tables of a name and options, or package.module:MyMetric."""
     whole_metrics: tuple[StudyMetric, ...] = ()
-    """Of the codes as they come and in the sound protocol alone: those that ask nothing of axes."""
+    """Axis-independent metrics, computed on the raw codes in the sound protocol only."""
     n_permutations: int = Field(default=100, ge=2, le=MOST_DRAWS)
     """Permutations for the chance level and the p-value."""
     n_projections: int = Field(default=20, ge=2, le=MOST_DRAWS)
@@ -100,7 +100,7 @@ class Trained(Frozen):
     steps: int = Field(ge=1)
     """Training steps."""
     learning_rate: float = Field(default=5e-4, gt=0)
-    """Of Adam."""
+    """Learning rate of Adam."""
     network: Network = Network()
     """Which network."""
 

@@ -58,7 +58,7 @@ class ReadOuts(Frozen):
     n_bootstrap: int = Field(default=1_000, ge=2)
     """Bootstrap draws for intervals."""
     seed: NumpySeed = 0
-    """Of rows, read-outs and draws; and of encoders that are fitted to images."""
+    """Seed of rows, read-outs and draws; and of encoders that are fitted to images."""
 
     @field_validator("readouts")
     @classmethod

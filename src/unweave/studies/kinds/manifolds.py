@@ -54,11 +54,11 @@ class ManifoldStudy(BaseStudy):
     points: tuple[int, ...] = Field(min_length=1)
     """How many are drawn."""
     seeds: tuple[NumpySeed, ...] = Field(min_length=1)
-    """Of the points, the eigensolver and the clustering."""
+    """Seeds of the points, the eigensolver and the clustering."""
     noise: tuple[float, ...] = (0.0,)
     """Standard deviations of noise on each ambient coordinate."""
     settings: tuple[Settings, ...] = ("default", "paper")
-    """Of :class:`~unweave.geometry.Geomancer`: tangents by a quadratic fit, or the paper's."""
+    """Settings of ``Geomancer``: tangents by a quadratic fit, or the paper's."""
 
     @field_validator("products")
     @classmethod

@@ -1,4 +1,4 @@
-"""Studies of GEOMANCER on rendered objects: what tells rotation and light apart.
+"""Studies of GEOMANCER on rendered objects: what separates rotation and light.
 
 The experiment of Pfau et al. (2020), https://arxiv.org/abs/2006.12982, section 5.2.
 """
@@ -72,15 +72,15 @@ class ObjectStudy(BaseStudy):
     representations: tuple[AnyRepresentation, ...] = Field(min_length=1)
     """What GEOMANCER sees."""
     seeds: tuple[NumpySeed, ...] = Field(min_length=1)
-    """Of random maps, of training, of the eigensolver and of the clustering."""
+    """Seeds of random maps, training, the eigensolver and the clustering."""
     mesh: str = "bunny"
-    """What is rendered; a file of a mesh will do."""
+    """What is rendered; a file of a mesh is accepted."""
     points: int = Field(default=10_000, ge=100)
     """How many images."""
     side: int = Field(default=64, ge=8)
     """Pixels on a side."""
     images_seed: int = Field(default=0, ge=0)
-    """Of rotations, lights and motions."""
+    """Seed of rotations, lights and motions."""
 
     def runs(self) -> list[ObjectDescription]:
         """One description a run."""
@@ -196,20 +196,20 @@ class ObjectRun(Run):
 def _split(
     points: np.ndarray, tangents: np.ndarray | None, dataset: Objects3D, seed: int
 ) -> dict[str, Any]:
-    """What GEOMANCER finds: by the gap, and when it is told that there are two factors."""
+    """What GEOMANCER finds: by the gap, and when the number of factors is given."""
     true = dataset.tangents
     n_dims = sum(basis.shape[2] for basis in true)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         by_gap = Geomancer(n_dims, random_state=seed).fit(points, tangents=tangents)
         start = time.perf_counter()
-        told = Geomancer(n_dims, n_factors=_N_FACTORS, random_state=seed)
-        told.fit(points, tangents=tangents)
+        model = Geomancer(n_dims, n_factors=_N_FACTORS, random_state=seed)
+        model.fit(points, tangents=tangents)
         seconds = time.perf_counter() - start
-    error = unaligned_subspace_error(told.subspaces_, points, true, dataset.points, seed=seed)
+    error = unaligned_subspace_error(model.subspaces_, points, true, dataset.points, seed=seed)
     return {
         "dims_by_gap": by_gap.dims_.tolist(),
-        "dims": told.dims_.tolist(),
+        "dims": model.dims_.tolist(),
         "dims_match": error.dims_match,
         "mean": error.mean,
         "median": error.median,
