@@ -27,6 +27,7 @@ NEEDS_TWO_FACTORS = (
     "subspace_angle unfairness"
 ).split()
 OF_ATTRIBUTES = ("tad",)
+EXPENSIVE = ("nk", "unfairness")  # slow: each law takes seconds
 UNBOUNDED = ("rmig", "tad", "unfairness", *DEPENDENCE)
 MOST = {"subspace_angle": np.pi / 2, **dict.fromkeys(UNBOUNDED, math.inf)}
 WITH_GROUPS = (
@@ -346,7 +347,14 @@ class Laws:
             METRICS[name](rng.standard_normal((40, 3)), factors, noise=FEW)
 
 
-@pytest.mark.parametrize("name", [name for name in METRICS if name not in OF_ATTRIBUTES])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in EXPENSIVE else [])
+        for name in METRICS
+        if name not in OF_ATTRIBUTES
+    ],
+)
 class TestMetric(Laws):
     pass
 
