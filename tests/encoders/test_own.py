@@ -69,21 +69,23 @@ def test_a_transformer_that_is_not_fitted_is_fitted_to_the_dataset_as_pca_is():
         load_encoder(given)
 
 
-def test_codes_of_equal_transformers_are_kept_and_those_of_functions_are_not(tmp_path):
-    calls = []
-
-    def mean(images):
-        calls.append(len(images))
-        return images.mean(axis=(1, 2))
-
-    for _ in range(2):
-        codes = encode_rows(load_encoder(mean), DATASET, np.arange(20), folder=tmp_path)
-    assert codes == pytest.approx(DATASET.images(np.arange(20)).mean(axis=(1, 2)))
-    assert sum(calls) == 40
-    fitted = PCA(3, random_state=0).fit(PIXELS)
-    again = PCA(3, random_state=0).fit(PIXELS)
-    cards = [load_encoder(transformer).card for transformer in (fitted, again)]
-    assert cards[0].identity == cards[1].identity
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (nn.Sequential(nn.Flatten()), nn.Sequential(nn.AvgPool2d(4), nn.Flatten())),
+        (lambda images: images.mean(axis=(1, 3)), lambda images: images.std(axis=(1, 3))),
+        (PCA(3, random_state=0).fit(PIXELS), PCA(3, random_state=0, whiten=True).fit(PIXELS)),
+    ],
+)
+def test_codes_of_objects_of_one_name_are_not_mixed_up(tmp_path, first, second):
+    """Modules without weights, for one, have the same weights and the same name."""
+    rows = np.arange(20)
+    for own in (first, second):
+        encoder = load_encoder(own, dataset=DATASET)
+        codes = encode_rows(encoder, DATASET, rows, folder=tmp_path)
+        expected = encoder.encode(DATASET.images(rows))
+        assert codes.shape == expected.shape
+        assert codes == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("name", ["own_encoders:means", "own_encoders:Means", "own_encoders:mean"])
@@ -114,6 +116,12 @@ def test_objects_are_named_on_the_command_line(cli, tmp_path, monkeypatch, name)
         (lambda images: images.mean(), {}, r"gave codes of shape \(\) for \d+ images"),
         (lambda images: np.zeros(3), {}, r"of shape \(3,\) for \d+ images"),
         (Means(), {"layer": "1"}, "has no layers to choose from"),
+        (Means(), {"weights": "w.pt"}, "an object that is ready to encode, and weights has no use"),
+        (
+            PCA(3),
+            {"preprocessing": Preprocessing(size=None)},
+            "and preprocessing has no use for it",
+        ),
     ],
 )
 def test_what_is_no_encoder_is_a_sentence(given, options, message):

@@ -50,13 +50,16 @@ class Card:
     """What a reader of its scores should know."""
     kind: EncoderKind = "pretrained"
     """Whether weights come from elsewhere, were drawn, were trained here, or there are none."""
+    token: str = ""
+    """Another one for each object whose code cannot be compared, so that it has its own codes."""
 
     @property
     def identity(self) -> dict[str, Any]:
         """What codes depend on, for a cache: not where a file lies, but what is in it."""
         settings = self.preprocessing.to_dict() if self.preprocessing else None
         kept = {"name": self.name, "sha256": self.sha256, "layer": self.layer, "pool": self.pool}
-        return {**kept, "preprocessing": settings}
+        own = {"token": self.token} if self.token else {}
+        return {**kept, "preprocessing": settings, **own}
 
     def loaded_from(self, file: str | Path, sha256: str) -> Card:
         """The same with its weights from a file."""

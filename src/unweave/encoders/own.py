@@ -54,6 +54,18 @@ def own_encoder(given: object, request: Request) -> Encoder:
     ValueError
         If it is none of these; or there is no dataset to fit it to.
     """
+    is_network = isinstance(given, nn.Module)
+    unused = {
+        "weights": request.weights is not None,
+        "download": request.download,
+        "preprocessing": request.preprocessing is not None and not is_network,
+    }
+    for option, is_given in unused.items():
+        if is_given:
+            raise ValueError(
+                f"{request.name} is an object that is ready to encode, and {option} has no use for "
+                "it: leave it out"
+            )
     if isinstance(given, Encoder):
         return given
     if isinstance(given, nn.Module):
@@ -79,6 +91,7 @@ def _network(module: nn.Module, request: Request) -> Encoder:
         source=f"{type(module).__module__}.{type(module).__qualname__}",
         parameters=sum(parameter.numel() for parameter in module.parameters()),
         preprocessing=Preprocessing(size=None, channels=channels),
+        token=_token(),
     )
     return network_encoder(request, module, card)
 
@@ -107,10 +120,8 @@ class TransformerEncoder(Encoder):
     """A fitted transformer of pixels (n, height * width * channels) in [0, 1]."""
 
     def __init__(self, transformer: Any, name: str) -> None:
-        import joblib
-
         self._transform = transformer.transform
-        self.card = _card(transformer, name, joblib.hash(transformer))
+        self.card = _card(transformer, name)
 
     def encode(self, images: object, *, unscaled: bool = False) -> np.ndarray:
         """Codes (n, latents) float32 of images (n, height, width, channels)."""
@@ -119,14 +130,11 @@ class TransformerEncoder(Encoder):
 
 
 class FunctionEncoder(Encoder):
-    """A function of images (n, height, width, channels) uint8 that gives codes (n, latents).
-
-    Nothing says whether two functions are the same: codes are computed again for each object.
-    """
+    """A function of images (n, height, width, channels) uint8 that gives codes (n, latents)."""
 
     def __init__(self, function: Callable[[np.ndarray], object], name: str) -> None:
         self._function = function
-        self.card = _card(function, name, uuid.uuid4().hex)
+        self.card = _card(function, name)
 
     def encode(self, images: object, *, unscaled: bool = False) -> np.ndarray:
         """Codes (n, latents) float32, in batches of 256 images."""
@@ -137,11 +145,16 @@ class FunctionEncoder(Encoder):
         )
 
 
-def _card(given: object, name: str, identity: str) -> Card:
+def _card(given: object, name: str) -> Card:
     return Card(
-        name=name, weights="", sha256=identity, licence="", source="", parameters=None,
-        notes=(f"an object of the user: {type(given).__name__}",),
+        name=name, weights="", sha256="", licence="", source="", parameters=None,
+        notes=(f"an object of the user: {type(given).__name__}",), token=_token(),
     )  # fmt: skip
+
+
+def _token() -> str:
+    """Equal names and weights do not say that the code is the same."""
+    return uuid.uuid4().hex
 
 
 def _checked(codes: object, n: int, name: str) -> np.ndarray:
