@@ -119,7 +119,7 @@ def neuron_knockout(
     predictor
         ``extra_trees``: 20 extremely randomised trees of scikit-learn, which see all latents at
         each split. ``mlp``: its network of 256 hidden units with Adam at 0.01 on standardised
-        codes, as near as it comes to the network of the paper.
+        codes, the nearest that scikit-learn has to the network of the paper.
     test
         Codes and factors of other rows to be judged on; else a random third is held out.
     factor_names, factor_kinds, noise, seed

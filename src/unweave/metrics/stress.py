@@ -396,7 +396,7 @@ class _Judge:
         """Whether a value is near the most, or near 0."""
         if code.expected == "most":
             if self.most is None:
-                return Answer(code, n, how, "undefined", value, why="there is no most")
+                return Answer(code, n, how, "undefined", value, why="the score has no upper bound")
             off = abs(self.most - value) / (self.most or self._unit(n, how))
         elif self.metric.best_when_small and self.metric.needs_factors:
             why = "of errors, chance is far from 0"
