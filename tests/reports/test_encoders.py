@@ -207,7 +207,7 @@ class Blind(Encoder):
 def test_an_encoder_that_sees_nothing_in_one_protocol_is_scored_in_the_other(
     protocols, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("unweave.studies.kinds.encoders.load_encoder", lambda *_, **__: Blind())
+    monkeypatch.setattr("unweave.studies.encoded_run.load_encoder", lambda *_, **__: Blind())
     content = {"name": "b", "title": "t", "question": "q", "encoders": ["pixels"]}
     reading = {"rows": 200, "metrics": ["mig"], "n_permutations": 2, "n_projections": 2}
     study = checked_study(

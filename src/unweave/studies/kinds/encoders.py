@@ -13,7 +13,7 @@ from pydantic import Field, field_validator
 
 from unweave._contents import Part
 from unweave.datasets import ImageDataset, canonical, load
-from unweave.encoders import PROTOCOLS, Encoder, encode_rows, load_encoder, read_out
+from unweave.encoders import PROTOCOLS, encode_rows, read_out
 from unweave.encoders.encoding import ConstantCodesError
 from unweave.encoders.loading import has_architecture
 from unweave.encoders.protocols import Protocol, ProtocolError
@@ -30,15 +30,15 @@ from unweave.studies.base import (
     Description,
     Frozen,
     Result,
-    Run,
     Seed,
     distinct,
 )
 from unweave.studies.columns import SCORE_COLUMNS, ScoreContent, score_cells
 from unweave.studies.data import describe_data
+from unweave.studies.encoded_run import EncodedRun
 from unweave.studies.evaluation import Evaluation, StudyMetric
 from unweave.studies.scoring import scorable
-from unweave.studies.training_run import TrainingDescription, TrainingRun
+from unweave.studies.training_run import TrainingDescription
 from unweave.training import TrainingConfig
 from unweave.training.description import content_identity
 
@@ -266,7 +266,7 @@ class EncoderResult(Result):
     identity: str | None = None
 
 
-class EncoderRun(Run):
+class EncoderRun(EncodedRun):
     """One encoder: its codes, and what they score in each protocol and on each readout."""
 
     description: EncoderDescription
@@ -305,19 +305,6 @@ class EncoderRun(Run):
                         "metric": metric,
                         **score_cells(score),
                     }
-
-    def dataset_name(self) -> str | None:
-        """The dataset of its description."""
-        return self.description.dataset
-
-    def data_identity(self) -> str | None:
-        """What names the images that were encoded."""
-        return self.result().get("identity")
-
-    def _damage_underway(self) -> str | None:
-        """That of its model, if it is trained here."""
-        trained = self.description.trained
-        return None if trained is None else TrainingRun(trained, self.folder / "model").damage()
 
     def compute(self, at_step: Callable[[int], None] | None) -> None:
         """Encode the rows of each protocol, and score each readout."""
@@ -364,17 +351,6 @@ class EncoderRun(Run):
         if identity is not None:
             result["identity"] = identity
         self.write_result(result)
-
-    def _encoder(self, dataset: ImageDataset, at_step: Callable[[int], None]) -> Encoder:
-        description = self.description
-        if description.trained is not None:
-            training = TrainingRun(description.trained, self.folder / "model")
-            training.execute(at_step)
-            return load_encoder(f"run:{training.folder}")
-        choice = description.encoder
-        assert choice is not None
-        options = choice.model_dump(exclude={"name"})
-        return load_encoder(choice.name, **options, dataset=dataset, seed=description.seed)
 
 
 def _scored(

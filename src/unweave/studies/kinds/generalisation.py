@@ -19,9 +19,9 @@ from pydantic import (
 
 from unweave._check import check_choice
 from unweave._contents import Part
-from unweave.datasets import FactorDataset, canonical, load, load_split, with_options
+from unweave.datasets import ImageDataset, canonical, load, load_split, with_options
 from unweave.datasets.names import parse
-from unweave.encoders import Encoder, load_encoder
+from unweave.encoders import Encoder
 from unweave.encoders.run import RunEncoder
 from unweave.generalisation import READOUTS, generalise
 from unweave.models import Network, build_vae
@@ -32,15 +32,15 @@ from unweave.studies.base import (
     Frozen,
     NumpySeed,
     Result,
-    Run,
     Seed,
     distinct,
 )
 from unweave.studies.data import describe_data
+from unweave.studies.encoded_run import EncodedRun
 from unweave.studies.evaluation import Evaluation
 from unweave.studies.kinds.encoders import EncoderChoice
 from unweave.studies.kinds.training import Training
-from unweave.studies.training_run import TrainingDescription, TrainingRun, with_defaults
+from unweave.studies.training_run import TrainingDescription, with_defaults
 from unweave.training.description import content_identity
 
 __all__ = [
@@ -277,7 +277,7 @@ class GeneralisationResult(Result):
     identity: str | None = None
 
 
-class GeneralisationRun(Run):
+class GeneralisationRun(EncodedRun):
     """One encoder on one split: what is read from its codes, and reconstructed, on both parts."""
 
     description: GeneralisationDescription
@@ -322,19 +322,6 @@ class GeneralisationRun(Run):
         mean = next(iter(result["readouts"].values()))["mean"]
         return f"{result['label']}: R² {mean['train']:.3f}, held out {mean['held_out']:.3f}"
 
-    def dataset_name(self) -> str | None:
-        """The dataset of its description."""
-        return self.description.dataset
-
-    def data_identity(self) -> str | None:
-        """What names the images that were encoded."""
-        return self.result().get("identity")
-
-    def _damage_underway(self) -> str | None:
-        """That of its model, if it is trained here."""
-        trained = self.description.trained
-        return None if trained is None else TrainingRun(trained, self.folder / "model").damage()
-
     def compute(self, at_step: Callable[[int], None] | None) -> None:
         """Read the codes out, and reconstruct the images, on both parts."""
         description = self.description
@@ -367,16 +354,9 @@ class GeneralisationRun(Run):
             result["identity"] = identity
         self.write_result(result)
 
-    def _encoder(self, train: FactorDataset, at_step: Callable[[int], None] | None) -> Encoder:
-        description = self.description
-        if description.trained is not None:
-            training = TrainingRun(description.trained, self.folder / "model")
-            training.execute(at_step)
-            return load_encoder(f"run:{training.folder}")
-        if description.untrained is not None:
-            model = build_vae(description.untrained, train.image_shape, seed=description.seed)
-            return RunEncoder(model, description.label, weights="drawn", licence="none needed")
-        choice = description.encoder
-        assert choice is not None
-        options = choice.model_dump(exclude={"name"})
-        return load_encoder(choice.name, **options, dataset=train, seed=description.seed)
+    def _encoder(self, dataset: ImageDataset, at_step: Callable[[int], None] | None) -> Encoder:
+        untrained = self.description.untrained
+        if untrained is None:
+            return super()._encoder(dataset, at_step)
+        model = build_vae(untrained, dataset.image_shape, seed=self.description.seed)
+        return RunEncoder(model, self.description.label, weights="drawn", licence="none needed")
