@@ -9,9 +9,20 @@ from unweave.studies import load_study, open_study, shipped_studies
 RECORDED = json.loads((Path(__file__).parent / "run_keys.json").read_text())
 """Hashes of the keys of all runs, and of study.json, of shipped studies as of version 0.1."""
 
+TEXTS = ("title", "question", "note")
+
 
 def digest(text):
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def without_texts(content):
+    """Content of study.json without its texts, which may be reworded: a folder stays the same."""
+    if isinstance(content, list):
+        return [without_texts(each) for each in content]
+    if isinstance(content, dict):
+        return {k: without_texts(v) for k, v in content.items() if k not in TEXTS}
+    return content
 
 
 @pytest.mark.parametrize("name", shipped_studies())
@@ -22,7 +33,8 @@ def test_shipped_studies_are_valid_and_named_after_their_files(name):
     assert len(set(keys)) == len(keys)
     if name in RECORDED:  # so that finished runs and folders are those of today's study
         assert digest("\n".join(keys)) == RECORDED[name]["keys"]
-        assert digest(json.dumps(study.model_dump(mode="json"))) == RECORDED[name]["study"]
+        settings = without_texts(study.model_dump(mode="json"))
+        assert digest(json.dumps(settings)) == RECORDED[name]["study"]
 
 
 def test_the_papers_protocol_is_in_the_paper_study():
