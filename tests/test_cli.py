@@ -265,6 +265,7 @@ def test_objectives_are_listed_with_their_options(cli):
     ("words", "message"),
     [
         (["train", "vae", "--beta", "4"], "--beta is not an option of vae"),
+        (["train", "vae", "--n-latents", "4"], "--n-latents is not an option of vae (write --lat"),
         (["train", "factor_va"], "unknown objective 'factor_va' (did you mean 'factor_vae'?)"),
         (["train", "beta_tc_vae", "--batch-size", "1"], "needs a batch of at least 2, not 1"),
         (["train", "beta_vae", "--beta", "much"], "--beta: Input should be a valid number"),

@@ -256,9 +256,9 @@ def _options_sentence(error: Any, objective: str) -> str:
         names = [part for part in problem["loc"] if isinstance(part, str)]
         name = option(names[-1] if names else "options")
         if problem["type"] == "extra_forbidden":
-            sentences.append(
-                f"{name} is not an option of {objective} (`unweave objectives` lists them)"
-            )
+            given = f"--{names[-1].replace('_', '-')}"
+            remedy = "`unweave objectives` lists them" if given == name else f"write {name}"
+            sentences.append(f"{given} is not an option of {objective} ({remedy})")
         elif problem["type"] == "value_error":
             first, *rest = str(problem["ctx"]["error"]).split(" ")
             is_field = first in {**TrainingConfig.model_fields, **Network.model_fields}
