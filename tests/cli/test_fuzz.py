@@ -88,12 +88,16 @@ def options():
             yield path, argument.name, kind
 
 
-def cases(table):
+def cases(table, every=1):
+    """Cases of all options whose values are in the table; all but ``every`` so many are slow."""
+    found = [(path, name, kind) for path, name, kind in options() if kind in table]
     return [
-        pytest.param(path, name, kind, id=f"{'-'.join(path)}:{name}")
-        for path, name, kind in options()
-        if kind in table
-    ]
+        pytest.param(
+            path, name, kind, id=f"{'-'.join(path)}:{name}",
+            marks=[pytest.mark.slow] if i % every else [],
+        )
+        for i, (path, name, kind) in enumerate(found)
+    ]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -148,7 +152,7 @@ def test_wrong_values_are_refused_by_a_sentence_that_names_the_option(cli, path,
         assert named.lower() in err.lower(), (path, name, value, err)
 
 
-@pytest.mark.parametrize(("path", "name", "kind"), cases(ODD))
+@pytest.mark.parametrize(("path", "name", "kind"), cases(ODD, every=4))
 def test_odd_values_are_taken_or_refused_by_a_sentence(cli, path, name, kind):
     for value in ODD[kind]:
         refused(cli, words_for(path, name, value))

@@ -95,7 +95,7 @@ def codes_by_open_clip(open_clip, path, images):
 @pytest.mark.parametrize(
     "architecture",
     [
-        pytest.param(name, marks=[pytest.mark.slow] if name in ("RN50x16", "ViT-L-14") else [])
+        pytest.param(name, marks=[] if name in ("RN50", "ViT-B-16") else [pytest.mark.slow])
         for name in TOWERS
     ],
 )

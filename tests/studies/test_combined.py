@@ -157,6 +157,7 @@ def test_a_part_without_finished_runs_says_so(file, tmp_path):
     assert "Scores against training compute" in text
 
 
+@pytest.mark.slow
 def test_shards_of_it_are_merged_and_parts_may_have_other_cells(file, finished, tmp_path):
     study, folder = finished
     few = study.parts[1].model_copy(

@@ -84,6 +84,7 @@ def toml(tmp_path, study):
     return path
 
 
+@pytest.mark.slow
 def test_two_nodes_one_of_which_dies_end_with_the_same_table(cluster, tmp_path):
     node, address = cluster
     study = checked_study(MODELS, "here")

@@ -56,6 +56,7 @@ def test_progress_says_what_came_out_last(tmp_path):
     assert any(words.startswith("S^2 x S^2, 1") and words.endswith(" rad") for words in last)
 
 
+@pytest.mark.slow
 def test_a_slurm_script_does_what_the_study_does(whole, tmp_path, monkeypatch):
     _, folder = whole
     file = tmp_path / "my study.toml"
