@@ -69,7 +69,7 @@ def stopped(state: str, how: str) -> tuple[float, float, float]:
         (folder / "study.toml").write_text(STUDY.format(**values))
         words = ["study", str(folder / "study.toml"), "--out", str(folder / "out")]
         process = subprocess.Popen(
-            [sys.executable, "-m", "unweave.cli", *words, "--workers", "2"],
+            [sys.executable, "-m", "unweave", *words, "--workers", "2"],
             stderr=subprocess.PIPE,
             start_new_session=True,
             env={**os.environ, "NUMBA_CACHE_DIR": str(folder / "numba")},

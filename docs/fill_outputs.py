@@ -64,7 +64,7 @@ def run_shell(code: str, folder: Path) -> str:
         program, *words = shlex.split(line, comments=True)
         assert program == "unweave", f"tutorials run unweave alone, not {program}"
         ended = subprocess.run(
-            [sys.executable, "-m", "unweave.cli", *words],
+            [sys.executable, "-m", "unweave", *words],
             cwd=folder,
             env={**os.environ, "COLUMNS": "100", "NO_COLOR": "1"},
             capture_output=True,

@@ -379,7 +379,7 @@ def test_every_command_has_help():
                   ["encode"], ["encoders"], ["assess"], ["objectives"], ["show"], ["export"],
                   ["import"], ["symmetry"], ["pretrained"]):  # fmt: skip
         printed = subprocess.run(
-            [sys.executable, "-m", "unweave.cli", *words, "--help"],
+            [sys.executable, "-m", "unweave", *words, "--help"],
             capture_output=True,
             text=True,
             check=True,

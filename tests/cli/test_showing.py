@@ -139,7 +139,7 @@ class TestStderr:
     def test_a_full_stderr_leaves_the_exit_code(self):
         with open("/dev/full", "w") as full:
             ended = subprocess.run(
-                [sys.executable, "-m", "unweave.cli", "score", "nowhere.npz"],
+                [sys.executable, "-m", "unweave", "score", "nowhere.npz"],
                 stderr=full,
                 check=False,
             )
@@ -205,7 +205,7 @@ def test_progress_takes_names_as_they_are(monkeypatch, capsys):
 def run(*words, stdout=subprocess.PIPE, **variables):
     environment = {k: v for k, v in os.environ.items() if k != "COLUMNS"} | variables
     return subprocess.run(
-        [sys.executable, "-m", "unweave.cli", *map(str, words)],
+        [sys.executable, "-m", "unweave", *map(str, words)],
         stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,

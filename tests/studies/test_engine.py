@@ -20,7 +20,7 @@ from unweave.studies.base import RunIsBusyError
 from unweave.studies.execution.engine import _Pool
 from unweave.studies.folder import StudyFolder
 
-COMMAND = [sys.executable, "-m", "unweave.cli", "study"]
+COMMAND = [sys.executable, "-m", "unweave", "study"]
 
 
 @pytest.fixture

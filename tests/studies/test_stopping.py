@@ -118,7 +118,7 @@ def study(tmp_path, begin, shared_cache):
     """Start a study of a short run and one without end, on two workers."""
     file = tmp_path / "study.toml"
     file.write_text(STUDY)
-    words = ["-m", "unweave.cli", "study", file, "--out", tmp_path / "out", "--workers", "2"]
+    words = ["-m", "unweave", "study", file, "--out", tmp_path / "out", "--workers", "2"]
 
     def call(*before, **options):
         return begin(*before, *words, **options)

@@ -1,5 +1,0 @@
-"""`python -m unweave.cli`."""
-
-from unweave.cli import main
-
-main()
