@@ -20,7 +20,7 @@ LAYERS = [
         "_signals",
         "_tables",
     },
-    {"_contents", "_limits"},
+    {"_contents", "_limits", "_settings"},
     {"_check", "_processes"},
     {"_factors", "_objects"},
     {"datasets", "metrics", "geometry"},

@@ -17,12 +17,12 @@ from pydantic import Field, field_validator, model_validator
 
 from unweave._contents import Content, Part
 from unweave._files import DamagedFileError, is_file, read_json, sealed
+from unweave._settings import filled, over_defaults
 from unweave.datasets import ImageDataset, canonical, load
 from unweave.datasets.cache import written_whole
 from unweave.metrics.score import with_todays_names
 from unweave.models import VAE, Network, build_vae, count_parameters
 from unweave.models.collapse import LEAST_KL
-from unweave.models.defaults import filled
 from unweave.models.objectives import OBJECTIVES, AnyObjective
 from unweave.studies.base import RESULT, Description, Result, Run
 from unweave.studies.columns import SCORE_COLUMNS, Count, ScoreContent, score_cells
@@ -42,7 +42,6 @@ from unweave.training.checkpoint import (
     write_json,
 )
 from unweave.training.compute import step_flops
-from unweave.training.config import over_defaults
 from unweave.training.course import CONFIG, RunConfig, course_key
 from unweave.training.curves import read_curves
 from unweave.training.description import check_same_run, content_identity, differences

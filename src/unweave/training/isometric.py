@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from unweave._random import Stream, generator, torch_seeded
+from unweave._settings import TrainingConfig
 from unweave.datasets.cache import writable_folder
 from unweave.datasets.pixels import as_array, to_uint8
 from unweave.models import Network
@@ -23,8 +24,7 @@ from unweave.training.checkpoint import (
     steps_done,
     write_json,
 )
-from unweave.training.config import TRAINING_REVISION, TrainingConfig
-from unweave.training.course import CONFIG, course_key
+from unweave.training.course import CONFIG, TRAINING_REVISION, course_key
 from unweave.training.description import check_same_run
 from unweave.training.device import open_fabric
 from unweave.training.loop import DivergedError

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from unweave._processes import launching
+from unweave._settings import TrainingConfig, TrainingSettings
 from unweave.datasets.cache import writable_folder
 from unweave.datasets.own.arrays import ImageSource, as_image_dataset
 from unweave.datasets.selection import subset
@@ -28,7 +29,6 @@ from unweave.training.checkpoint import (
     steps_done,
     write_json,
 )
-from unweave.training.config import TrainingConfig, TrainingSettings
 from unweave.training.course import CONFIG, course_key
 from unweave.training.curves import Curves
 from unweave.training.description import check_same_run, describe_run
