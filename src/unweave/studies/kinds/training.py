@@ -27,11 +27,7 @@ from unweave.studies.separation import NEEDED_METRICS
 from unweave.studies.training_run import TrainingDescription, prepare_data, with_defaults
 from unweave.training import TrainingSettings
 
-__all__ = ["Cells", "Training", "TrainingStudy", "size_of"]
-
-
-class Training(TrainingSettings):
-    """The part of a training configuration that all cells of a study share."""
+__all__ = ["Cells", "TrainingStudy", "size_of"]
 
 
 class Cells(Frozen):
@@ -74,7 +70,7 @@ class TrainingStudy(BaseStudy):
     """Which data: a name, a file or a folder (:mod:`unweave.datasets.names`)."""
     network: Network = Network()
     """Which network; where a key is not given, that of the objective's paper."""
-    training: Training = Training()
+    training: TrainingSettings = TrainingSettings()
     """How each model is trained, likewise."""
     evaluation: Evaluation = Evaluation()
     """How each model is scored."""
