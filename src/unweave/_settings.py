@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Protocol, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from unweave._random import LARGEST_SEED
+from unweave._bounds import LARGEST
 
 __all__ = [
     "Groups", "NetworkSettings", "TrainingConfig", "TrainingSettings", "filled", "over_defaults",
@@ -41,7 +41,9 @@ Groups = Annotated[tuple[int, ...], BeforeValidator(_sizes)]
 class NetworkSettings(BaseModel):
     """What :class:`~unweave.models.Network` has beside the latent space."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, defer_build=True
+    )
 
     name: Literal["burgess", "locatello", "resnet", "style"] = "burgess"
     """Encoder and decoder: ``burgess`` (Burgess et al. 2018), ``locatello`` (Locatello et al.
@@ -84,7 +86,11 @@ class TrainingSettings(BaseModel):
     """The part of a training configuration that all runs of a study share."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        defer_build=True,
     )
 
     batch_size: int = Field(default=64, ge=1, le=65_536)
@@ -138,11 +144,11 @@ class TrainingSettings(BaseModel):
 class TrainingConfig(TrainingSettings):
     """Budget, optimiser and device of one training run."""
 
-    steps: int | None = Field(default=20_000, ge=1, lt=2**63)
+    steps: int | None = Field(default=20_000, ge=1, le=LARGEST)
     """Training steps in all, where processor minutes are not the budget."""
     milestones: tuple[int, ...] = ()
     """Steps at which the model is kept and scored; the last step always is one."""
-    seed: int = Field(default=0, ge=0, le=LARGEST_SEED)
+    seed: int = Field(default=0, ge=0, le=LARGEST)
     """Seed of the weights, the batches and the latent noise."""
     devices: int = Field(default=1, ge=1, le=4_096)
     """Devices that share each batch."""

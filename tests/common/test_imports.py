@@ -9,7 +9,7 @@ import unweave
 
 SOURCE = Path(unweave.__file__).parent
 LAYERS = [
-    {"_extras"},
+    {"_bounds", "_extras"},
     {
         "_compiled",
         "_figure",

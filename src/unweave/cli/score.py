@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import unweave
 from unweave.cli.console import counted, out, print_json, print_note, print_table
-from unweave.cli.dictionaries import score_dictionaries
 from unweave.cli.options import Count, Flag, Json, Names, Patterns, Seed, Sizes, Wide
 
 if TYPE_CHECKING:
@@ -88,6 +87,8 @@ def score(
                 "--metrics": metrics, "--groups": groups, "--drop-constant": drop_constant or None,
             }
         )  # fmt: skip
+        from unweave.cli.dictionaries import score_dictionaries
+
         score_dictionaries(
             dictionary, features, file, signed=signed, rows=rows, seed=seed, json=json, wide=wide
         )

@@ -6,12 +6,13 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, field_validator
 
+from unweave._bounds import MOST_ROWS
 from unweave.datasets import ImageDataset
 from unweave.datasets.selection import scoring_rows
 from unweave.metrics import Noise
 from unweave.metrics.catalogue import check_form
 from unweave.models import VAE
-from unweave.studies.base import MOST_DRAWS, MOST_ROWS, Frozen
+from unweave.studies.base import MOST_DRAWS, Frozen
 from unweave.studies.scoring import scorable
 
 __all__ = ["Evaluation", "Scoring", "StudyMetric", "score_model"]

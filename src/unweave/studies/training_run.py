@@ -61,6 +61,18 @@ _BESIDE = ("pictures.npz", "curves.csv")
 _PICTURES = ("images", "reconstructions", "samples", "traversals", "positions", "order", "reach")
 
 
+_NETWORK: dict[str, Any] = {"width": pl.Float64, "depth": pl.Int64, "n_latents": pl.Int64}
+_TRAINING: dict[str, Any] = {
+    "batch_size": pl.Int64,
+    "learning_rate": pl.Float64,
+    "optimizer": pl.String,
+    "weight_decay": pl.Float64,
+    "gradient_clip": pl.Float64,
+    "schedule": pl.String,
+    "cpu_minutes": pl.Float64,
+}
+"""Settings that are columns of the table."""
+
 _Step = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,17}$")]
 
 
@@ -181,17 +193,9 @@ class TrainingRun(Run):
         "objective": pl.String,
         "strength": pl.Float64,
         "network": pl.String,
-        "width": pl.Float64,
-        "depth": pl.Int64,
-        "n_latents": pl.Int64,
+        **_NETWORK,
         "n_images": pl.Int64,
-        "batch_size": pl.Int64,
-        "learning_rate": pl.Float64,
-        "optimizer": pl.String,
-        "weight_decay": pl.Float64,
-        "gradient_clip": pl.Float64,
-        "schedule": pl.String,
-        "cpu_minutes": pl.Float64,
+        **_TRAINING,
         "precision": pl.String,
         "seed": pl.Int64,
         "step": pl.Int64,
@@ -228,17 +232,9 @@ class TrainingRun(Run):
                     "objective": objective.name,
                     "strength": objective.strength,
                     "network": network.name,
-                    "width": network.width,
-                    "depth": network.depth,
-                    "n_latents": network.n_latents,
+                    **{name: getattr(network, name) for name in _NETWORK},
                     "n_images": result.get("n_images"),
-                    "batch_size": training.batch_size,
-                    "learning_rate": training.learning_rate,
-                    "optimizer": training.optimizer,
-                    "weight_decay": training.weight_decay,
-                    "gradient_clip": training.gradient_clip,
-                    "schedule": training.schedule,
-                    "cpu_minutes": training.cpu_minutes,
+                    **{name: getattr(training, name) for name in _TRAINING},
                     "precision": result.get("precision", training.precision),
                     "seed": training.seed,
                     "step": int(step),

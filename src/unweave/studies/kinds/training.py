@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from unweave._bounds import LARGEST
 from unweave.datasets import canonical
 from unweave.metrics.catalogue import chosen
 from unweave.models import Network
@@ -37,7 +38,7 @@ class Cells(Frozen):
     """What to minimise, each with its hyper-parameters."""
     seeds: tuple[Seed, ...] = Field(min_length=1)
     """A run for each."""
-    milestones: tuple[Annotated[int, Field(ge=1, lt=2**63)], ...] = Field(
+    milestones: tuple[Annotated[int, Field(ge=1, le=LARGEST)], ...] = Field(
         default=(), min_length=1, exclude_if=lambda steps: not steps
     )
     """Steps at which the models are scored; the last one ends the training. None where
