@@ -18,6 +18,7 @@ LAYERS = [
         "_parallel",
         "_random",
         "_signals",
+        "_storage",
         "_tables",
     },
     {"_contents", "_limits", "_settings"},

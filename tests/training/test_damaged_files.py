@@ -8,13 +8,8 @@ from safetensors.torch import load_file, save_file
 
 from unweave._contents import Content
 from unweave._files import DamagedFileError, read_json, sealed
-from unweave.training.checkpoint import (
-    MODEL,
-    Trained,
-    load_checkpoint,
-    save_checkpoint,
-    write_json,
-)
+from unweave._storage import write_json
+from unweave.training.checkpoint import MODEL, Trained, load_checkpoint, save_checkpoint
 from unweave.training.loggers import _known_as
 
 

@@ -98,7 +98,7 @@ def score(
         raise ValueError(f"{which} says something of a dictionary only: name one with --dictionary")
     if file is None:
         raise ValueError("FILE is missing: give codes to score, or a dictionary with --dictionary")
-    from unweave.cli.arrays import Choice, read_table
+    from unweave.cli.arrays import Choice, read_codes
     from unweave.metrics import evaluate
     from unweave.metrics.catalogue import chosen
 
@@ -112,7 +112,7 @@ def score(
         seed=seed,
         factors_needed=False if label_free else None,
     )
-    table = read_table(file, factors_file, choice)
+    table = read_codes(file, factors_file, choice)
     sizes = (groups or table.groups) if table.factors is not None else None
     scores = evaluate(
         table.codes,

@@ -138,16 +138,16 @@ def _description(
     from unweave._settings import filled, over_defaults
     from unweave.models.objectives import OBJECTIVES, AnyObjective
     from unweave.studies.evaluation import Evaluation
+    from unweave.studies.presets import load_preset
     from unweave.studies.training_run import TrainingDescription
     from unweave.training import TrainingConfig
-    from unweave.training.presets import PRESETS
 
     check_choice("objective", objective, OBJECTIVES)
     settings, fields = training.given(), network.given()
-    published = PRESETS[preset] if preset else None
+    published = load_preset(preset) if preset else None
     if published is not None:
         settings = over_defaults(settings, published.training)
-        fields = filled(fields, {"name": published.network.name})
+        fields = filled(fields, {"name": published.network})
     own = {key.replace("-", "_"): value for key, value in options.items()}
     try:
         chosen: Any = TypeAdapter(AnyObjective).validate_python(
@@ -237,11 +237,11 @@ def _published_options(preset: Any, objective: str) -> dict[str, Any]:
     """What the study held fixed for this objective; of what it varied, its third value if it did
     not try our default.
     """  # noqa: D205
-    if preset is None or objective not in preset.objectives:
-        return {}
     from unweave.models.objectives import OBJECTIVES
 
-    tried = preset.objectives[objective]
+    tried = [one for one in preset.objectives if one.name == objective] if preset else []
+    if not tried:
+        return {}
     default = OBJECTIVES[objective](name=objective).strength
     nearest = next((o for o in tried if o.strength == default), tried[2])
     return nearest.model_dump()

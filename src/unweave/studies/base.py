@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from unweave._bounds import LARGEST, LARGEST_NUMPY_SEED
 from unweave._contents import Content
 from unweave._files import DamagedFileError, file_sha256, is_file, read_json, sealed
-from unweave.datasets.cache import writable_folder
+from unweave._storage import writable_folder, write_json
 from unweave.metrics.score import with_todays_names
 
 if TYPE_CHECKING:
@@ -375,8 +375,6 @@ class Run(ABC):
         The key of the run, its description, a checksum, and one of each of the ``files`` beside it
         are added.
         """
-        from unweave.training.checkpoint import write_json  # and torch, which not all workers need
-
         sums = {name: file_sha256(self.folder / name) for name in files}
         described = {"description": self.description.model_dump(mode="json"), **content}
         named = {"run": self.description.key, **described, "files": sums}

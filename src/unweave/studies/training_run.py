@@ -18,8 +18,8 @@ from pydantic import Field, field_validator, model_validator
 from unweave._contents import Content, Part
 from unweave._files import DamagedFileError, is_file, read_json, sealed
 from unweave._settings import filled, over_defaults
+from unweave._storage import write_json, written_whole
 from unweave.datasets import ImageDataset, canonical, load
-from unweave.datasets.cache import written_whole
 from unweave.metrics.score import with_todays_names
 from unweave.models import VAE, Network, build_vae, count_parameters
 from unweave.models.collapse import LEAST_KL
@@ -39,7 +39,6 @@ from unweave.training.checkpoint import (
     recorded_precision,
     recorded_seconds,
     steps_done,
-    write_json,
 )
 from unweave.training.compute import step_flops
 from unweave.training.course import CONFIG, RunConfig, course_key

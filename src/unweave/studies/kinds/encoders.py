@@ -48,7 +48,7 @@ __all__ = ["EncoderDescription", "EncoderRun", "EncoderStudy", "Trained"]
 ProtocolName = Literal["sound", "paper"]
 
 
-class Reading(Scoring):
+class EncoderScoring(Scoring):
     """How codes are scored; the rows are those of the sound protocol, the paper's has 1,000."""
 
     readouts: tuple[str, ...] = ("raw",)
@@ -79,7 +79,7 @@ class EncoderDescription(EncodedDescription):
     """All that one encoder's scores depend on."""
 
     protocols: tuple[ProtocolName, ...]
-    reading: Reading
+    reading: EncoderScoring
 
     @property
     def may_use_gpu(self) -> bool:
@@ -126,7 +126,7 @@ class EncoderStudy(BaseStudy):
     """For each, the same architecture of random weights is scored beside those that have one."""
     protocols: tuple[ProtocolName, ...] = Field(default=("sound",), min_length=1)
     """Which rows, and how they are shown."""
-    reading: Reading = Reading()
+    reading: EncoderScoring = EncoderScoring()
     """How codes are scored."""
     trained: Trained | None = None
     """Models trained here."""
@@ -305,7 +305,7 @@ class EncoderRun(EncodedRun):
 
 
 def _scored(
-    codes: np.ndarray, dataset: ImageDataset, rows: np.ndarray, reading: Reading, whole: bool
+    codes: np.ndarray, dataset: ImageDataset, rows: np.ndarray, reading: EncoderScoring, whole: bool
 ) -> dict[str, Any]:
     """Scores of every readout; factors that never vary among the rows are left out."""
     found = scorable(dataset, rows, reading.metrics)
