@@ -39,7 +39,10 @@ Groups = Annotated[tuple[int, ...], BeforeValidator(_sizes)]
 
 
 class NetworkSettings(BaseModel):
-    """What :class:`~unweave.models.Network` has beside the latent space."""
+    """Which network, how wide and deep, and how many latents it has.
+
+    All that a :class:`~unweave.models.Network` has but the kind of its latents.
+    """
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, defer_build=True

@@ -26,7 +26,7 @@ _SMALLEST_GRID = 4  # pixels on a side, where convolutions end and matrices begi
 
 
 class Network(NetworkSettings):
-    """Which network, how wide and deep, and how many latents it has."""
+    """Which network, how wide and deep, how many latents it has, and which values they take."""
 
     latent_space: SerializeAsAny[LatentSpace] = Field(
         default=Gaussian(), exclude_if=lambda space: space == Gaussian()
