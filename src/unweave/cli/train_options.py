@@ -137,7 +137,8 @@ class TrainingOptions(_Given):
 
 def option(field: str) -> str:
     """The option of a field, as --learning-rate."""
-    return f"--{_OPTIONS.get(field, field).replace('_', '-')}"
+    name = field if field == "name" else _OPTIONS.get(field, field)  # other things have names, too
+    return f"--{name.replace('_', '-')}"
 
 
 def spelled_settings(defaults: Mapping[str, Mapping[str, Any]]) -> list[str]:
