@@ -62,7 +62,7 @@ def _option_type(field: FieldInfo) -> Any:
     metadata: list[Any] = field.metadata
     least = [one.ge for one in metadata if hasattr(one, "ge")]
     most = [one.le for one in metadata if hasattr(one, "le")]
-    return Annotated[int, within(*least, *most)]
+    return Annotated[int, within(least[0], *most)]
 
 
 def _help(field: FieldInfo) -> str:
