@@ -22,7 +22,7 @@ __all__ = [
 ]  # fmt: skip
 
 NOT_SCORED = Evaluation(rows=1000, n_permutations=2, n_projections=2, n_halves=2)
-"""Of a model whose codes are scored later: as little as can be."""
+"""The least evaluation, for a model whose codes are scored later."""
 
 
 class EncoderChoice(Frozen):
