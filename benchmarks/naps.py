@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import polars as pl
 
-from unweave.datasets.cache import written_whole
+from unweave._storage import written_whole
 from unweave.studies.base import BaseStudy, Description, Run
 
 

@@ -30,8 +30,8 @@ from unweave.models.objectives.factor_vae import permute_latents
 from unweave.studies import run_study
 from unweave.studies.evaluation import Evaluation
 from unweave.studies.folder import StudyFolder
-from unweave.studies.kinds.training import Cells, Training, TrainingStudy
-from unweave.training import TrainingConfig, load_model, train
+from unweave.studies.kinds.training import Cells, TrainingStudy
+from unweave.training import TrainingConfig, TrainingSettings, load_model, train
 
 STEPS, SEEDS, ROWS = 3000, (0, 1), 10_000
 WIDTH = 0.5
@@ -61,7 +61,7 @@ def study(name: str, chosen: dict[str, dict], n_noise: int) -> TrainingStudy:
         title="Does each objective do what it is for?",
         question="Reconstruction, KL, total correlation and scores of every objective.",
         network=Network(width=WIDTH, n_noise=n_noise),
-        training=Training(learning_rate=1e-3),
+        training=TrainingSettings(learning_rate=1e-3),
         evaluation=Evaluation(
             rows=ROWS, metrics=("mig", "factor_vae"), n_permutations=20, n_projections=3,
             n_halves=3,

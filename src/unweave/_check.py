@@ -9,10 +9,10 @@ import numpy as np
 
 from unweave._tables import (
     CodeTable,
+    as_table,
     column_names,
     floats_of,
     index_of,
-    read_table,
     word,
 )
 
@@ -57,7 +57,7 @@ def read_codes(codes: object, *, min_latents: int = 1, like: CodeTable | None = 
     if isinstance(codes, CodeTable):
         check_latents(codes.values, min_latents)
         return codes
-    table = read_table(codes, "codes", "(samples, latents)")
+    table = as_table(codes, "codes", "(samples, latents)")
     array, origins = floats_of(table, "(samples, latents)", like)
     _check_numbers(array, table.names)
     check_latents(array, min_latents)

@@ -20,12 +20,12 @@ from unweave._tables import (
     CodeTable,
     Column,
     Table,
+    as_table,
     column_names,
     default_index,
     index_of,
     matching_columns,
     matching_rows,
-    read_table,
     word,
 )
 
@@ -181,7 +181,7 @@ def read_factors(
         return factors
     if hasattr(factors, "levels") and hasattr(factors, "sizes"):
         return _of_space(factors, names, kinds)
-    table = read_table(factors, "factors", "(samples, factors)")
+    table = as_table(factors, "factors", "(samples, factors)")
     n = len(table.columns)
     chosen = table.names if names is None else names
     given = None if chosen is None else check_names("factor", chosen, n)
@@ -301,7 +301,7 @@ def _read_like(factors: object, like: FactorTable) -> FactorTable:
     order = matching_columns(like.columns, column_names(factors), "factors", "test factors")
     n = len(like.kinds)
     kinds = list(like.kinds) if order is None else [like.kinds[order.index(k)] for k in range(n)]
-    n_test = len(read_table(factors, "factors", "(samples, factors)").columns)
+    n_test = len(as_table(factors, "factors", "(samples, factors)").columns)
     if n_test != n:
         raise ValueError(
             f"test factors have {n_test} column(s) and factors {n}: both must be of the same "

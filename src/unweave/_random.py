@@ -12,9 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["LARGEST_SEED", "Stream", "generator", "normal", "torch_seeded"]
-
-LARGEST_SEED = 2**63 - 1
+__all__ = ["Stream", "generator", "normal", "torch_seeded"]
 
 
 class Stream(IntEnum):

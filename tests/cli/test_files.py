@@ -706,7 +706,7 @@ class TestPlaces:
         assert "there is no such user" in said("data", "prepare", "dsprites")
 
     def test_a_cache_in_the_home_folder(self, monkeypatch, tmp_path):
-        from unweave.datasets.cache import cache_folder
+        from unweave._storage import cache_folder
 
         monkeypatch.setenv("HOME", str(tmp_path))
         monkeypatch.setenv("USERPROFILE", str(tmp_path))

@@ -19,7 +19,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from unweave._files import read_json
-from unweave.cli.arrays import Choice, read_points, read_table
+from unweave.cli.arrays import Choice, read_codes, read_points
 from unweave.datasets import FactorDataset, load
 from unweave.encoders import load_encoder
 from unweave.encoders.weights import read_weights
@@ -81,7 +81,7 @@ def in_time():
 
 
 def table(file):
-    found = read_table(file, None, Choice())
+    found = read_codes(file, None, Choice())
     return [np.asarray(found.codes), np.asarray(found.factors)]
 
 

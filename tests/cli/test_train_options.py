@@ -5,7 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from unweave.models import Network
 from unweave.models.objectives import BetaVAE
+from unweave.training import TrainingConfig
 
 WORDS = ["--dataset", "torus", "--width", 0.125, "--latents", 2, "--batch-size", 4]
 
@@ -44,6 +46,22 @@ def test_options_reach_the_configuration(train):
     assert (own["precision"], own["milestones"]) == ("bf16-mixed", [2])
 
 
+def test_every_setting_is_an_option_with_its_docstring_as_help(cli, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "4000")
+    code, out, _ = cli("train", "--help")
+    assert code == 0
+    fields = {**Network.model_fields, **TrainingConfig.model_fields}
+    named = {"name": "network", "n_latents": "latents", "n_noise": "noise"}
+    without = {"n_images", "log_every", "checkpoint_every", "devices"}
+    for name in fields.keys() - without:
+        assert f"--{named.get(name, name).replace('_', '-')} " in out
+    assert (
+        "Images in a step, over all devices together, drawn with replacement; by default 64" in out
+    )
+    assert "Which" not in out
+    assert "``" not in out
+
+
 def test_a_run_by_processor_time_says_its_steps(train, tmp_path):
     code, text, config = train(*WORDS, "--cpu-minutes", 0.002)
     assert code == 0, text
@@ -68,6 +86,7 @@ def test_a_run_by_processor_time_says_its_steps(train, tmp_path):
         (("--weight-decay", 0.1), "--weight-decay 0.1 needs the optimizer adamw, not adam"),
         (("--betas", "0.9,1.5"), "--betas: Input should be less than 1"),
         (("--betas", "0.9"), "--betas"),
+        (("--matrix-size", 65), "--matrix-size: a number of at most 64 is needed"),
         (("--warm-up-steps", -1), "--warm-up-steps: a number of at least 0 is needed"),
         (("--schedule", "step"), "--schedule"),
         (("--precision", "float8"), "--precision"),

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 import unweave
+from unweave._storage import written_whole
 from unweave.datasets import DSprites, Torus, load
-from unweave.datasets.cache import written_whole
 from unweave.datasets.download import file_hash
 from unweave.datasets.drawn.meshes import load_mesh
 from unweave.datasets.pictures import save_png

@@ -13,7 +13,7 @@ import pytest
 
 import unweave
 from unweave import _compiled, _memory, _parallel
-from unweave.datasets.cache import cache_folder, writable_folder, written_whole
+from unweave._storage import cache_folder, writable_folder, written_whole
 from unweave.metrics import mutual_information_gap
 
 SOURCE = Path(unweave.__file__).parent

@@ -15,8 +15,7 @@ def written(tmp_path, suffix, **arrays):
     if suffix == ".npz":
         np.savez_compressed(file, **arrays)
         return file
-    import h5py
-
+    h5py = pytest.importorskip("h5py")
     with h5py.File(file, "w") as archive:
         for key, array in arrays.items():
             words = np.asarray(array).dtype.kind == "U"
@@ -104,6 +103,11 @@ def test_an_npy_holds_images_alone(tmp_path):
         from_file(tmp_path / "own.npy", ordinal="a")
 
 
+def test_an_h5_without_images_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="holds a"):
+        load(written(tmp_path, ".h5", a=IMAGES))
+
+
 def test_files_that_cannot_be_used(tmp_path):
     def refused(sentence, suffix=".npz", **arrays):
         with pytest.raises(ValueError, match=sentence):
@@ -115,7 +119,6 @@ def test_files_that_cannot_be_used(tmp_path):
     refused("one column for each factor", images=IMAGES, factors=np.zeros((N, 2, 2)))
     refused("2 factor kinds were given for 1", images=IMAGES, factors=SIZES, factor_kinds=["a"] * 2)
     refused("not UTF-8", images=IMAGES, factors=np.array([b"\xff", b"a"] * 20))
-    refused("holds a", a=IMAGES, suffix=".h5")
     refused("no column that can be a factor", images=IMAGES, factors=np.ones(N))
     refused("leave out the fourth channel", images=np.zeros((N, 8, 8, 4), np.uint8))
     bad = np.full((N, 8, 8, 1), np.nan)
@@ -161,8 +164,7 @@ def test_any_image_that_changes_is_noticed(tmp_path, suffix):
 
 def test_hdf5_files_that_are_made_of_others_are_refused(tmp_path):
     """Where a part is missing, HDF5 reads zeros."""
-    import h5py
-
+    h5py = pytest.importorskip("h5py")
     other = written(tmp_path, ".h5", images=IMAGES).rename(tmp_path / "other.h5")
     layout = h5py.VirtualLayout(IMAGES.shape, IMAGES.dtype)
     layout[:] = h5py.VirtualSource(str(other), "images", IMAGES.shape)

@@ -12,6 +12,7 @@ N = 30
 
 @pytest.fixture
 def folder(tmp_path, rng):
+    pytest.importorskip("polars")  # which reads tables
     own = tmp_path / "own"
     own.mkdir()
     rows = [("file", "shape", "size", "angle", "light")]

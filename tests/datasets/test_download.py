@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from unweave.datasets.cache import written_whole
+from unweave._storage import written_whole
 from unweave.datasets.download import download
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB

@@ -19,8 +19,8 @@ import pytest
 from filelock import FileLock
 from PIL import Image, ImageOps
 
+from unweave._storage import cache_folder
 from unweave.datasets import ImageFiles
-from unweave.datasets.cache import cache_folder
 from unweave.datasets.dataset import spread_rows
 from unweave.datasets.own import file_index, image_cache
 from unweave.datasets.own.files import image_size, unusable_files

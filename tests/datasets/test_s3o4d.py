@@ -62,6 +62,7 @@ def test_the_test_split_counts_from_80_000(tmp_path):
 
 
 def test_training_takes_it(tmp_path):
+    pytest.importorskip("torch")
     from unweave.models import Network, build_vae
     from unweave.models.objectives import OBJECTIVES
     from unweave.training import TrainingConfig, train

@@ -11,12 +11,13 @@ from safetensors.torch import save_file
 from sklearn.datasets import load_sample_images
 from torch import nn
 
+from unweave._storage import write_json
 from unweave.datasets import DSprites
 from unweave.datasets.download import file_hash
 from unweave.encoders import load_encoder, read_out
 from unweave.encoders.weights import Source, find_weights, read_weights, weights_folder
 from unweave.models import Network, build_vae
-from unweave.training.checkpoint import Trained, save_checkpoint, write_json
+from unweave.training.checkpoint import Learner, save_checkpoint
 
 DATASET = DSprites()
 IMAGES = DATASET.images(DATASET.sample_indices(6, seed=2))
@@ -170,7 +171,7 @@ def test_run(tmp_path):
     config = {"network": network.model_dump(), "image_shape": list(DATASET.image_shape)}
     write_json(tmp_path / "config.json", config)
     optimizer = torch.optim.Adam(model.parameters())
-    save_checkpoint(tmp_path, 30, {"model": Trained(model, optimizer)}, keep=set())
+    save_checkpoint(tmp_path, 30, {"model": Learner(model, optimizer)}, keep=set())
     for name in (f"run:{tmp_path}", f"run:{tmp_path}@30"):
         encoder = load_encoder(name)
         np.testing.assert_array_equal(encoder.encode(IMAGES), model.encode(IMAGES))

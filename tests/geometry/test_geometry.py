@@ -7,6 +7,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from unweave.datasets.manifolds import parse_manifold
 from unweave.geometry import intrinsic_dimension, pca_tangents, quadratic_tangents
+from unweave.geometry._block import BLOCK
 from unweave.geometry.cluster import assign_axes
 from unweave.geometry.connection import parallel_transport, polar_factors
 from unweave.geometry.diagonalise import commuting_complement, jointly_diagonalise
@@ -20,7 +21,7 @@ from unweave.geometry.graph import (
     neighbour_graph,
     spatial_order,
 )
-from unweave.geometry.laplacian import BLOCK, ConnectionLaplacian, packed, unpacked
+from unweave.geometry.laplacian import ConnectionLaplacian, packed, unpacked
 from unweave.geometry.multilevel import coarse_fields
 from unweave.geometry.tangent import quadratic_neighbourhood
 

@@ -3,7 +3,7 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from unweave.statistics.trends import compare, correlate, mean_interval, trend
+from unweave.statistics.trends import compare_seeds, correlate, mean_interval, trend
 
 
 def table(scores):
@@ -48,10 +48,10 @@ def test_intervals_and_comparisons_are_those_of_scipy():
     a, b = np.array([0.1, 0.2, 0.4]), np.array([0.5, 0.7, 0.6])
     bounds = stats.ttest_1samp(a, 0).confidence_interval()
     assert mean_interval(a) == pytest.approx((bounds.low, bounds.high))
-    found = compare(a, b)
+    found = compare_seeds(a, b)
     assert found.p_value == pytest.approx(stats.ttest_ind(a, b, equal_var=False).pvalue)
     assert found.difference == pytest.approx(a.mean() - b.mean())
-    assert compare(a[:1], b) is None
+    assert compare_seeds(a[:1], b) is None
 
 
 def test_a_constant_metric_has_no_correlation():

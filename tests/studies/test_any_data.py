@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from unweave._storage import write_json
 from unweave.datasets import ArrayDataset, DSprites, Factor, ImageTable
 from unweave.datasets.selection import scoring_rows
 from unweave.metrics import LABEL_FREE, Noise
@@ -17,7 +18,6 @@ from unweave.studies.levels import factors_by_level
 from unweave.studies.loading import validated
 from unweave.studies.pictures import pictures
 from unweave.studies.scoring import scorable
-from unweave.training.checkpoint import write_json
 
 N = 240
 FEW = {"n_permutations": 2, "n_projections": 2, "n_halves": 3}

@@ -5,6 +5,7 @@ import json
 import polars as pl
 import pytest
 
+from unweave._settings import over_defaults
 from unweave.models import Network
 from unweave.models.objectives import OBJECTIVES, BetaVAE
 from unweave.reports import write_report
@@ -14,7 +15,6 @@ from unweave.studies import build_table, load_study, open_study, run_study
 from unweave.studies.folder import write_study
 from unweave.studies.plan import plan
 from unweave.training import TrainingConfig
-from unweave.training.config import over_defaults
 
 STUDY = """
 name = "minutes"
@@ -213,7 +213,7 @@ def test_defaults_that_make_no_sense_beside_what_is_given_are_dropped(given, def
 
 
 def test_parts_are_filled_key_by_key_unless_they_are_of_another_name():
-    from unweave.models.defaults import filled
+    from unweave._settings import filled
 
     defaults = {"space": {"name": "grid", "n": 5}, "width": 1}
     assert filled({"space": {"n": 3}}, defaults) == {"space": {"name": "grid", "n": 3}, "width": 1}

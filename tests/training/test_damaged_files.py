@@ -8,13 +8,8 @@ from safetensors.torch import load_file, save_file
 
 from unweave._contents import Content
 from unweave._files import DamagedFileError, read_json, sealed
-from unweave.training.checkpoint import (
-    MODEL,
-    Trained,
-    load_checkpoint,
-    save_checkpoint,
-    write_json,
-)
+from unweave._storage import write_json
+from unweave.training.checkpoint import MODEL, Learner, load_checkpoint, save_checkpoint
 from unweave.training.loggers import _known_as
 
 
@@ -81,7 +76,7 @@ def test_an_optimizer_that_lacks_tensors_is_damaged(tmp_path):
     optimizer = torch.optim.Adam(network.parameters())
     network(torch.ones(1, 2)).sum().backward()
     optimizer.step()
-    trained = {MODEL: Trained(network, optimizer)}
+    trained = {MODEL: Learner(network, optimizer)}
     checkpoint = save_checkpoint(tmp_path, 1, trained, keep=set())
     tensors = load_file(checkpoint / "optimizer.safetensors")
     del tensors["0.exp_avg"], tensors["1.step"]

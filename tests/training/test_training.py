@@ -7,6 +7,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from unweave._storage import write_json
 from unweave.datasets import DSprites, Torus
 from unweave.datasets.selection import subset
 from unweave.models import Network, build_vae, count_parameters
@@ -22,12 +23,12 @@ from unweave.models.objectives import (
     Loss,
 )
 from unweave.studies import load_study
+from unweave.studies.presets import load_preset
 from unweave.training import DivergedError, TrainingConfig, load_model, train
 from unweave.training.batches import Batches, unpack
-from unweave.training.checkpoint import write_json, write_run
+from unweave.training.checkpoint import write_run
 from unweave.training.compute import step_flops
 from unweave.training.curves import read_curves
-from unweave.training.presets import PRESETS
 
 NETWORK = Network(width=0.125, n_latents=3)
 CONFIG = TrainingConfig(
@@ -175,17 +176,30 @@ def test_noise_that_nothing_would_draw_is_refused():
         train(other, VAE(), DSprites(), CONFIG)
 
 
-def test_the_shipped_large_study_is_the_preset():
-    preset, study = PRESETS["locatello"], load_study("locatello-dsprites")
-    wanted = [o for tried in preset.objectives.values() for o in tried]
-    assert [len(tried) for tried in preset.objectives.values()] == [6] * 6
-    (cells,) = study.cells
-    assert list(cells.objectives) == wanted
-    assert (len(cells.seeds), cells.milestones) == (50, (preset.training["steps"],))
-    assert study.network == preset.network
-    for key in ("batch_size", "learning_rate"):
-        assert getattr(study.training, key) == preset.training[key]
-    assert len(study.runs()) == 1800
+def test_the_preset_is_that_of_tables_2_and_3_of_locatello_et_al():
+    preset, study = load_preset("locatello"), load_study("locatello-dsprites")
+    tried = {
+        "beta_vae": [1, 2, 4, 6, 8, 16],
+        "annealed_vae": [5, 10, 25, 50, 75, 100],
+        "factor_vae": [10, 20, 30, 40, 50, 100],
+        "dip_vae_i": [1, 2, 5, 10, 20, 50],
+        "dip_vae_ii": [1, 2, 5, 10, 20, 50],
+        "beta_tc_vae": [1, 2, 4, 6, 8, 10],
+    }
+    wanted = [(name, value) for name, values in tried.items() for value in values]
+    assert [(one.name, one.strength) for one in preset.objectives] == wanted
+    fixed = {
+        "annealed_vae": {"gamma": 1000, "annealing_steps": 100_000},
+        "dip_vae_i": {"diagonal_factor": 10},
+        "dip_vae_ii": {"diagonal_factor": 1},
+        "beta_tc_vae": {"estimator": "weighted"},
+    }
+    for one in preset.objectives:
+        for option, value in fixed.get(one.name, {}).items():
+            assert getattr(one, option) == value
+    assert preset.network == "locatello"
+    assert preset.training == {"steps": 300_000, "batch_size": 64, "learning_rate": 1e-4}
+    assert len(study.runs()) == 36 * 50
 
 
 @pytest.mark.parametrize("images", [1, 50])

@@ -10,7 +10,7 @@ from unweave._tables.rows import (
     matching_columns,
     matching_rows,
 )
-from unweave._tables.table import Table, read_table
+from unweave._tables.table import Table, as_table
 
 __all__ = [
     "CodeTable",
@@ -25,6 +25,6 @@ __all__ = [
     "matching_columns",
     "matching_rows",
     "plain",
-    "read_table",
+    "as_table",
     "word",
 ]

@@ -12,7 +12,7 @@ import numpy as np
 from unweave._tables.arrays import as_array, precision
 from unweave._tables.columns import Column, array_column, category_column, dates
 
-__all__ = ["Table", "is_pandas_like", "read_table"]
+__all__ = ["Table", "is_pandas_like", "as_table"]
 
 _ONE_OF = {"codes": "latent", "factors": "factor"}
 
@@ -72,7 +72,7 @@ class Table:
         return columns
 
 
-def read_table(data: Any, what: str, shape: str) -> Table:
+def as_table(data: Any, what: str, shape: str) -> Table:
     """An array, tensor or data frame as a table; missing values become nan.
 
     Parameters

@@ -15,7 +15,7 @@ from unweave._extras import require
 from unweave._factors import read_factors
 from unweave.cli.files import Role, Source, is_index, open_source
 
-__all__ = ["Choice", "Table", "read_points", "read_table"]
+__all__ = ["Choice", "Table", "read_points", "read_codes"]
 
 _LONGEST_EXAMPLE = 60  # characters
 _OWN_NAMES: dict[Role, re.Pattern[str]] = {
@@ -74,7 +74,7 @@ class Choice:
     factors_needed: bool | None = True
 
 
-def read_table(file: Path, factors_file: Path | None, choice: Choice) -> Table:
+def read_codes(file: Path, factors_file: Path | None, choice: Choice) -> Table:
     """Codes and factors of one file, or of two; ``choice.rows`` of them drawn without repeats.
 
     Raises

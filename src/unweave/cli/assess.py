@@ -9,8 +9,6 @@ from unweave.cli.options import Flag, Names, Rows, Workers, within
 
 __all__ = ["assess"]
 
-_ROWS = 10_000
-
 
 def assess(
     encoders: Names,
@@ -73,9 +71,9 @@ def assess(
             "random_seeds": list(range(random_seeds)),
             "protocols": ["paper", "sound"] if protocol == "both" else [protocol],
             "reading": {
-                "rows": _ROWS if rows is None else rows,
-                "metrics": metrics or ["mig", "sap"],
                 "readouts": readouts or ["raw", "pca:10"],
+                **({} if rows is None else {"rows": rows}),
+                **({} if metrics is None else {"metrics": metrics}),
             },
         },
         "options",

@@ -60,7 +60,7 @@ def compare(
     seed
         Seed for drawing rows and for the metrics.
     """
-    from unweave.cli.arrays import Choice, read_table
+    from unweave.cli.arrays import Choice, read_codes
     from unweave.metrics import compare as compare_codes
 
     choice = Choice(
@@ -71,7 +71,7 @@ def compare(
         seed=seed,
         files="codes.npy codes2.npy factors.npy (the factors of both as the third file)",
     )
-    one, other = (read_table(file, factors_file, choice) for file in (first, second))
+    one, other = (read_codes(file, factors_file, choice) for file in (first, second))
     _check_same_rows(first, one, second, other)
     with patience("comparing"):
         found = compare_codes(

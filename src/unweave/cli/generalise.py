@@ -82,11 +82,11 @@ def generalise(
     wide
         Print all columns in one table, however wide it is.
     """
+    from unweave._storage import write_json
     from unweave.datasets import load_split, with_options
     from unweave.encoders import load_encoder
     from unweave.encoders.run import trained_on
     from unweave.generalisation import generalise as measure
-    from unweave.training.checkpoint import write_json
 
     seen = trained_on(encoder)
     name = with_options(dataset or seen or "dsprites", split=split)

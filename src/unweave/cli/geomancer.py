@@ -205,7 +205,7 @@ def _angle(error: dict[str, Any]) -> str:
 def _write(file: Path, model: Any) -> None:
     import numpy as np
 
-    from unweave.datasets.cache import written_whole
+    from unweave._storage import written_whole
 
     bases: dict[str, Any] = {f"subspace_{i}": basis for i, basis in enumerate(model.subspaces_)}
     with written_whole(file) as temporary, open(temporary, "wb") as stream:
@@ -213,7 +213,7 @@ def _write(file: Path, model: Any) -> None:
 
 
 def _draw(file: Path, model: Any, sample: ManifoldSample | None, error: Any) -> None:
-    from unweave.datasets.cache import written_whole
+    from unweave._storage import written_whole
     from unweave.geometry.figure import draw
 
     if sample is None:

@@ -25,6 +25,8 @@ from cyclopts import (
     convert,
 )
 
+from unweave._bounds import LARGEST, LARGEST_NUMPY_SEED, MOST_ROWS
+
 __all__ = [
     "StudyKind",
     "Workers",
@@ -48,13 +50,12 @@ __all__ = [
     "within",
 ]
 
-_LARGEST = 2**63 - 1
 _LONGEST = 4096  # characters of a path
 _SHOWN = 60  # characters of a wrong value
 _WHOLE = re.compile(r"[+-]?(\d+(_\d+)*|0[xX][0-9a-fA-F]+|0[oO][0-7]+|0[bB][01]+)", re.ASCII)
 
 
-def within(least: float, most: float = _LARGEST, *, above: bool = False) -> Parameter:
+def within(least: float, most: float = LARGEST, *, above: bool = False) -> Parameter:
     """An option whose numbers lie between ``least`` and ``most``; not at ``least`` if ``above``."""
     return Parameter(validator=partial(_check_range, least, most, above))
 
@@ -118,13 +119,13 @@ def _check(_type: Any, value: Any) -> None:
     for item in _items(value):
         if isinstance(item, float) and not math.isfinite(item):
             raise ValueError("a finite number is needed")
-        if isinstance(item, int) and abs(item) > _LARGEST:
+        if isinstance(item, int) and abs(item) > LARGEST:
             raise ValueError("a number from 1 - 2^63 to 2^63 - 1 is needed")
 
 
 def _check_range(least: float, most: float, above: bool, type_: Any, value: Any) -> None:
     for item in _items(value):
-        if most == _LARGEST and isinstance(item, int) and item > most:
+        if most == LARGEST and isinstance(item, int) and item > most:
             raise ValueError(f"a number from {least} to 2^63 - 1 is needed")
     _check(type_, value)
     for item in _items(value):
@@ -170,13 +171,13 @@ ALL = Parameter(converter=_read, validator=_check)
 Seed = Annotated[int, within(0)]
 """A seed: a whole number of at least 0 that 63 bits can hold."""
 
-NumpySeed = Annotated[int, within(0, 2**32 - 1)]
+NumpySeed = Annotated[int, within(0, LARGEST_NUMPY_SEED)]
 """A seed that goes to scikit-learn, which takes 32 bits."""
 
 Count = Annotated[int, within(1)]
 """How many of something there are: a whole number of at least 1."""
 
-Rows = Annotated[int, within(1, 10_000_000)]
+Rows = Annotated[int, within(1, MOST_ROWS)]
 """How many rows are drawn, more than there are if they may repeat."""
 
 Names = Annotated[list[str], comma_list()]
@@ -191,7 +192,7 @@ Sizes = Annotated[
         consume_multiple=True,
         negative="",
         converter=_split,
-        validator=(_check_some, partial(_check_range, 1, _LARGEST, False)),
+        validator=(_check_some, partial(_check_range, 1, LARGEST, False)),
     ),
 ]
 """Whole numbers of at least 1, separated by spaces or commas."""

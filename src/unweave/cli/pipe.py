@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import unweave
+from unweave._bounds import MOST_ROWS
 from unweave.cli.console import patience, print_json, print_line, print_note
 from unweave.cli.options import Json, NumpySeed, Step, within
 
@@ -19,7 +20,7 @@ def pipe(
     *,
     step: Step | None = None,
     dataset: str | None = None,
-    rows: Annotated[int, within(40, 10_000_000)] | None = None,
+    rows: Annotated[int, within(40, MOST_ROWS)] | None = None,
     seed: NumpySeed = 0,
     json: Json = False,  # noqa: A002
 ) -> None:

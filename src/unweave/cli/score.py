@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import unweave
 from unweave.cli.console import counted, out, print_json, print_note, print_table
-from unweave.cli.dictionaries import score_dictionaries
 from unweave.cli.options import Count, Flag, Json, Names, Patterns, Seed, Sizes, Wide
 
 if TYPE_CHECKING:
@@ -88,6 +87,8 @@ def score(
                 "--metrics": metrics, "--groups": groups, "--drop-constant": drop_constant or None,
             }
         )  # fmt: skip
+        from unweave.cli.dictionaries import score_dictionaries
+
         score_dictionaries(
             dictionary, features, file, signed=signed, rows=rows, seed=seed, json=json, wide=wide
         )
@@ -97,7 +98,7 @@ def score(
         raise ValueError(f"{which} says something of a dictionary only: name one with --dictionary")
     if file is None:
         raise ValueError("FILE is missing: give codes to score, or a dictionary with --dictionary")
-    from unweave.cli.arrays import Choice, read_table
+    from unweave.cli.arrays import Choice, read_codes
     from unweave.metrics import evaluate
     from unweave.metrics.catalogue import chosen
 
@@ -111,7 +112,7 @@ def score(
         seed=seed,
         factors_needed=False if label_free else None,
     )
-    table = read_table(file, factors_file, choice)
+    table = read_codes(file, factors_file, choice)
     sizes = (groups or table.groups) if table.factors is not None else None
     scores = evaluate(
         table.codes,

@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from unweave._bounds import MOST_ROWS
 from unweave.cli.console import counted, patience, print_json, print_line, print_note, print_table
 from unweave.cli.options import Json, NumpySeed, StudyKind, Wide, within
 
@@ -69,7 +70,7 @@ def study_udr(
     /,
     *,
     method: Literal["lasso", "spearman"] = "lasso",
-    rows: Annotated[int, within(2, 10_000_000)] | None = None,
+    rows: Annotated[int, within(2, MOST_ROWS)] | None = None,
     seed: NumpySeed = 0,
     json: Json = False,  # noqa: A002
     kind: StudyKind = None,
@@ -111,7 +112,7 @@ def study_pipe(
     folder: Path,
     /,
     *,
-    rows: Annotated[int, within(40, 10_000_000)] | None = None,
+    rows: Annotated[int, within(40, MOST_ROWS)] | None = None,
     seed: NumpySeed = 0,
     json: Json = False,  # noqa: A002
     kind: StudyKind = None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
+from unweave._bounds import MOST_ROWS
 from unweave.cli.console import patience, print_json, print_line, print_table
 from unweave.cli.options import Json, NumpySeed, within
 
@@ -18,7 +19,7 @@ def symmetry(
     /,
     *,
     dataset: str = "torus",
-    rows: Annotated[int, within(2, 10_000_000)] | None = None,
+    rows: Annotated[int, within(2, MOST_ROWS)] | None = None,
     analogies: Annotated[int, within(1, 10_000_000)] = 500,
     seed: NumpySeed = 0,
     weights: Path | None = None,

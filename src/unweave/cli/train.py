@@ -48,7 +48,8 @@ def train(
     """Train one model, score it at its milestones, and write its codes.
 
     Scores that need factors are left out where the images have none. A run that was interrupted
-    resumes. A finished run continues if more steps, or more minutes, are asked for.
+    resumes. A finished run continues if more steps, or more minutes, are asked for. Settings of the
+    objective's paper come before the defaults below (`unweave objectives` lists them).
 
     Parameters
     ----------
@@ -87,12 +88,12 @@ def train(
 
     keep_freed_memory()
     set_loggers(log)
-    try:
-        check_accelerator(training.accelerator)
-    except ValueError as error:
-        raise ValueError(f"--{error}") from error
     source = with_options(dataset, size=image_size, resample=resize_filter)
     description = _description(objective, preset, source, network, training, options)
+    try:
+        check_accelerator(description.training.accelerator)
+    except ValueError as error:
+        raise ValueError(f"--{error}") from error
     images = load(description.dataset)
     folder = out or Path("runs") / f"{objective}-{description.key}"
     run = TrainingRun(description, folder)
@@ -117,7 +118,7 @@ def train(
     except OSError as error:
         raise OSError(f"--out {folder}: {error.strerror or error}") from error
     result = run.result()
-    _print_scores(_title(objective, result, training.seed), result["milestones"])
+    _print_scores(_title(objective, result, description.training.seed), result["milestones"])
     _print_collapse(result["milestones"])
     print_line(f"model, curves and codes: {folder}")
 
@@ -134,20 +135,19 @@ def _description(
     from pydantic import TypeAdapter, ValidationError
 
     from unweave._check import check_choice
-    from unweave.models.defaults import filled
+    from unweave._settings import filled, over_defaults
     from unweave.models.objectives import OBJECTIVES, AnyObjective
     from unweave.studies.evaluation import Evaluation
+    from unweave.studies.presets import load_preset
     from unweave.studies.training_run import TrainingDescription
     from unweave.training import TrainingConfig
-    from unweave.training.config import over_defaults
-    from unweave.training.presets import PRESETS
 
     check_choice("objective", objective, OBJECTIVES)
     settings, fields = training.given(), network.given()
-    published = PRESETS[preset] if preset else None
+    published = load_preset(preset) if preset else None
     if published is not None:
         settings = over_defaults(settings, published.training)
-        fields = filled(fields, {"name": published.network.name})
+        fields = filled(fields, {"name": published.network})
     own = {key.replace("-", "_"): value for key, value in options.items()}
     try:
         chosen: Any = TypeAdapter(AnyObjective).validate_python(
@@ -237,11 +237,11 @@ def _published_options(preset: Any, objective: str) -> dict[str, Any]:
     """What the study held fixed for this objective; of what it varied, its third value if it did
     not try our default.
     """  # noqa: D205
-    if preset is None or objective not in preset.objectives:
-        return {}
     from unweave.models.objectives import OBJECTIVES
 
-    tried = preset.objectives[objective]
+    tried = [one for one in preset.objectives if one.name == objective] if preset else []
+    if not tried:
+        return {}
     default = OBJECTIVES[objective](name=objective).strength
     nearest = next((o for o in tried if o.strength == default), tried[2])
     return nearest.model_dump()

@@ -2,76 +2,109 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Literal
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from cyclopts import Parameter
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
-from unweave.cli.options import Count, Seed, Sizes, Step, comma_list, within
+from unweave._settings import NetworkSettings, TrainingConfig
+from unweave.cli.options import Sizes, comma_list, within
 
 __all__ = ["NetworkOptions", "TrainingOptions", "option", "spelled_settings"]
 
 _FIELDS = {"network": "name", "latents": "n_latents", "noise": "n_noise"}  # of other names
-_OPTIONS = {field: name for name, field in _FIELDS.items() if name != "network"}
+_OPTIONS = {field: name for name, field in _FIELDS.items()}
+_NOT_OPTIONS = {"n_images", "log_every", "checkpoint_every", "devices"}
+
+_Options = TypeVar("_Options")
 
 
-@Parameter(name="*")
-@dataclass(frozen=True)
-class NetworkOptions:
+def _options_of(model: type[BaseModel]) -> Callable[[type[_Options]], type[_Options]]:
+    """Give a class the fields of a model as options, before those that it has itself.
+
+    An option that is not given is None. A field that the class annotates keeps that type.
+    """
+
+    def with_options(cls: type[_Options]) -> type[_Options]:
+        own = get_type_hints(cls, include_extras=True)
+        fields = {
+            _OPTIONS.get(name, name): field
+            for name, field in model.model_fields.items()
+            if name not in _NOT_OPTIONS
+        }
+        made = {
+            name: Annotated[own.get(name, _option_type(field)) | None, Parameter(help=_help(field))]
+            for name, field in fields.items()
+        }
+        cls.__annotations__ = {**made, **{k: v for k, v in own.items() if k not in made}}
+        for name in made:
+            setattr(cls, name, None)
+        return Parameter(name="*")(dataclass(frozen=True)(cls))
+
+    return with_options
+
+
+def _option_type(field: FieldInfo) -> Any:
+    """The type of the option of a field; bounds of numbers that are not whole are the model's."""
+    kind: Any = field.annotation
+    if isinstance(kind, types.UnionType):
+        (kind,) = (one for one in get_args(kind) if one is not types.NoneType)
+    if get_origin(kind) is tuple:
+        item = get_args(kind)[0]
+        item = get_args(item)[0] if get_origin(item) is Annotated else item
+        return Annotated[list.__class_getitem__(item), comma_list()]
+    if kind is not int:
+        return kind
+    metadata: list[Any] = field.metadata
+    least = [one.ge for one in metadata if hasattr(one, "ge")]
+    most = [one.le for one in metadata if hasattr(one, "le")]
+    return Annotated[int, within(least[0], *most)]
+
+
+def _help(field: FieldInfo) -> str:
+    """What the model says of a field, and its default."""
+    text = " ".join((field.description or "").replace("`", "").split()).removesuffix(".")
+    if isinstance(field.default, int | float):
+        return f"{text}; by default {field.default:,}.".replace(".0.", ".")
+    return f"{text}; by default {field.default}." if field.default else f"{text}."
+
+
+class _Given:
+    def given(self) -> dict[str, Any]:
+        """Fields of the model that were given."""
+        found = {_FIELDS.get(k, k): value for k, value in vars(self).items()}
+        return {
+            field: tuple(value) if isinstance(value, list) else value
+            for field, value in found.items()
+            if value is not None
+        }
+
+
+@_options_of(NetworkSettings)
+class NetworkOptions(_Given):
     """Which network.
 
     Parameters
     ----------
-    network
-        Encoder and decoder; by default those of the objective, else burgess.
-    decoder
-        The mirrored encoder, a spatial broadcast decoder, one whose latents are styles, or a sum of
-        images, each made from one group of latents; by default that of the objective, else
-        mirrored.
-    decoder_groups
-        Sizes of the groups of latents of an additive decoder; by default each latent is a group.
-    matrix_size
-        Rows of the matrices that the decoder gets in place of latents (lie_group_vae).
-    width
-        Factor on the network's channel counts; by default that of the objective, else 1.
-    depth
-        Residual blocks at each resolution (resnet); by default 1.
-    latents
-        Number of latents; by default that of the objective, else 10.
-    noise
-        Further inputs of the decoder (info_gan); by default 0.
     latent_space
         Values that latents take; by default those that the objective trains.
     latent_groups
         Sizes of the groups of latents of the latent space grouped, as 2,2,1.
     n_values
         Number of values of a quantised latent, 2 to 256; by default 10, on a grid 12.
-    style_activation
-        Activation of the layers that make the style of a style decoder; by default that of the
-        objective, else leaky_relu.
-    style_start
-        Start of the constant of a style decoder: normal numbers, or coordinates, which separate
-        positions; by default that of the objective, else normal.
     """
 
-    network: Literal["burgess", "locatello", "resnet", "style"] | None = None
-    decoder: Literal["mirrored", "spatial_broadcast", "style", "additive"] | None = None
-    decoder_groups: Annotated[list[int] | None, comma_list()] = None
-    matrix_size: Annotated[int, within(2, 64)] | None = None
-    width: float | None = None
-    depth: Count | None = None
-    latents: Count | None = None
-    noise: Step | None = None
     latent_space: Literal["gaussian", "grouped", "quantised", "grid"] | None = None
     latent_groups: Sizes | None = None
     n_values: Annotated[int, within(2, 256)] | None = None
-    style_activation: Literal["leaky_relu", "gelu"] | None = None
-    style_start: Literal["normal", "coordinates"] | None = None
 
     def given(self) -> dict[str, Any]:
         """Fields of a Network that were given."""
-        found = _given(self)
+        found = super().given()
         options = {"name": "latent_space", "groups": "latent_groups", "n_values": "n_values"}
         own = {key: found.pop(option) for key, option in options.items() if option in found}
         if "groups" in own:
@@ -79,61 +112,11 @@ class NetworkOptions:
         return {**found, "latent_space": own} if own else found
 
 
-@Parameter(name="*")
-@dataclass(frozen=True)
-class TrainingOptions:
-    """How it is trained.
+@_options_of(TrainingConfig)
+class TrainingOptions(_Given):
+    """How it is trained."""
 
-    Parameters
-    ----------
-    steps
-        Training steps in all; by default those of the objective, else 20,000.
-    cpu_minutes
-        Processor minutes in training steps after which the run ends, in place of --steps.
-    seed
-        Seed of weights, batches and noise.
-    batch_size
-        Images in a step; by default that of the objective, else 64.
-    learning_rate
-        Learning rate of the optimiser; by default that of the objective, else 0.0005.
-    optimizer
-        Optimiser; by default that of the objective, else adam.
-    weight_decay
-        Weight decay of adamw, which spares biases, normalisations and codebooks; by default 0.
-    betas
-        Decay rates of the optimiser's two moments; by default those of the objective.
-    gradient_clip
-        Largest absolute value of an entry of the gradient; by default there is none.
-    gradient_clip_norm
-        Largest norm of the gradient; by default there is none.
-    schedule
-        Course of the learning rate, which stays or falls to 0; by default constant.
-    warm_up_steps
-        Steps over which the learning rate rises at the start; by default 0.
-    milestones
-        Steps at which to keep and score the model, besides the last.
-    accelerator
-        Device to train on.
-    precision
-        Number format: float32 (32-true), bfloat16 autocast (bf16-mixed), or by default the faster
-        one of both in a short trial.
-    """
-
-    steps: Count | None = None
-    cpu_minutes: float | None = None
-    seed: Seed = 0
-    batch_size: Count | None = None
-    learning_rate: float | None = None
-    optimizer: Literal["adam", "adamw"] | None = None
-    weight_decay: float | None = None
-    betas: Annotated[list[float] | None, comma_list()] = None
-    gradient_clip: float | None = None
-    gradient_clip_norm: float | None = None
-    schedule: Literal["constant", "linear", "cosine"] | None = None
-    warm_up_steps: Step | None = None
-    milestones: Annotated[list[int] | None, comma_list()] = None
-    accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    precision: Literal["auto", "32-true", "bf16-mixed"] | None = None
+    precision: Literal["auto", "32-true", "bf16-mixed"] | None
 
     def given(self) -> dict[str, Any]:
         """Fields of a configuration of training that were given.
@@ -143,17 +126,19 @@ class TrainingOptions:
         ValueError
             If both budgets were.
         """
-        if self.steps is not None and self.cpu_minutes is not None:
+        found = super().given()
+        if {"steps", "cpu_minutes"} <= found.keys():
             raise ValueError(
                 "--steps and --cpu-minutes are two budgets: give one of them, and the run ends "
                 "when it is used up"
             )
-        return _given(self)
+        return found
 
 
 def option(field: str) -> str:
     """The option of a field, as --learning-rate."""
-    return f"--{_OPTIONS.get(field, field).replace('_', '-')}"
+    name = field if field == "name" else _OPTIONS.get(field, field)  # other things have names, too
+    return f"--{name.replace('_', '-')}"
 
 
 def spelled_settings(defaults: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -172,12 +157,3 @@ def _spelled(value: Any) -> str:
         name = [str(value["name"])] if "name" in value else []
         return " ".join([*name, *([f"({', '.join(rest)})"] if rest else [])])
     return " ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
-
-
-def _given(options: Any) -> dict[str, Any]:
-    found = {_FIELDS.get(name, name): value for name, value in asdict(options).items()}
-    return {
-        field: tuple(value) if isinstance(value, list) else value
-        for field, value in found.items()
-        if value is not None
-    }

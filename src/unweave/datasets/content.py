@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from unweave.datasets.cache import cache_folder, written_whole
+from unweave._storage import cache_folder, written_whole
 
 __all__ = ["content_hash", "remembered"]
 

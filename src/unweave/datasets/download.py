@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from unweave.datasets.cache import writable_folder
+from unweave._storage import writable_folder
 
 __all__ = ["download", "file_hash"]
 

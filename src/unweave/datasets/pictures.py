@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unweave.datasets.cache import written_whole
+from unweave._storage import written_whole
 from unweave.datasets.dataset import FactorDataset, GridDataset, ImageDataset
 from unweave.datasets.drawn.objects3d import Objects3D
 

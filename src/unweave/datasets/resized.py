@@ -12,7 +12,7 @@ from typing import Any, get_args
 import numpy as np
 
 from unweave._check import check_choice, check_indices
-from unweave.datasets.cache import cache_folder
+from unweave._storage import cache_folder
 from unweave.datasets.dataset import FactorDataset, GridDataset, ImageDataset, known_rows
 from unweave.datasets.own.files import Fit, Resample, image_size
 from unweave.datasets.store import built_array

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from filelock import FileLock
 from numpy.lib import format as npy
 
-from unweave.datasets.cache import cache_folder, remove_partial, writable_folder, written_whole
+from unweave._storage import cache_folder, remove_partial, writable_folder, written_whole
 from unweave.datasets.content import content_hash, remembered
 from unweave.datasets.members import open_member
 from unweave.datasets.official.location import size_in_words

@@ -17,8 +17,8 @@ from filelock import FileLock
 from numpy.lib import format as npy
 
 from unweave._check import check_indices, check_positive
+from unweave._storage import cache_folder, writable_folder, written_whole
 from unweave.datasets import FactorDataset, ImageDataset
-from unweave.datasets.cache import cache_folder, writable_folder, written_whole
 from unweave.encoders.encoder import Encoder
 from unweave.encoders.network import NetworkEncoder
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from unweave._files import check_regular
 from unweave._limits import check_whole_archive, is_archive
-from unweave.datasets.cache import cache_folder
+from unweave._storage import cache_folder
 from unweave.datasets.download import download as fetch
 from unweave.datasets.download import file_hash
 from unweave.encoders.archives import archive_tensors, is_torchscript

@@ -14,7 +14,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from unweave._compiled import njit
-from unweave.geometry.laplacian import BLOCK
+from unweave.geometry._block import BLOCK
 
 __all__ = ["operator"]
 

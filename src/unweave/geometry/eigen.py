@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unweave.geometry.laplacian import BLOCK, ConnectionLaplacian
+from unweave.geometry._block import BLOCK
+from unweave.geometry.laplacian import ConnectionLaplacian
 
 __all__ = ["Spectrum", "is_zero", "iterate", "largest_gap", "smaller_than", "smallest_eigenpairs"]
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from unweave.geometry._block import BLOCK
 from unweave.geometry.cluster import assign_axes
 from unweave.geometry.diagonalise import commuting_complement, jointly_diagonalise
 from unweave.geometry.eigen import Spectrum, is_zero
-from unweave.geometry.laplacian import BLOCK
 
 __all__ = ["Remark", "Split", "filled_space", "merged", "one_factor", "split_tensors"]
 

@@ -16,6 +16,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, v
 from unweave._check import check_choice, check_positive
 from unweave._parallel import n_cores
 from unweave._tables import plain
+from unweave.geometry._block import BLOCK
 from unweave.geometry._inputs import check_bases
 from unweave.geometry.connection import parallel_transport
 from unweave.geometry.dimension import RATIOS, Dimension, estimate_dimension
@@ -28,7 +29,7 @@ from unweave.geometry.factors import (
     split_tensors,
 )
 from unweave.geometry.graph import Graph, nearest_neighbours, neighbour_graph, spatial_order
-from unweave.geometry.laplacian import BLOCK, ConnectionLaplacian
+from unweave.geometry.laplacian import ConnectionLaplacian
 from unweave.geometry.multilevel import coarse_fields
 from unweave.geometry.near_duplicates import merged_rows
 from unweave.geometry.tangent import (

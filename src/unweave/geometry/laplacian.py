@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from unweave._parallel import in_threads, n_cores
+from unweave.geometry._block import BLOCK
 from unweave.geometry.graph import Graph
 
-__all__ = ["BLOCK", "ConnectionLaplacian", "packed", "unpacked"]
+__all__ = ["ConnectionLaplacian", "packed", "unpacked"]
 
 _WORTH_THREADS = 4_000_000
-BLOCK = 8  # vectors that share each load of a transport
 
 
 class ConnectionLaplacian:

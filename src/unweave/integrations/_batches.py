@@ -12,10 +12,10 @@ import torch
 from unweave._tables import (
     Column,
     Table,
+    as_table,
     column_names,
     level_column,
     matching_columns,
-    read_table,
 )
 
 __all__ = ["Layout", "batch_of", "layouts_of", "names_of", "table_of"]
@@ -128,7 +128,7 @@ def batch_of(data: object, what: str) -> tuple[torch.Tensor, Layout]:
         kind = "booleans" if data.dtype == torch.bool else "numbers"
         return data.detach(), Layout(None, (_Part(kind),) * data.shape[1])
     shape = "(samples, columns)"
-    table = read_table(data, what, shape)
+    table = as_table(data, what, shape)
     columns: Sequence[Column] = table.columns
     if what == "codes":
         columns = [Column(values) for values in table.numbers(shape)]

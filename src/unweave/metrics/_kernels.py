@@ -237,7 +237,9 @@ def mean_differences(codes, first, second):  # pragma: no cover - compiled
             one, other = codes[first[p, b]], codes[second[p, b]]
             for j in range(codes.shape[1]):
                 means[p, j] += abs(one[j] - other[j])
-        means[p] /= batch
+        # Numba takes seconds to compile a division of the row: it may raise an error of shapes.
+        for j in range(codes.shape[1]):
+            means[p, j] /= batch
     return means
 
 

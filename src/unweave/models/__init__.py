@@ -4,6 +4,7 @@ from unweave._extras import require
 
 require("models", needed_by="unweave.models")
 
+from unweave._settings import NetworkSettings
 from unweave.models.decomposition import Decomposition, decompose_kl
 from unweave.models.networks import (
     NETWORKS,
@@ -21,6 +22,7 @@ __all__ = [
     "VAE",
     "Decomposition",
     "Network",
+    "NetworkSettings",
     "Posterior",
     "VAEOutput",
     "build_decoder",

@@ -3,29 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
 
-from pydantic import BeforeValidator
-
-__all__ = ["Groups", "check_groups"]
-
-
-def _sizes(value: Any) -> tuple[int, ...]:
-    words = value.split(",") if isinstance(value, str) else value
-    try:
-        sizes = tuple(int(word) if isinstance(word, str) else word for word in words)
-    except (TypeError, ValueError):
-        sizes = (0,)
-    if not all(type(size) is int and size >= 1 for size in sizes):
-        raise ValueError(
-            "groups are numbers of latents, each a whole number of at least 1, as 2,2,1, not "
-            f"{value!r}"
-        )
-    return sizes
-
-
-Groups = Annotated[tuple[int, ...], BeforeValidator(_sizes)]
-"""Sizes of groups of latents, in the order of the latents; or text, as ``2,2,1``."""
+__all__ = ["check_groups"]
 
 
 def check_groups(groups: Sequence[int], n_latents: int) -> tuple[int, ...]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, cast
+from typing import Any, cast, get_args
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator, model_validator
+from pydantic import Field, SerializeAsAny, field_validator, model_validator
 from torch import nn
 
+from unweave._settings import NetworkSettings
 from unweave.models.additive import additive_decoder
-from unweave.models.groups import Groups, check_groups
+from unweave.models.groups import check_groups
 from unweave.models.latents import Gaussian, LatentSpace, read_latent_space
 from unweave.models.lie_group import MatrixExponential, MatrixHeads
 from unweave.models.residual import ResidualBlock, residual_decoder, residual_encoder
@@ -20,48 +21,17 @@ from unweave.models.style import StyleDecoder, StyleEncoder, style_encoder
 __all__ = ["NETWORKS", "Network", "build_decoder", "build_encoder"]
 
 ImageShape = tuple[int, int, int]  # height, width, channels
-NETWORKS = ("burgess", "locatello", "resnet", "style")
+NETWORKS: tuple[str, ...] = get_args(NetworkSettings.model_fields["name"].annotation)
 _SMALLEST_GRID = 4  # pixels on a side, where convolutions end and matrices begin
 
 
-class Network(BaseModel):
-    """Which network, how wide and deep, and how many latents it has."""
+class Network(NetworkSettings):
+    """Which network, how wide and deep, how many latents it has, and which values they take."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: Literal["burgess", "locatello", "resnet", "style"] = "burgess"
-    """``burgess`` (Burgess et al. 2018), ``locatello`` (Locatello et al. 2019), ``resnet``, or
-    ``style``, with instance normalisation and a decoder whose latents are styles."""
-    decoder: Literal["mirrored", "spatial_broadcast", "style", "additive"] = "mirrored"
-    """The encoder turned round, that of Watters et al. (2019), that of ``style``, or a sum of
-    images, each made from one group of latents (Lachapelle et al. 2023)."""
-    width: float = Field(default=1.0, gt=0, le=64)
-    """Factor on all channel and hidden unit counts; 1 is the paper's network."""
-    depth: int = Field(default=1, ge=1, le=64)
-    """Residual blocks at each resolution (resnet)."""
-    n_latents: int = Field(default=10, ge=1, le=65_536)
-    """Number of latents."""
-    n_noise: int = Field(default=0, ge=0, le=65_536)
-    """Further inputs of the decoder that no encoder sees: the incompressible noise of InfoGAN."""
-    decoder_groups: Groups = Field(default=(), exclude_if=lambda groups: not groups)
-    """Sizes of the groups of latents of an additive decoder, as 2,2,1; by default each latent is a
-    group."""
-    matrix_size: int | None = Field(default=None, ge=2, le=64, exclude_if=lambda size: size is None)
-    """Rows of the square matrices from which the decoder makes images in place of latents, by
-    learnt generators (lie_group_vae)."""
     latent_space: SerializeAsAny[LatentSpace] = Field(
         default=Gaussian(), exclude_if=lambda space: space == Gaussian()
     )
     """Which values latents take: gaussian, grouped, quantised or grid, with options."""
-    style_activation: Literal["leaky_relu", "gelu"] = Field(
-        default="leaky_relu", exclude_if=lambda a: a == "leaky_relu"
-    )
-    """Activation of the layers that make the style of a style decoder; ``gelu`` has no kink."""
-    style_start: Literal["normal", "coordinates"] = Field(
-        default="normal", exclude_if=lambda s: s == "normal"
-    )
-    """What the constant of a style decoder starts as: normal numbers, or coordinates, with which
-    positions get latents of their own."""
 
     @field_validator("latent_space", mode="before")
     @classmethod

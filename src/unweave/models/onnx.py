@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from unweave._extras import imported
-from unweave.datasets.cache import written_whole
+from unweave._storage import written_whole
 from unweave.models.latents import Posterior
 from unweave.models.vae import VAE
 

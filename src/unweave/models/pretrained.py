@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 import unweave
 from unweave._files import DamagedFileError, is_file, read_json
-from unweave.datasets.cache import written_whole
+from unweave._storage import written_whole
 from unweave.datasets.names import parse
 from unweave.metrics.catalogue import needs_factors
 from unweave.metrics.score import with_todays_names

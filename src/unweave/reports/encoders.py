@@ -24,7 +24,7 @@ from unweave.reports.page import render
 from unweave.reports.published import CLIP_SCORES
 from unweave.studies.data import data_sentence, describe_data
 from unweave.studies.folder import Finished
-from unweave.studies.kinds.encoders import EncoderStudy, Reading
+from unweave.studies.kinds.encoders import EncoderScoring, EncoderStudy
 
 __all__ = ["encoders_page"]
 
@@ -197,7 +197,7 @@ def _settings(study: EncoderStudy, data: str, metrics: list[str]) -> dict[str, s
     }
 
 
-def _settings_of_metrics(reading: Reading, needing: set[str]) -> dict[str, str]:
+def _settings_of_metrics(reading: EncoderScoring, needing: set[str]) -> dict[str, str]:
     """What is to be known of scores; ``needing`` are the metrics that need factors."""
     if not needing:
         return {"Chance": "each latent permuted by itself; 0 is the best"}

@@ -13,7 +13,7 @@ from unweave.metrics.catalogue import title as metric_name
 from unweave.models.objectives import OBJECTIVES
 from unweave.reports.published import PAPER_RANGE
 from unweave.statistics.permutation import LEVEL
-from unweave.statistics.trends import Trend, compare, correlate, trend
+from unweave.statistics.trends import Trend, compare_seeds, correlate, trend
 
 __all__ = [
     "Findings",
@@ -151,7 +151,7 @@ def _best_sentence(metric: str, rows: pl.DataFrame) -> tuple[str, bool]:
     if len(ranked) < 2:
         return "", False
     first, second = ranked[:2]
-    found = compare(np.array(first["value"]), np.array(second["value"]))
+    found = compare_seeds(np.array(first["value"]), np.array(second["value"]))
     is_significant = found is not None and found.is_significant
     evidence = (
         f"{above} {second['label']} by more than seeds can explain "
@@ -231,7 +231,7 @@ def _comparisons(cells: pl.DataFrame) -> list[str]:
             ].to_numpy()
             for label in labels
         )
-        found = compare(a, b)
+        found = compare_seeds(a, b)
         if found is None:
             continue
         name = metric_name(metric)

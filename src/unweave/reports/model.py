@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from unweave._storage import written_whole
 from unweave.datasets import ImageDataset
-from unweave.datasets.cache import written_whole
 from unweave.datasets.pictures import save_png
 from unweave.models import VAE, count_parameters
 from unweave.models.collapse import LEAST_KL, collapse_sentence

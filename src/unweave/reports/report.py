@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unweave.datasets.cache import written_whole
+from unweave._storage import written_whole
 from unweave.studies.base import BaseStudy
 from unweave.studies.folder import StudyFolder
 

@@ -13,11 +13,11 @@ from scipy import stats
 from unweave.statistics.permutation import LEVEL, spearman_test
 
 __all__ = [
-    "Comparison",
+    "SeedComparison",
     "Correlation",
     "RankOrder",
     "Trend",
-    "compare",
+    "compare_seeds",
     "correlate",
     "mean_interval",
     "rank_order",
@@ -62,7 +62,7 @@ class Trend:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class SeedComparison:
     """Two objectives at one milestone: mean difference over seeds, and its p-value."""
 
     difference: float
@@ -137,14 +137,14 @@ def trend(table: pl.DataFrame, *, seed: int = 0) -> Trend:
     )
 
 
-def compare(a: np.ndarray, b: np.ndarray) -> Comparison | None:
+def compare_seeds(a: np.ndarray, b: np.ndarray) -> SeedComparison | None:
     """Mean of ``a`` less mean of ``b`` over seeds, by Welch's t; None for fewer than two seeds."""
     if min(len(a), len(b)) < 2 or np.ptp(a) == np.ptp(b) == 0:
         return None
     result = stats.ttest_ind(a, b, equal_var=False)
     bounds = result.confidence_interval()
     difference = float(np.mean(a) - np.mean(b))
-    return Comparison(difference, float(bounds.low), float(bounds.high), float(result.pvalue))
+    return SeedComparison(difference, float(bounds.low), float(bounds.high), float(result.pvalue))
 
 
 def correlate(x: np.ndarray, y: np.ndarray) -> Correlation | None:

@@ -19,31 +19,28 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeVar
 from filelock import BaseFileLock, FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from unweave._bounds import LARGEST, LARGEST_NUMPY_SEED
 from unweave._contents import Content
 from unweave._files import DamagedFileError, file_sha256, is_file, read_json, sealed
-from unweave._random import LARGEST_SEED
-from unweave.datasets.cache import writable_folder
+from unweave._storage import writable_folder, write_json
 from unweave.metrics.score import with_todays_names
 
 if TYPE_CHECKING:
     from unweave.studies.folder import Finished
 
 __all__ = [
-    "MOST_DRAWS", "MOST_ROWS", "RESULT", "BaseStudy", "Description", "Frozen", "NumpySeed",
+    "MOST_DRAWS", "RESULT", "BaseStudy", "Description", "Frozen", "NumpySeed",
     "Result", "Run", "RunIsBusyError", "Seed", "distinct", "finish_run", "free_name",
 ]  # fmt: skip
 
 RESULT = "result.json"
 _REMEDY = "remove it and start the run again, which resumes from its checkpoint"
 
-Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
+Seed = Annotated[int, Field(ge=0, le=LARGEST)]
 """A seed of training: a whole number of at least 0 that 63 bits can hold."""
 
-NumpySeed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+NumpySeed = Annotated[int, Field(ge=0, le=LARGEST_NUMPY_SEED)]
 """A seed that goes to scikit-learn, which takes 32 bits."""
-
-MOST_ROWS = 10_000_000
-"""Rows that a study may score a model on."""
 
 MOST_DRAWS = 1_000_000
 """Draws of one kind that a study may take for a score."""
@@ -378,8 +375,6 @@ class Run(ABC):
         The key of the run, its description, a checksum, and one of each of the ``files`` beside it
         are added.
         """
-        from unweave.training.checkpoint import write_json  # and torch, which not all workers need
-
         sums = {name: file_sha256(self.folder / name) for name in files}
         described = {"description": self.description.model_dump(mode="json"), **content}
         named = {"run": self.description.key, **described, "files": sums}

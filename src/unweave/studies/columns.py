@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import polars as pl
 from pydantic import Field, model_validator
 
+from unweave._bounds import LARGEST
 from unweave._contents import Part
 from unweave.metrics.score import with_todays_names
 
@@ -37,7 +38,7 @@ SCORE_COLUMNS = {
 }
 
 
-Count = Annotated[int, Field(ge=0, lt=2**63)]
+Count = Annotated[int, Field(ge=0, le=LARGEST)]
 """A number of things, as tables hold it."""
 
 

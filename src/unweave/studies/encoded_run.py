@@ -1,21 +1,88 @@
-"""A run that scores the codes of one encoder, which it may train first."""
+"""Encoders of a study, which it may train first, and the runs that look at their codes."""
 
 from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
 
 from unweave.datasets import ImageDataset
 from unweave.encoders import Encoder, load_encoder
-from unweave.studies.base import Run
-from unweave.studies.training_run import TrainingRun
+from unweave.models import Network
+from unweave.models.objectives import AnyObjective
+from unweave.studies.base import Description, Frozen, Run, Seed
+from unweave.studies.evaluation import Evaluation
+from unweave.studies.training_run import TrainingDescription, TrainingRun
 
-__all__ = ["EncodedRun"]
+__all__ = [
+    "NOT_SCORED", "EncodedDescription", "EncodedRun", "EncoderChoice", "EncoderChoices",
+    "TrainedHere",
+]  # fmt: skip
+
+NOT_SCORED = Evaluation(rows=1000, n_permutations=2, n_projections=2, n_halves=2)
+"""The least evaluation, for a model whose codes are scored later."""
+
+
+class EncoderChoice(Frozen):
+    """An encoder of :func:`~unweave.encoders.load_encoder`, and what is taken of it."""
+
+    name: str
+    """As clip:RN50."""
+    layer: str | None = None
+    """A layer by name, instead of the network's own output."""
+    pool: Literal["mean", "max", "class", "flatten"] = "mean"
+    """How a layer's places become one vector."""
+    weights: str | None = None
+    """A file, instead of the published one from this machine's caches."""
+    download: bool = False
+    """Whether weights that are not here may be fetched."""
+
+    @property
+    def label(self) -> str:
+        """Its name, and the layer."""
+        return self.name + (f" at {self.layer}" if self.layer else "")
+
+
+def _tables(encoders: Any) -> Any:
+    if isinstance(encoders, list | tuple):
+        return tuple({"name": e} if isinstance(e, str) else e for e in encoders)
+    return encoders
+
+
+EncoderChoices = Annotated[tuple[EncoderChoice, ...], BeforeValidator(_tables)]
+"""Names, or tables of a name and what is taken of it."""
+
+
+class TrainedHere(Frozen):
+    """Models that a study trains first, each objective with each seed."""
+
+    objectives: tuple[AnyObjective, ...] = Field(min_length=1)
+    """What to minimise."""
+    seeds: tuple[Seed, ...] = Field(min_length=1)
+    """A model for each."""
+    network: Network = Network()
+    """Which network."""
+
+
+class EncodedDescription(Description):
+    """All that a result for the codes of one encoder depends on."""
+
+    dataset: str
+    encoder: EncoderChoice | None = None
+    """None if the model is trained."""
+    trained: TrainingDescription | None = None
+    seed: int
+
+    @property
+    def revision(self) -> int:
+        """That of training, if the encoder is trained."""
+        return self.trained.revision if self.trained else 0
 
 
 class EncodedRun(Run, ABC):
-    """Its description has ``dataset``, ``seed``, and one of ``encoder`` and ``trained``."""
+    """A run that scores the codes of one encoder, which it may train first."""
 
     description: Any
 

@@ -6,15 +6,16 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, field_validator
 
+from unweave._bounds import MOST_ROWS
 from unweave.datasets import ImageDataset
 from unweave.datasets.selection import scoring_rows
 from unweave.metrics import Noise
 from unweave.metrics.catalogue import check_form
 from unweave.models import VAE
-from unweave.studies.base import MOST_DRAWS, MOST_ROWS, Frozen
+from unweave.studies.base import MOST_DRAWS, Frozen
 from unweave.studies.scoring import scorable
 
-__all__ = ["Evaluation", "StudyMetric", "score_model"]
+__all__ = ["Evaluation", "Scoring", "StudyMetric", "score_model"]
 
 
 def _known_metric(metric: str | dict[str, Any]) -> str | dict[str, Any]:
@@ -27,8 +28,8 @@ StudyMetric = Annotated[str | dict[str, Any], AfterValidator(_known_metric)]
 ``package.module:MyMetric``, which is imported where a run is scored and not before."""
 
 
-class Evaluation(Frozen):
-    """How a model is scored at a milestone."""
+class Scoring(Frozen):
+    """How codes are scored, whatever made them."""
 
     rows: int = Field(default=10_000, ge=100, le=MOST_ROWS)
     """Rows drawn over the whole dataset, the same ones for every model; all if there are fewer."""
@@ -39,9 +40,18 @@ class Evaluation(Frozen):
     n_permutations: int = Field(default=100, ge=2, le=MOST_DRAWS)
     """Permutations for the chance level and the p-value."""
     n_projections: int = Field(default=20, ge=2, le=MOST_DRAWS)
-    """Random projections of the factors."""
+    """Random projections and random smooth features of the factors."""
     n_halves: int = Field(default=50, ge=2, le=MOST_DRAWS)
     """Random halves for the interval."""
+
+    @property
+    def noise(self) -> Noise:
+        """The draws of each score."""
+        return Noise(self.n_permutations, self.n_projections, self.n_halves)
+
+
+class Evaluation(Scoring):
+    """How a model is scored at a milestone."""
 
     @field_validator("metrics")
     @classmethod
@@ -67,10 +77,7 @@ def score_model(model: VAE, dataset: ImageDataset, evaluation: Evaluation) -> di
     rows = scoring_rows(dataset, evaluation.rows, seed=evaluation.seed)
     codes, rates = model.encode_with_rates(dataset.images(rows))
     scored = scorable(dataset, rows, evaluation.metrics).score(
-        codes,
-        noise=Noise(evaluation.n_permutations, evaluation.n_projections, evaluation.n_halves),
-        seed=evaluation.seed,
-        groups=model.groups,
+        codes, noise=evaluation.noise, seed=evaluation.seed, groups=model.groups
     )
     found = {
         "metrics": scored.scores.to_dict(),

@@ -15,10 +15,10 @@ from pydantic import ValidationError
 import unweave
 from unweave._contents import Content
 from unweave._files import DamagedFileError, read_json
+from unweave._storage import write_json
 from unweave.studies.base import BaseStudy, Run, RunIsBusyError, free_name
 from unweave.studies.kind import KindLike, described, kind_of_folder
 from unweave.studies.loading import sentences
-from unweave.training.checkpoint import write_json
 
 __all__ = [
     "STUDY",

@@ -12,6 +12,7 @@ import polars as pl
 
 from unweave._contents import Content
 from unweave._files import read_json, sealed
+from unweave._storage import write_json
 from unweave.datasets import load
 from unweave.datasets.selection import check_n_rows
 from unweave.metrics import (
@@ -22,7 +23,7 @@ from unweave.metrics import (
 from unweave.studies.folder import StudyFolder, open_study
 from unweave.studies.kind import KindLike
 from unweave.studies.training_run import TrainingRun
-from unweave.training.checkpoint import latest_checkpoint, load_model, write_json
+from unweave.training.checkpoint import latest_checkpoint, load_model
 
 __all__ = ["keep_ranking", "kept_ranking", "rank_models", "rank_models_by_pipe"]
 

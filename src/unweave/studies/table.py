@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from unweave._extras import imported
-from unweave.datasets.cache import written_whole
+from unweave._storage import written_whole
 from unweave.studies.base import BaseStudy
 from unweave.studies.columns import columns_with_todays_names
 from unweave.studies.folder import StudyFolder, open_study

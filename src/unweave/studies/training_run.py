@@ -17,12 +17,12 @@ from pydantic import Field, field_validator, model_validator
 
 from unweave._contents import Content, Part
 from unweave._files import DamagedFileError, is_file, read_json, sealed
+from unweave._settings import filled, over_defaults
+from unweave._storage import write_json, written_whole
 from unweave.datasets import ImageDataset, canonical, load
-from unweave.datasets.cache import written_whole
 from unweave.metrics.score import with_todays_names
 from unweave.models import VAE, Network, build_vae, count_parameters
 from unweave.models.collapse import LEAST_KL
-from unweave.models.defaults import filled
 from unweave.models.objectives import OBJECTIVES, AnyObjective
 from unweave.studies.base import RESULT, Description, Result, Run
 from unweave.studies.columns import SCORE_COLUMNS, Count, ScoreContent, score_cells
@@ -39,10 +39,8 @@ from unweave.training.checkpoint import (
     recorded_precision,
     recorded_seconds,
     steps_done,
-    write_json,
 )
 from unweave.training.compute import step_flops
-from unweave.training.config import over_defaults
 from unweave.training.course import CONFIG, RunConfig, course_key
 from unweave.training.curves import read_curves
 from unweave.training.description import check_same_run, content_identity, differences
@@ -61,6 +59,18 @@ _REDO = "remove the folder of the run and start it again"
 _BESIDE = ("pictures.npz", "curves.csv")
 _PICTURES = ("images", "reconstructions", "samples", "traversals", "positions", "order", "reach")
 
+
+_NETWORK: dict[str, Any] = {"width": pl.Float64, "depth": pl.Int64, "n_latents": pl.Int64}
+_TRAINING: dict[str, Any] = {
+    "batch_size": pl.Int64,
+    "learning_rate": pl.Float64,
+    "optimizer": pl.String,
+    "weight_decay": pl.Float64,
+    "gradient_clip": pl.Float64,
+    "schedule": pl.String,
+    "cpu_minutes": pl.Float64,
+}
+"""Settings that are columns of the table."""
 
 _Step = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,17}$")]
 
@@ -182,17 +192,9 @@ class TrainingRun(Run):
         "objective": pl.String,
         "strength": pl.Float64,
         "network": pl.String,
-        "width": pl.Float64,
-        "depth": pl.Int64,
-        "n_latents": pl.Int64,
+        **_NETWORK,
         "n_images": pl.Int64,
-        "batch_size": pl.Int64,
-        "learning_rate": pl.Float64,
-        "optimizer": pl.String,
-        "weight_decay": pl.Float64,
-        "gradient_clip": pl.Float64,
-        "schedule": pl.String,
-        "cpu_minutes": pl.Float64,
+        **_TRAINING,
         "precision": pl.String,
         "seed": pl.Int64,
         "step": pl.Int64,
@@ -229,17 +231,9 @@ class TrainingRun(Run):
                     "objective": objective.name,
                     "strength": objective.strength,
                     "network": network.name,
-                    "width": network.width,
-                    "depth": network.depth,
-                    "n_latents": network.n_latents,
+                    **{name: getattr(network, name) for name in _NETWORK},
                     "n_images": result.get("n_images"),
-                    "batch_size": training.batch_size,
-                    "learning_rate": training.learning_rate,
-                    "optimizer": training.optimizer,
-                    "weight_decay": training.weight_decay,
-                    "gradient_clip": training.gradient_clip,
-                    "schedule": training.schedule,
-                    "cpu_minutes": training.cpu_minutes,
+                    **{name: getattr(training, name) for name in _TRAINING},
                     "precision": result.get("precision", training.precision),
                     "seed": training.seed,
                     "step": int(step),

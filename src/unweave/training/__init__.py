@@ -4,8 +4,9 @@ from unweave._extras import require
 
 require("models", needed_by="unweave.training")
 
+from unweave._settings import TrainingConfig, TrainingSettings
 from unweave.training.checkpoint import load_model
-from unweave.training.config import TRAINING_REVISION, TrainingConfig, TrainingSettings
+from unweave.training.course import TRAINING_REVISION
 from unweave.training.ensemble import Member, train_ensemble
 from unweave.training.loop import DivergedError, train
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from unweave.training.config import TrainingConfig
+from unweave._settings import TrainingConfig
 
 __all__ = ["Budget"]
 

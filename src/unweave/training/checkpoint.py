@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
 import uuid
 import warnings
 from collections.abc import Collection, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +19,7 @@ from torch import Tensor, nn
 
 from unweave._contents import Content, first_fault
 from unweave._files import DamagedFileError, file_sha256, is_file, read_json, sealed
-from unweave.datasets.cache import writable_folder
+from unweave._storage import writable_folder, write_json
 from unweave.models import VAE, Network, build_vae
 from unweave.models.pretrained import WEIGHTS, load_weights, read_tensors, set_weights
 from unweave.models.shipped import model_folder
@@ -31,7 +29,7 @@ __all__ = [
     "ADVERSARY",
     "MODEL",
     "Resumed",
-    "Trained",
+    "Learner",
     "checkpoint_damage",
     "foreign_checkpoint",
     "latest_checkpoint",
@@ -42,7 +40,6 @@ __all__ = [
     "resume",
     "save_checkpoint",
     "steps_done",
-    "write_json",
     "write_run",
 ]
 
@@ -51,7 +48,7 @@ MODEL, ADVERSARY = "model", "adversary"
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
-class Trained(NamedTuple):
+class Learner(NamedTuple):
     """A network and the optimiser that trains it."""
 
     network: nn.Module
@@ -87,7 +84,7 @@ class State(Content):
 def save_checkpoint(
     folder: str | Path,
     step: int,
-    trained: Mapping[str, Trained],
+    trained: Mapping[str, Learner],
     keep: Collection[int],
     sums: Mapping[str, Any] | None = None,
     *,
@@ -186,7 +183,7 @@ def recorded_seconds(folder: str | Path) -> float:
 
 
 def resume(
-    folder: str | Path | None, trained: Mapping[str, Trained], *, run: str | None = None
+    folder: str | Path | None, trained: Mapping[str, Learner], *, run: str | None = None
 ) -> Resumed:
     """Set networks and optimisers to the last checkpoint that can be read.
 
@@ -219,7 +216,7 @@ def resume(
 
 
 def load_checkpoint(
-    path: str | Path, trained: Mapping[str, Trained], *, run: str | None = None
+    path: str | Path, trained: Mapping[str, Learner], *, run: str | None = None
 ) -> Resumed:
     """Set networks and optimisers to a checkpoint and return its step.
 
@@ -342,28 +339,6 @@ def write_run(model: VAE, folder: str | Path, description: Mapping[str, Any]) ->
         "image_shape": list(model.image_shape),
     }
     write_json(folder / CONFIG, {**description, **own})
-
-
-def write_json(path: str | Path, content: Mapping[str, Any]) -> None:
-    """Write JSON under a temporary name, then give it its own.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written, as when the disk is full.
-    """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
-    try:
-        temporary.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
-        os.replace(temporary, path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise type(error)(
-            error.errno, f"cannot write {path} ({error.strerror}): make room, or choose another "
-            "folder"
-        ) from error  # fmt: skip
 
 
 def _description(file: Path) -> dict[str, Any]:

@@ -11,7 +11,10 @@ from pydantic import Field
 
 from unweave._contents import Content, Part
 
-__all__ = ["CONFIG", "RunConfig", "course_key"]
+__all__ = ["CONFIG", "TRAINING_REVISION", "RunConfig", "course_key"]
+
+TRAINING_REVISION = 1
+"""How often a change of the code has changed what a configuration leads to."""
 
 CONFIG = "config.json"
 _ROOTS = ("dataset", "image_shape", "network", "objective", "isometric", "revision")

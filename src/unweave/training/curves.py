@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from unweave._files import DamagedFileError, is_file
-from unweave.datasets.cache import writable_folder, written_whole
+from unweave._storage import writable_folder, written_whole
 from unweave.training.loggers import open_loggers
 
 __all__ = ["Curves", "read_curves"]

@@ -11,13 +11,13 @@ import numpy as np
 from pydantic import BaseModel
 
 from unweave._files import read_json
+from unweave._settings import TrainingConfig
 from unweave.datasets import DATASETS, FactorDataset, GridDataset, ImageDataset
 from unweave.datasets.dataset import spread_rows
 from unweave.models import VAE, Network
 from unweave.models.objectives import Objective
 from unweave.training.checkpoint import latest_checkpoint, recorded_seconds
-from unweave.training.config import TRAINING_REVISION, TrainingConfig
-from unweave.training.course import CONFIG, RunConfig
+from unweave.training.course import CONFIG, TRAINING_REVISION, RunConfig
 
 __all__ = ["CONFIG", "check_same_run", "content_identity", "describe_run", "differences"]
 

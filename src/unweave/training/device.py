@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from unweave.training.config import TrainingConfig
+from unweave._settings import TrainingConfig
 
 __all__ = ["check_accelerator", "open_fabric"]
 

@@ -12,13 +12,13 @@ from torch.func import functional_call, stack_module_state, vmap
 from unweave._memory import keep_freed_memory
 from unweave._parallel import keep_to, most_processes, n_cores
 from unweave._processes import Workers
+from unweave._settings import TrainingConfig
 from unweave.datasets import ImageDataset
 from unweave.datasets.own.arrays import ImageSource, as_image_dataset
 from unweave.datasets.selection import subset
 from unweave.models import VAE, Network, build_vae
 from unweave.models.objectives import Batch, Objective
 from unweave.training.batches import Batches
-from unweave.training.config import TrainingConfig
 from unweave.training.device import open_fabric
 from unweave.training.loop import DivergedError, check_objective, train
 from unweave.training.optimizers import build_optimizer, set_learning_rate, spared_parameters

@@ -11,20 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from unweave._random import Stream, generator, torch_seeded
-from unweave.datasets.cache import writable_folder
+from unweave._settings import TrainingConfig
+from unweave._storage import writable_folder, write_json
 from unweave.datasets.pixels import as_array, to_uint8
 from unweave.models import Network
 from unweave.models.networks import build_encoder, initialise
-from unweave.training.checkpoint import (
-    MODEL,
-    Trained,
-    resume,
-    save_checkpoint,
-    steps_done,
-    write_json,
-)
-from unweave.training.config import TRAINING_REVISION, TrainingConfig
-from unweave.training.course import CONFIG, course_key
+from unweave.training.checkpoint import MODEL, Learner, resume, save_checkpoint, steps_done
+from unweave.training.course import CONFIG, TRAINING_REVISION, course_key
 from unweave.training.description import check_same_run
 from unweave.training.device import open_fabric
 from unweave.training.loop import DivergedError
@@ -119,7 +112,7 @@ def train_isometric(
     device = open_fabric(config, devices=1).device
     encoder.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     adam = torch.optim.Adam(encoder.parameters(), lr=config.learning_rate, fused=True)
-    trained = {MODEL: Trained(encoder, adam)}
+    trained = {MODEL: Learner(encoder, adam)}
     course = None
     if folder is not None:
         folder = writable_folder(folder)

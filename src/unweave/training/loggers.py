@@ -14,8 +14,7 @@ from uuid import uuid4
 from unweave._check import check_choice
 from unweave._extras import imported
 from unweave._files import DamagedFileError, read_json
-from unweave.datasets.cache import writable_folder
-from unweave.training.checkpoint import write_json
+from unweave._storage import writable_folder, write_json
 
 __all__ = ["LOGGERS", "VARIABLE", "Logger", "check_loggers", "open_loggers"]
 

@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from unweave._processes import launching
-from unweave.datasets.cache import writable_folder
+from unweave._settings import TrainingConfig, TrainingSettings
+from unweave._storage import writable_folder, write_json
 from unweave.datasets.own.arrays import ImageSource, as_image_dataset
 from unweave.datasets.selection import subset
 from unweave.models import VAE, Network
@@ -21,14 +22,12 @@ from unweave.training.budget import Budget
 from unweave.training.checkpoint import (
     ADVERSARY,
     MODEL,
-    Trained,
+    Learner,
     latest_checkpoint,
     resume,
     save_checkpoint,
     steps_done,
-    write_json,
 )
-from unweave.training.config import TrainingConfig, TrainingSettings
 from unweave.training.course import CONFIG, course_key
 from unweave.training.curves import Curves
 from unweave.training.description import check_same_run, describe_run
@@ -226,13 +225,13 @@ def _placed(
     device: torch.device,
     settings: TrainingSettings,
     betas: tuple[float, float] = (0.9, 0.999),
-) -> Trained:
+) -> Learner:
     """The network on the device, channels last, with its optimiser."""
     network.to(device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     parameters = dict(network.named_parameters())
     spared = spared_parameters(network)
-    return Trained(network, build_optimizer(parameters, spared, settings, betas))
+    return Learner(network, build_optimizer(parameters, spared, settings, betas))
 
 
 def _clip_gradients(
@@ -261,7 +260,7 @@ def _check_budget(config: TrainingConfig, device: torch.device) -> None:
 
 def _resume(
     folder: Path | None,
-    trained: Mapping[str, Trained],
+    trained: Mapping[str, Learner],
     means: Means,
     config: TrainingConfig,
     course: str | None,

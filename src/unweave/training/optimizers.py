@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from unweave.training.config import TrainingSettings
+from unweave._settings import TrainingSettings
 
 __all__ = [
     "build_optimizer",

@@ -11,12 +11,12 @@ from typing import Any
 
 import torch
 
+from unweave._settings import TrainingConfig
 from unweave.datasets import ImageDataset
 from unweave.models import VAE
 from unweave.models.objectives import Objective
 from unweave.training.batches import Batches
 from unweave.training.checkpoint import recorded_precision
-from unweave.training.config import TrainingConfig
 from unweave.training.device import open_fabric
 from unweave.training.optimizers import build_optimizer
 

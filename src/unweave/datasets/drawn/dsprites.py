@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from unweave._check import check_indices
-from unweave.datasets.cache import cache_folder, written_whole
+from unweave._storage import cache_folder, written_whole
 from unweave.datasets.content import content_hash
 from unweave.datasets.dataset import GridDataset
 from unweave.datasets.drawn import _sprites

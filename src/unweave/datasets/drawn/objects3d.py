@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from unweave._check import check_indices, check_positive
-from unweave.datasets.cache import cache_folder, written_whole
+from unweave._storage import cache_folder, written_whole
 from unweave.datasets.drawn.meshes import Mesh, bunny, load_mesh, pointer
 from unweave.datasets.drawn.posed import PosedObjects, normals, unit
 from unweave.datasets.drawn.renderer import Renderer

@@ -12,7 +12,7 @@ import numpy as np
 from filelock import FileLock
 
 from unweave._check import check_indices
-from unweave.datasets.cache import cache_folder, writable_folder, written_whole
+from unweave._storage import cache_folder, writable_folder, written_whole
 from unweave.datasets.dataset import GridDataset
 from unweave.datasets.drawn import _rooms_scene
 from unweave.datasets.factors import Factor, FactorSpace

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from unweave.datasets.cache import cache_folder
+from unweave._storage import cache_folder
 from unweave.datasets.content import content_hash
 from unweave.datasets.factors import Factor, FactorSpace
 from unweave.datasets.official.grids import OfficialGrid, check_size, resized

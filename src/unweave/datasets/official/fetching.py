@@ -7,7 +7,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from unweave.datasets.cache import cache_folder, writable_folder
+from unweave._storage import cache_folder, writable_folder
 from unweave.datasets.catalogue import DatasetEntry, Download
 from unweave.datasets.download import download
 from unweave.datasets.official.location import entry_of, how_to_get

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from unweave._check import check_choice
-from unweave.datasets.cache import cache_folder
+from unweave._storage import cache_folder
 from unweave.datasets.catalogue import DATASETS, DatasetEntry
 
 __all__ = ["entry_of", "how_to_get", "official_file", "official_folder", "size_in_words"]

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from unweave._check import check_indices, check_positive
-from unweave.datasets.cache import cache_folder, written_whole
+from unweave._storage import cache_folder, written_whole
 from unweave.datasets.drawn.posed import PosedObjects
 from unweave.datasets.official.location import how_to_get
 

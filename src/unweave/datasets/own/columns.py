@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from unweave._check import check_choice, check_factor_kinds, check_names
-from unweave._tables import Column, as_array, read_table
+from unweave._tables import Column, as_array, as_table
 from unweave.datasets.dataset import ImageDataset
 from unweave.datasets.factors import Factor
 from unweave.datasets.own.column_kinds import LeftOut, factor_of
@@ -140,14 +140,14 @@ def _columns(factors: Any) -> tuple[list[str], list[Column], dict[str, str]]:
         array = factors.to_frame() if hasattr(factors, "to_frame") else factors
         if not hasattr(array, "columns") and _is_one_column(array):
             array = as_array(array, "factors")[:, None]
-        table = read_table(array, "factors", _SHAPE)
+        table = as_table(array, "factors", _SHAPE)
         n = len(table.columns)
         own = table.names or ([f"factor_{k}" for k in range(n)] if n > 1 else ["label"])
         return [str(name) for name in own], list(table.columns), {}
     names, columns, left_out = [], [], {}
     for name, values in factors.items():
         try:
-            columns.append(read_table(_single(values), "factors", _SHAPE).columns[0])
+            columns.append(as_table(_single(values), "factors", _SHAPE).columns[0])
             names.append(str(name))
         except ValueError as error:
             left_out[str(name)] = str(error).replace("factor 0", "it", 1)

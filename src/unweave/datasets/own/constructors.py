@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -96,16 +97,15 @@ def from_torch(
     TypeError
         If it gives no items by number.
     """
-    from torch.utils.data import IterableDataset, TensorDataset
-
     by_number = hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")
-    if not by_number or isinstance(dataset, IterableDataset | Mapping | str):
+    is_iterable = isinstance(dataset, Mapping | str) or _is_of_torch(dataset, "IterableDataset")
+    if not by_number or is_iterable:
         raise TypeError(
             f"{type(dataset).__name__} gives no items by number: from_torch needs a map-style "
             "dataset, with a length and items (image, labels)"
         )
     images: ImageDataset
-    if isinstance(dataset, TensorDataset):
+    if _is_of_torch(dataset, "TensorDataset"):
         images = ArrayDataset(dataset.tensors[0], name=name)
         table = _columns_of([np.asarray(tensor) for tensor in dataset.tensors[1:]])
     else:
@@ -118,6 +118,12 @@ def from_torch(
         table = {key: _named(values, list(classes)) for key, values in table.items()}
     columns = read_columns(table, names=factor_names, kinds=factor_kinds)
     return with_factors(images, columns, nuisances=nuisances)
+
+
+def _is_of_torch(dataset: Any, name: str) -> bool:
+    """Whether it is of a class of torch, which need not be installed."""
+    loaded = sys.modules.get("torch.utils.data")
+    return loaded is not None and isinstance(dataset, getattr(loaded, name))
 
 
 def _columns_of(tensors: Sequence[np.ndarray]) -> dict[str, Any]:

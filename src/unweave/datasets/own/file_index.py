@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from unweave._parallel import n_cores
-from unweave.datasets.cache import cache_folder, written_whole
+from unweave._storage import cache_folder, written_whole
 from unweave.datasets.own.headers import UnusablePicture, probe
 
 __all__ = [

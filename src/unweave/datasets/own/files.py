@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from unweave._check import check_choice, check_indices
-from unweave.datasets.cache import cache_folder
+from unweave._storage import cache_folder
 from unweave.datasets.dataset import ImageDataset
 from unweave.datasets.own.decoding import Decoded, Decoding, Fit, Resample, decode
 from unweave.datasets.own.file_index import content_of, in_chunks, indexed, short_hash, unusable

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from unweave._extras import imported
-from unweave.datasets.cache import cache_folder
+from unweave._storage import cache_folder
 from unweave.datasets.names import parse
 
 __all__ = ["opened", "package"]

@@ -14,7 +14,7 @@ import numpy as np
 from filelock import FileLock
 from numpy.lib import format as npy
 
-from unweave.datasets.cache import remove_partial, writable_folder, written_whole
+from unweave._storage import remove_partial, writable_folder, written_whole
 
 __all__ = ["cached_images"]
 

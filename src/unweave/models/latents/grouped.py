@@ -6,7 +6,8 @@ from typing import ClassVar, Literal
 
 from pydantic import model_validator
 
-from unweave.models.groups import Groups, check_groups
+from unweave._settings import Groups
+from unweave.models.groups import check_groups
 from unweave.models.latents.gaussian import Gaussian
 
 __all__ = ["Grouped"]

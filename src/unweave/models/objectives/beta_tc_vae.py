@@ -6,8 +6,9 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from unweave._settings import Groups
 from unweave.models.decomposition import Estimator, decompose_kl
-from unweave.models.groups import Groups, check_groups
+from unweave.models.groups import check_groups
 from unweave.models.networks import Network
 from unweave.models.objectives.terms import Loss, Objective, Pass
 

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from unweave._random import Stream, torch_seeded
+from unweave._settings import filled
 from unweave.datasets import ImageDataset
-from unweave.models.defaults import filled
 from unweave.models.latents import LatentSpace
 from unweave.models.likelihoods import Likelihood, negative_log_likelihood
 from unweave.models.networks import ImageShape, Network, initialise

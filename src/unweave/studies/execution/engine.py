@@ -11,6 +11,7 @@ from pathlib import Path
 
 from unweave._parallel import most_processes
 from unweave._processes import Workers
+from unweave._storage import write_json
 from unweave.studies.base import BaseStudy, Run
 from unweave.studies.data import check_same_data
 from unweave.studies.execution.ray_engine import Placement, finish_on_ray
@@ -22,7 +23,6 @@ from unweave.studies.folder import (
     set_damaged_aside,
     write_study,
 )
-from unweave.training.checkpoint import write_json
 
 __all__ = ["Progress", "run_study"]
 

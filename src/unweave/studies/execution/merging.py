@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-from unweave.datasets.cache import writable_folder
+from unweave._storage import writable_folder
 from unweave.studies.base import BaseStudy, Run
 from unweave.studies.folder import StudyFolder, open_study, write_study
 from unweave.studies.kind import KindLike

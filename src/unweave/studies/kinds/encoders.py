@@ -18,67 +18,43 @@ from unweave.encoders.encoding import ConstantCodesError
 from unweave.encoders.loading import has_architecture
 from unweave.encoders.protocols import Protocol, ProtocolError
 from unweave.encoders.readouts import parse_readout
-from unweave.metrics import Noise
 from unweave.metrics.catalogue import chosen
 from unweave.metrics.comparison import scores_of_halves
-from unweave.models import Network
 from unweave.models.objectives import AnyObjective
 from unweave.studies.base import (
     MOST_DRAWS,
-    MOST_ROWS,
     BaseStudy,
-    Description,
-    Frozen,
     Result,
     Seed,
     distinct,
 )
 from unweave.studies.columns import SCORE_COLUMNS, ScoreContent, score_cells
 from unweave.studies.data import describe_data
-from unweave.studies.encoded_run import EncodedRun
-from unweave.studies.evaluation import Evaluation, StudyMetric
+from unweave.studies.encoded_run import (
+    NOT_SCORED,
+    EncodedDescription,
+    EncodedRun,
+    EncoderChoices,
+    TrainedHere,
+)
+from unweave.studies.evaluation import Scoring, StudyMetric
 from unweave.studies.scoring import scorable
 from unweave.studies.training_run import TrainingDescription
 from unweave.training import TrainingConfig
 from unweave.training.description import content_identity
 
-__all__ = ["EncoderChoice", "EncoderDescription", "EncoderRun", "EncoderStudy", "Trained"]
+__all__ = ["EncoderDescription", "EncoderRun", "EncoderStudy", "Trained"]
 
 ProtocolName = Literal["sound", "paper"]
 
 
-class EncoderChoice(Frozen):
-    """An encoder of :func:`~unweave.encoders.load_encoder`, and what is taken of it."""
+class EncoderScoring(Scoring):
+    """How codes are scored; the rows are those of the sound protocol, the paper's has 1,000."""
 
-    name: str
-    """As clip:RN50."""
-    layer: str | None = None
-    """A layer by name, instead of the network's own output."""
-    pool: Literal["mean", "max", "class", "flatten"] = "mean"
-    """How a layer's places become one vector."""
-    weights: str | None = None
-    """A file, instead of the published one from this machine's caches."""
-    download: bool = False
-    """Whether weights that are not here may be fetched."""
-
-
-class Reading(Frozen):
-    """How codes are scored."""
-
-    rows: int = Field(default=10_000, ge=100, le=MOST_ROWS)
-    """Rows of the sound protocol, the same ones for every encoder; the paper's has 1,000."""
-    seed: int = Field(default=0, ge=0)
-    """Seed for drawing rows, of readouts, and of all draws of the metrics."""
     readouts: tuple[str, ...] = ("raw",)
     """Axes on which codes are scored: raw, pca:10, ica:10, varimax:10, sparse:128."""
-    metrics: tuple[StudyMetric, ...] = ("mig", "sap")
-    """Metrics of each readout: names, tables of a name and options, or package.module:MyMetric."""
     whole_metrics: tuple[StudyMetric, ...] = ()
     """Axis-independent metrics, computed on the raw codes in the sound protocol only."""
-    n_permutations: int = Field(default=100, ge=2, le=MOST_DRAWS)
-    """Permutations for the chance level and the p-value."""
-    n_projections: int = Field(default=20, ge=2, le=MOST_DRAWS)
-    """Random projections and random smooth features of the factors."""
     n_halves: int = Field(default=50, ge=3, le=MOST_DRAWS)
     """Random halves for intervals and comparisons."""
 
@@ -90,36 +66,20 @@ class Reading(Frozen):
         return readouts
 
 
-class Trained(Frozen):
+class Trained(TrainedHere):
     """Models that the study trains first, to be scored beside the others."""
 
-    objectives: tuple[AnyObjective, ...] = Field(min_length=1)
-    """What to minimise."""
-    seeds: tuple[Seed, ...] = Field(min_length=1)
-    """A model for each."""
     steps: int = Field(ge=1)
     """Training steps."""
     learning_rate: float = Field(default=5e-4, gt=0)
     """Learning rate of Adam."""
-    network: Network = Network()
-    """Which network."""
 
 
-class EncoderDescription(Description):
+class EncoderDescription(EncodedDescription):
     """All that one encoder's scores depend on."""
 
-    dataset: str
-    encoder: EncoderChoice | None
-    """None if the model is trained."""
-    trained: TrainingDescription | None = None
-    seed: int
     protocols: tuple[ProtocolName, ...]
-    reading: Reading
-
-    @property
-    def revision(self) -> int:
-        """That of training, if the encoder is trained."""
-        return self.trained.revision if self.trained else 0
+    reading: EncoderScoring
 
     @property
     def may_use_gpu(self) -> bool:
@@ -131,8 +91,7 @@ class EncoderDescription(Description):
         """Name of the encoder, whatever its seed."""
         if self.trained is None:
             assert self.encoder is not None
-            layer = f" at {self.encoder.layer}" if self.encoder.layer else ""
-            return self.encoder.name + layer
+            return self.encoder.label
         objective = self.trained.objective
         strength = "" if objective.strength is None else f"({objective.strength:g})"
         return f"trained:{objective.name}{strength}"
@@ -161,25 +120,18 @@ class EncoderStudy(BaseStudy):
 
     dataset: str = "dsprites"
     """Which data: a name, a file or a folder (:mod:`unweave.datasets.names`)."""
-    encoders: tuple[EncoderChoice, ...] = Field(min_length=1)
+    encoders: EncoderChoices = Field(min_length=1)
     """Names, or tables of a name and what is taken of it."""
     random_seeds: tuple[Seed, ...] = ()
     """For each, the same architecture of random weights is scored beside those that have one."""
     protocols: tuple[ProtocolName, ...] = Field(default=("sound",), min_length=1)
     """Which rows, and how they are shown."""
-    reading: Reading = Reading()
+    reading: EncoderScoring = EncoderScoring()
     """How codes are scored."""
     trained: Trained | None = None
     """Models trained here."""
     limits: str = ""
     """What these encoders can and cannot show, for the report."""
-
-    @field_validator("encoders", mode="before")
-    @classmethod
-    def _tables(cls, encoders: Any) -> Any:
-        if isinstance(encoders, list | tuple):
-            return tuple({"name": e} if isinstance(e, str) else e for e in encoders)
-        return encoders
 
     @field_validator("dataset")
     @classmethod
@@ -238,8 +190,7 @@ def _training(
             seed=seed,
             precision="32-true",
         ),
-        # It is scored below, with the others: here as little as can be.
-        evaluation=Evaluation(rows=1000, n_permutations=2, n_projections=2, n_halves=2),
+        evaluation=NOT_SCORED,
     )
 
 
@@ -354,11 +305,10 @@ class EncoderRun(EncodedRun):
 
 
 def _scored(
-    codes: np.ndarray, dataset: ImageDataset, rows: np.ndarray, reading: Reading, whole: bool
+    codes: np.ndarray, dataset: ImageDataset, rows: np.ndarray, reading: EncoderScoring, whole: bool
 ) -> dict[str, Any]:
     """Scores of every readout; factors that never vary among the rows are left out."""
     found = scorable(dataset, rows, reading.metrics)
-    noise = Noise(reading.n_permutations, reading.n_projections, reading.n_halves)
     readouts: dict[str, Any] = {}
     left_out = dict.fromkeys(found.left_out)
     for readout in reading.readouts:
@@ -370,7 +320,7 @@ def _scored(
         metrics = dict(found.metrics)
         if whole and readout == "raw" and found.factors is not None:
             metrics |= chosen(reading.whole_metrics)
-        scored = found.score(axes, noise=noise, seed=reading.seed, metrics=metrics)
+        scored = found.score(axes, noise=reading.noise, seed=reading.seed, metrics=metrics)
         left_out |= dict.fromkeys(scored.left_out)
         scores = scored.scores.to_dict()
         for score in scores.values():

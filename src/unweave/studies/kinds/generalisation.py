@@ -19,6 +19,7 @@ from pydantic import (
 
 from unweave._check import check_choice
 from unweave._contents import Part
+from unweave._settings import TrainingSettings
 from unweave.datasets import ImageDataset, canonical, load, load_split, with_options
 from unweave.datasets.names import parse
 from unweave.encoders import Encoder
@@ -28,7 +29,6 @@ from unweave.models import Network, build_vae
 from unweave.models.objectives import AnyObjective
 from unweave.studies.base import (
     BaseStudy,
-    Description,
     Frozen,
     NumpySeed,
     Result,
@@ -36,10 +36,13 @@ from unweave.studies.base import (
     distinct,
 )
 from unweave.studies.data import describe_data
-from unweave.studies.encoded_run import EncodedRun
-from unweave.studies.evaluation import Evaluation
-from unweave.studies.kinds.encoders import EncoderChoice
-from unweave.studies.kinds.training import Training
+from unweave.studies.encoded_run import (
+    NOT_SCORED,
+    EncodedDescription,
+    EncodedRun,
+    EncoderChoices,
+    TrainedHere,
+)
 from unweave.studies.training_run import TrainingDescription, with_defaults
 from unweave.training.description import content_identity
 
@@ -66,18 +69,15 @@ class ReadOuts(Frozen):
         return tuple(check_choice("read-out", name, READOUTS) for name in readouts)
 
 
-class Models(Frozen):
-    """Models that are trained on the training part of each split."""
+class Models(TrainedHere):
+    """Models that are trained on the training part of each split.
 
-    objectives: tuple[AnyObjective, ...] = Field(min_length=1)
-    """What to minimise."""
-    seeds: tuple[Seed, ...] = Field(min_length=1)
-    """A model for each."""
+    Where a key of the network is not given, that of the objective's paper is taken.
+    """
+
     untrained_seeds: tuple[Seed, ...] = ()
     """For each, every network is read out as its weights are drawn: random features."""
-    network: Network = Network()
-    """Which network; where a key is not given, that of the objective's paper."""
-    training: Training = Training()
+    training: TrainingSettings = TrainingSettings()
     """How each model is trained, likewise."""
     steps: int | None = Field(default=None, ge=1)
     """Training steps; None where ``cpu_minutes`` in ``training`` end it."""
@@ -97,22 +97,11 @@ class Models(Frozen):
         return self
 
 
-class GeneralisationDescription(Description):
-    """All that one encoder's result on one split depends on."""
+class GeneralisationDescription(EncodedDescription):
+    """All that one encoder's result on one split depends on; the dataset is the training part."""
 
-    dataset: str
-    """The training part."""
-    encoder: EncoderChoice | None = None
-    """None if a model is trained, or not even that."""
-    trained: TrainingDescription | None = None
     untrained: Network | None = None
-    seed: int
     reading: ReadOuts
-
-    @property
-    def revision(self) -> int:
-        """That of training, if the encoder is trained."""
-        return self.trained.revision if self.trained else 0
 
     @property
     def may_use_gpu(self) -> bool:
@@ -127,8 +116,7 @@ class GeneralisationDescription(Description):
         if self.untrained is not None:
             return f"random weights ({self.untrained.name})"
         assert self.encoder is not None
-        layer = f" at {self.encoder.layer}" if self.encoder.layer else ""
-        return self.encoder.name + layer
+        return self.encoder.label
 
     def run(self, folder: str | Path) -> GeneralisationRun:
         """The run that it describes, in a folder."""
@@ -149,19 +137,12 @@ class GeneralisationStudy(BaseStudy):
 
     splits: tuple[str, ...] = Field(min_length=1)
     """Datasets with splits, as "rooms?size=32&split=composition"."""
-    encoders: tuple[EncoderChoice, ...] = ()
+    encoders: EncoderChoices = ()
     """Names, or tables of a name and what is taken of it; fitted to the training part."""
     models: Models | None = None
     """Models that are trained on the training part."""
     reading: ReadOuts = ReadOuts()
     """How codes are read out."""
-
-    @field_validator("encoders", mode="before")
-    @classmethod
-    def _tables(cls, encoders: Any) -> Any:
-        if isinstance(encoders, list | tuple):
-            return tuple({"name": e} if isinstance(e, str) else e for e in encoders)
-        return encoders
 
     @field_validator("splits")
     @classmethod
@@ -237,8 +218,7 @@ def _training(
         "network": models.network.model_dump(exclude_unset=True),
         "objective": objective.model_dump(),
         "training": {**models.training.model_dump(exclude_unset=True), **budget, "seed": seed},
-        # It is read out below: here it is scored as little as can be.
-        "evaluation": Evaluation(rows=1000, n_permutations=2, n_projections=2, n_halves=2),
+        "evaluation": NOT_SCORED,
     }
     return TrainingDescription.model_validate(with_defaults(content))
 

@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from unweave._bounds import LARGEST
 from unweave.datasets import canonical
 from unweave.metrics.catalogue import chosen
 from unweave.models import Network
@@ -27,11 +28,7 @@ from unweave.studies.separation import NEEDED_METRICS
 from unweave.studies.training_run import TrainingDescription, prepare_data, with_defaults
 from unweave.training import TrainingSettings
 
-__all__ = ["Cells", "Training", "TrainingStudy", "size_of"]
-
-
-class Training(TrainingSettings):
-    """The part of a training configuration that all cells of a study share."""
+__all__ = ["Cells", "TrainingStudy", "size_of"]
 
 
 class Cells(Frozen):
@@ -41,7 +38,7 @@ class Cells(Frozen):
     """What to minimise, each with its hyper-parameters."""
     seeds: tuple[Seed, ...] = Field(min_length=1)
     """A run for each."""
-    milestones: tuple[Annotated[int, Field(ge=1, lt=2**63)], ...] = Field(
+    milestones: tuple[Annotated[int, Field(ge=1, le=LARGEST)], ...] = Field(
         default=(), min_length=1, exclude_if=lambda steps: not steps
     )
     """Steps at which the models are scored; the last one ends the training. None where
@@ -74,7 +71,7 @@ class TrainingStudy(BaseStudy):
     """Which data: a name, a file or a folder (:mod:`unweave.datasets.names`)."""
     network: Network = Network()
     """Which network; where a key is not given, that of the objective's paper."""
-    training: Training = Training()
+    training: TrainingSettings = TrainingSettings()
     """How each model is trained, likewise."""
     evaluation: Evaluation = Evaluation()
     """How each model is scored."""

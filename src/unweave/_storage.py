@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import glob
+import json
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 
-__all__ = ["cache_folder", "remove_partial", "writable_folder", "written_whole"]
+__all__ = ["cache_folder", "remove_partial", "writable_folder", "write_json", "written_whole"]
 
 
 def cache_folder() -> Path:
@@ -85,6 +88,28 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         raise OSError(error.errno, f"cannot write {path} ({error.strerror})") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_json(path: str | Path, content: Mapping[str, Any]) -> None:
+    """Write JSON under a temporary name, then give it its own.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, as when the disk is full.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
+    try:
+        temporary.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise type(error)(
+            error.errno, f"cannot write {path} ({error.strerror}): make room, or choose another "
+            "folder"
+        ) from error  # fmt: skip
 
 
 def remove_partial(path: str | Path) -> None:
