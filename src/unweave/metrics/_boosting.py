@@ -4,9 +4,14 @@ Boosting of Friedman (2001, https://doi.org/10.1214/aos/1013203451) with the mul
 in each round a regression tree of depth 3 for each class, fitted to the residuals by exact search
 over all splits. Same splits as `sklearn.ensemble.GradientBoostingClassifier` with its defaults but
 where two splits are equally good.
+
+Features are cut into buckets. Sums at their edges bound the gains inside, so that only buckets that
+may hold the best split of a node are searched row by row (docs/decisions/0008).
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,8 +23,69 @@ DEPTH = 3
 RATE = 0.1
 ROUNDS = 100
 _PURE = 2.3e-16  # mean squared residual of a node that is not split: rounding
-_BLOCK = 8
+_BLOCK = 8  # features of which the one with the first place wins, if splits are equally good
+_ROWS = 16  # of a bucket
+_MOST_BUCKETS = 64
+_FEW = 16  # rows of a node that is searched without buckets
+_NEAR = 1 - 1e-9  # beyond this share of the best gain rounding may decide
+_ROUNDING = 2e-6  # of the largest difference: gains below it are nothing but rounding
+_MOST_TIED = 4096
 _SAME = 1e-7  # values nearer to each other than this are not split
+
+
+class _Columns(NamedTuple):
+    """Features in ascending order, and the buckets that they are cut into."""
+
+    order: np.ndarray
+    """Rows (features, samples)."""
+    values: np.ndarray
+    """(features, samples)"""
+    ranks: np.ndarray
+    """Place of each row in the order (samples, features)."""
+    slots: np.ndarray
+    """Upper edge of the bucket of each row, as an index of a flat (edges, features)."""
+    edges: np.ndarray
+    """First place of each bucket, and the number of samples (features, edges)."""
+
+
+class _Tree(NamedTuple):
+    """A tree that grows. The children of node i are 2 i + 1 and 2 i + 2."""
+
+    features: np.ndarray
+    """Feature of each split; -1 is no split, after which all rows go to the first child."""
+    thresholds: np.ndarray
+    importance: np.ndarray
+    """Gains of each feature in all trees so far."""
+    rows: np.ndarray
+    """Rows (samples,), those of a node side by side and in order."""
+    node: np.ndarray
+    """Node of each row (samples,)."""
+    steps: np.ndarray
+    """Step of each node; those of leaves count."""
+
+
+class _Work(NamedTuple):
+    """Memory that all trees share."""
+
+    sums: np.ndarray
+    """Residuals below each edge (5, edges, features) of the root, of its two children, and of two
+    children of one of them."""
+    counts: np.ndarray
+    """Rows below each edge, alike."""
+    positive: np.ndarray
+    """Positive residuals of each bucket (edges, features)."""
+    gains: np.ndarray
+    """Gain of a split at each edge (edges, features)."""
+    is_open: np.ndarray
+    """Whether the best split may lie inside a bucket (edges, features)."""
+    places: np.ndarray
+    """Feature and place of splits that may be the best."""
+    terms: np.ndarray
+    """Their gains, and the two terms of the quotient."""
+    chosen: np.ndarray
+    """Features (features,) to be searched exactly."""
+    rows: np.ndarray
+    """(samples,)"""
 
 
 @njit(nogil=True)
@@ -31,17 +97,7 @@ def boost(train, labels, n_classes, test):  # pragma: no cover - compiled
     """
     n_features, n = train.shape
     n_trees = 1 if n_classes == 2 else n_classes
-    order = np.empty((n_features, n), dtype=np.int32)
-    values = np.empty((n_features, n), dtype=np.float32)
-    for f in range(n_features):
-        order[f] = np.argsort(train[f])
-        values[f] = train[f][order[f]]
-    n_blocks = (n_features + _BLOCK - 1) // _BLOCK
-    blocked = np.zeros((n_blocks, n, _BLOCK), dtype=np.int32)
-    blocked_values = np.zeros((n_blocks, n, _BLOCK), dtype=np.float32)
-    for f in range(n_features):
-        blocked[f // _BLOCK, :, f % _BLOCK] = order[f]
-        blocked_values[f // _BLOCK, :, f % _BLOCK] = values[f]
+    columns = _sorted(train)
     prior = np.zeros(n_classes)
     for c in labels:
         prior[c] += 1.0 / n
@@ -54,27 +110,56 @@ def boost(train, labels, n_classes, test):  # pragma: no cover - compiled
     importance = np.zeros(n_features)
     residuals = np.empty((n, n_trees))
     residual = np.empty(n)
+    steps = np.zeros(2 ** (DEPTH + 1) - 1)
     features = np.empty(2**DEPTH - 1, dtype=np.int64)
     thresholds = np.empty(2**DEPTH - 1, dtype=np.float32)
-    leaf = np.empty(n, dtype=np.int32)
+    rows = np.empty(n, dtype=np.int32)
+    node = np.empty(n, dtype=np.uint8)
+    n_edges = columns.edges.shape[1]
+    left = np.empty((n_features, n_edges, n_trees))
+    by_label = np.argsort(labels, kind="mergesort").astype(np.int32)
+    first = np.searchsorted(labels[by_label], np.arange(n_classes + 1))
+    work = _memory(n_edges, n_features, n)
+    work.counts[0] = columns.edges.T
     for _ in range(ROUNDS):
         _residuals(raw, labels, n_classes, residuals)
-        roots = _roots(order, values, residuals)
+        roots = _roots(columns, residuals, left)
         for k in range(n_trees):
             residual[:] = residuals[:, k]
             features[0], thresholds[0] = roots[0][k], roots[1][k]
             if features[0] >= 0:
                 importance[features[0]] += roots[2][k] / n
-            _grow(train, blocked, blocked_values, residual, features, thresholds, leaf, importance)
-            steps = _leaf_steps(residual, labels, leaf, n_classes)
+            work.sums[0] = left[:, :, k].T
+            label = 1 if n_classes == 2 else k
+            own = by_label[first[label] : first[label + 1]]
+            tree = _Tree(features, thresholds, importance, rows, node, steps)
+            _grow(train, columns, residual, own, work, tree)
+            if n_classes > 2:
+                steps *= (n_classes - 1) / n_classes
+            steps *= RATE
             for i in range(n):
-                raw[k, i] += RATE * steps[leaf[i]]
-            _add_steps(test, features, thresholds, RATE * steps, raw_test[k])
+                raw[k, i] += steps[node[i]]
+            _add_steps(test, features, thresholds, steps[2**DEPTH - 1 :], raw_test[k])
     predicted = np.empty(test.shape[1], dtype=np.int64)
     for i in range(test.shape[1]):
         predicted[i] = raw_test[0, i] > 0 if n_classes == 2 else np.argmax(raw_test[:, i])
     total = importance.sum()
     return importance / total if total > 0 else importance, predicted
+
+
+@njit(nogil=True)
+def _memory(n_edges, n_features, n):  # pragma: no cover - compiled
+    return _Work(
+        np.empty((5, n_edges, n_features)),
+        np.empty((5, n_edges, n_features)),
+        np.empty((n_edges, n_features)),
+        np.empty((n_edges, n_features)),
+        np.empty((n_edges, n_features), dtype=np.uint8),
+        np.empty((_MOST_TIED, 2), dtype=np.int64),
+        np.empty((_MOST_TIED, 3)),
+        np.empty(n_features, dtype=np.uint8),
+        np.empty(n, dtype=np.int32),
+    )
 
 
 @njit(nogil=True)
@@ -97,11 +182,13 @@ def _residuals(raw, labels, n_classes, residuals):  # pragma: no cover - compile
 
 
 @njit(nogil=True)
-def _roots(order, values, residuals):  # pragma: no cover - compiled
+def _roots(columns, residuals, left_of_edges):  # pragma: no cover - compiled
     """Feature, threshold and gain (trees,) of the first split of each tree of a round.
 
     All trees start from the same rows, so that one walk along a feature serves them all at once.
+    ``left_of_edges`` (features, edges, trees) is filled with sums of residuals.
     """
+    order, values, edges = columns.order, columns.values, columns.edges
     n_features, n = order.shape
     n_trees = residuals.shape[1]
     sums, squares = np.zeros(n_trees), np.zeros(n_trees)
@@ -116,7 +203,11 @@ def _roots(order, values, residuals):  # pragma: no cover - compiled
     left = np.empty(n_trees)
     for f in range(n_features):
         left[:] = 0
+        e = 0
         for p in range(n):
+            while edges[f, e] == p:
+                left_of_edges[f, e] = left
+                e += 1
             if p > 0 and values[f, p] > values[f, p - 1] + np.float32(_SAME):
                 share = 1.0 / (p * (n - p))
                 place = f * n + p
@@ -129,6 +220,7 @@ def _roots(order, values, residuals):  # pragma: no cover - compiled
             row = order[f, p]
             for k in range(n_trees):
                 left[k] += residuals[row, k]
+        left_of_edges[f, e:] = left
     features = np.full(n_trees, -1)
     thresholds = np.zeros(n_trees, dtype=np.float32)
     for k in range(n_trees):
@@ -146,82 +238,343 @@ def _between(low, high):  # pragma: no cover - compiled
 
 
 @njit(nogil=True)
-def _grow(train, blocked, blocked_values, residual, features, thresholds, leaf, importance):
-    """Fill ``features`` and ``thresholds`` of a tree below its root, and each row's ``leaf``.
-
-    The children of node i are 2 i + 1 and 2 i + 2; a feature of -1 stands for no split, after
-    which all rows go to the first child.
-    """
+def _sorted(train):  # pragma: no cover - compiled
+    """Columns of ``train`` (features, samples). No edge parts values that are not to be split."""
     n_features, n = train.shape
-    node = np.zeros(n, dtype=np.int32)
-    for i in range(n):
-        below = features[0] < 0 or train[features[0], i] <= thresholds[0]
-        node[i] = 0 if below else 1
-    for depth in range(1, DEPTH):
-        first, width = 2**depth - 1, 2**depth
-        counts, sums, squares = np.zeros(width), np.zeros(width), np.zeros(width)
-        for i in range(n):
-            at = node[i]
-            counts[at] += 1
-            sums[at] += residual[i]
-            squares[at] += residual[i] * residual[i]
-        best = np.zeros(width)
-        for at in range(width):
-            features[first + at] = -1
-            # A node that is pure up to rounding is not split.
-            if counts[at] < 2 or squares[at] - sums[at] ** 2 / counts[at] <= _PURE * counts[at]:
-                best[at] = np.inf
-        left_counts, left_sums = np.empty((_BLOCK, width)), np.empty((_BLOCK, width))
-        last = np.empty((_BLOCK, width), dtype=np.float32)
-        for block in range(len(blocked)):
-            left_counts[:] = 0
-            left_sums[:] = 0
-            n_beside = min(_BLOCK, n_features - block * _BLOCK)
-            # Features side by side: each sum would have to wait for the one before it.
-            for p in range(n):
-                for b in range(n_beside):
-                    row = blocked[block, p, b]
-                    at = node[row]
-                    seen = left_counts[b, at]
-                    value = blocked_values[block, p, b]
-                    if seen > 0 and value > last[b, at] + np.float32(_SAME):
-                        right = counts[at] - seen
-                        left_sum = left_sums[b, at]
-                        difference = left_sum * right - (sums[at] - left_sum) * seen
-                        if difference * difference > best[at] * (seen * right):
-                            best[at] = difference * difference / (seen * right)
-                            features[first + at] = block * _BLOCK + b
-                            thresholds[first + at] = _between(last[b, at], value)
-                    left_counts[b, at] = seen + 1
-                    left_sums[b, at] += residual[row]
-                    last[b, at] = value
-        for at in range(width):
-            f = features[first + at]
-            if f >= 0:
-                importance[f] += best[at] / counts[at]
-        for i in range(n):
-            at = node[i]
-            f = features[first + at]
-            below = f < 0 or train[f, i] <= thresholds[first + at]
-            node[i] = 2 * at + (0 if below else 1)
-    leaf[:] = node
+    n_buckets = max(1, min(_MOST_BUCKETS, n // _ROWS))
+    order = np.empty((n_features, n), dtype=np.int32)
+    values = np.empty((n_features, n), dtype=np.float32)
+    ranks = np.empty((n, n_features), dtype=np.int32)
+    slots = np.empty((n, n_features), dtype=np.uint32)
+    edges = np.empty((n_features, n_buckets + 1), dtype=np.int32)
+    for f in range(n_features):
+        order[f] = np.argsort(train[f])
+        values[f] = train[f][order[f]]
+        edges[f, 0] = 0
+        p = 0
+        for e in range(1, n_buckets + 1):
+            p = max(p, e * n // n_buckets)
+            while p < n and not values[f, p] > values[f, p - 1] + np.float32(_SAME):
+                p += 1
+            edges[f, e] = p
+        e = 0
+        for p in range(n):
+            while edges[f, e + 1] <= p:
+                e += 1
+            ranks[order[f, p], f] = p
+            slots[order[f, p], f] = (e + 1) * n_features + f
+    return _Columns(order, values, ranks, slots, edges)
 
 
 @njit(nogil=True)
-def _leaf_steps(residual, labels, leaf, n_classes):  # pragma: no cover - compiled
-    """One Newton step of the deviance for each leaf."""
-    numerator, denominator = np.zeros(2**DEPTH), np.zeros(2**DEPTH)
-    for i in range(len(residual)):
-        r = abs(residual[i])
-        numerator[leaf[i]] += residual[i]
-        denominator[leaf[i]] += r * (1 - r)
-    steps = np.zeros(2**DEPTH)
-    for at in range(2**DEPTH):
-        if denominator[at] > 1e-150:
-            steps[at] = numerator[at] / denominator[at]
-            if n_classes > 2:
-                steps[at] *= (n_classes - 1) / n_classes
-    return steps
+def _grow(train, columns, residual, own, work, tree):  # pragma: no cover - compiled
+    """Fill a tree below the split of its root, and the leaf of each row.
+
+    ``own`` are the rows with a positive residual.
+    """
+    n = len(residual)
+    for i in range(n):
+        tree.rows[i] = i
+    tree.features[1:] = -1
+    middle = _divide(train, tree.rows, 0, work, tree)
+    if tree.features[0] >= 0:
+        _share(columns, residual, tree.rows, middle, work, 0, 1, 2)
+    for child in (1, 2):
+        rows = tree.rows[:middle] if child == 1 else tree.rows[middle:]
+        if tree.features[0] >= 0:
+            _split(columns, residual, own, rows, child, child, work, tree)
+        cut = _divide(train, rows, child, work, tree)
+        if tree.features[child] >= 0:
+            _share(columns, residual, rows, cut, work, child, 3, 4)
+        for side in (0, 1):
+            node = 2 * child + 1 + side
+            part = rows[:cut] if side == 0 else rows[cut:]
+            if tree.features[child] >= 0:
+                _split(columns, residual, own, part, node, 3 + side, work, tree)
+            _step(train, residual, part, node, tree)
+
+
+@njit(nogil=True)
+def _divide(train, rows, node, work, tree):  # pragma: no cover - compiled
+    """Bring the rows of the first child of a node to the front, and return their number."""
+    below, above = np.uint8(2 * node + 1), np.uint8(2 * node + 2)
+    f, threshold = tree.features[node], tree.thresholds[node]
+    if f < 0:
+        for row in rows:
+            tree.node[row] = below
+        return len(rows)
+    column = train[f]
+    n_below, n_above = 0, 0
+    # Both are written and one is counted: no branch, which would often be guessed wrong.
+    for i in range(len(rows)):
+        row = rows[i]
+        is_above = column[row] > threshold
+        tree.node[row] = above if is_above else below
+        rows[n_below] = row
+        work.rows[n_above] = row
+        n_above += is_above
+        n_below += not is_above
+    rows[n_below:] = work.rows[:n_above]
+    return n_below
+
+
+@njit(nogil=True)
+def _share(columns, residual, rows, middle, work, parent, below, above):  # pragma: no cover
+    """Sums and counts below each edge of two children: the smaller is summed, the other is left.
+
+    ``parent``, ``below`` and ``above`` number the memory of the node and of its children.
+    """
+    few, small, large = rows[:middle], below, above
+    if 2 * middle > len(rows):
+        few, small, large = rows[middle:], above, below
+    if len(rows) - len(few) <= _FEW:
+        return
+    sums, counts = work.sums[small], work.counts[small]
+    sums[:] = 0
+    counts[:] = 0
+    n_edges, n_features = sums.shape
+    flat_sums, flat_counts = sums.reshape(-1), counts.reshape(-1)
+    for row in few:
+        r = residual[row]
+        for f in range(n_features):
+            slot = columns.slots[row, f]
+            flat_sums[slot] += r
+            flat_counts[slot] += 1.0
+    for e in range(1, n_edges):
+        for f in range(n_features):
+            sums[e, f] += sums[e - 1, f]
+            counts[e, f] += counts[e - 1, f]
+    all_sums, all_counts = work.sums[parent].reshape(-1), work.counts[parent].reshape(-1)
+    other_sums, other_counts = work.sums[large].reshape(-1), work.counts[large].reshape(-1)
+    for i in range(len(all_sums)):
+        other_sums[i] = all_sums[i] - flat_sums[i]
+        other_counts[i] = all_counts[i] - flat_counts[i]
+
+
+@njit(nogil=True)
+def _split(columns, residual, own, rows, node, which, work, tree):  # pragma: no cover - compiled
+    """Find the best split of a node, whose sums are the part ``which`` of ``work``."""
+    n, total, squares, size = len(rows), 0.0, 0.0, 0.0
+    for row in rows:
+        r = residual[row]
+        total += r
+        squares += r * r
+        size += abs(r)
+    # A node that is pure up to rounding is not split.
+    if n < 2 or squares - total**2 / n <= _PURE * n:
+        return
+    if n <= _FEW:
+        work.chosen[:] = 1
+        f, p, gain = _exact(columns, residual, rows, node, total, work, tree)
+    elif _search(columns, residual, own, n, node, total, size, which, work, tree) == 1:
+        f, p = work.places[0]
+        gain = work.terms[0, 0]
+    else:
+        f, p, gain = _exact(columns, residual, rows, node, total, work, tree)
+    if f >= 0:
+        last = p - 1
+        while tree.node[columns.order[f, last]] != node:
+            last -= 1
+        tree.features[node] = f
+        tree.thresholds[node] = _between(columns.values[f, last], columns.values[f, p])
+        tree.importance[f] += gain / n
+
+
+@njit(nogil=True)
+def _search(
+    columns, residual, own, n_rows, node, total, size, which, work, tree
+):  # pragma: no cover - compiled
+    """Number of splits that may be the best but for rounding, which then lie in ``work``.
+
+    If there are several, the features that they lie in are chosen for an exact search.
+    """
+    order, values, edges = columns.order, columns.values, columns.edges
+    n_edges, n_features = work.gains.shape
+    n_flat, n = n_edges * n_features, np.float64(n_rows)
+    sums, counts = work.sums[which].reshape(-1), work.counts[which].reshape(-1)
+    gains, is_open = work.gains.reshape(-1), work.is_open.reshape(-1)
+    positive = work.positive.reshape(-1)
+    for i in range(n_flat):
+        product = counts[i] * (n - counts[i])
+        difference = sums[i] * n - total * counts[i]
+        gain = difference * difference / max(product, 0.5)
+        gains[i] = gain if product > 0 else 0.0
+    top = _largest(gains)
+    positive[:] = 0
+    for row in own:
+        if tree.node[row] == node:
+            for f in range(n_features):
+                positive[columns.slots[row, f] - n_features] += residual[row]
+    # A walk from one difference to another of this length goes no further than half of their sum.
+    for i in range(n_flat - n_features):
+        c0, c1, s0, s1 = counts[i], counts[i + n_features], sums[i], sums[i + n_features]
+        length = n * (2 * positive[i] - (s1 - s0)) + abs(total) * (c1 - c0)
+        ends = abs(s0 * n - total * c0) + abs(s1 * n - total * c1)
+        low, high = max(c0, 1.0), min(c1, n - 1.0)
+        product = min(low * (n - low), high * (n - high))
+        farthest = ends + length
+        is_open[i] = (c1 - c0 > 1) & (farthest * farthest >= 4 * _NEAR * top * product)
+    n_found = 0
+    for i in range(n_flat - n_features):
+        if is_open[i]:
+            e, f = i // n_features, i % n_features
+            left, seen, last = sums[i], counts[i], np.float32(np.inf)
+            for p in range(edges[f, e], edges[f, e + 1]):
+                if tree.node[order[f, p]] == node:
+                    if values[f, p] > last + np.float32(_SAME):
+                        difference = left * n - total * seen
+                        gain = difference * difference / (seen * (n - seen))
+                        if gain >= _NEAR * top:
+                            top = max(top, gain)
+                            n_found = _note(work, n_found, f, p, gain)
+                    left += residual[order[f, p]]
+                    seen += 1
+                    last = values[f, p]
+    for i in range(n_features, n_flat - n_features):
+        if gains[i] >= _NEAR * top and gains[i] > 0:
+            f = i % n_features
+            p = edges[f, i // n_features]
+            while tree.node[order[f, p]] != node:
+                p += 1
+            n_found = _note(work, n_found, f, p, gains[i])
+    if n_found == _MOST_TIED or top * (n - 1) <= (_ROUNDING * n * size) ** 2:
+        work.chosen[:] = 1
+        return _MOST_TIED
+    return _distinct(work, _drop(work, n_found, _NEAR * top))
+
+
+@njit(nogil=True, fastmath={"nnan", "nsz"})
+def _largest(values):  # pragma: no cover - compiled
+    """The largest of numbers from 0 on, which the compiler may compare in any order."""
+    top = 0.0
+    for value in values:
+        top = value if value > top else top
+    return top
+
+
+@njit(nogil=True)
+def _note(work, n_found, f, p, gain):  # pragma: no cover - compiled
+    """Enter a split, if there is room."""
+    if n_found == _MOST_TIED:
+        return n_found
+    work.places[n_found, 0] = f
+    work.places[n_found, 1] = p
+    work.terms[n_found, 0] = gain
+    return n_found + 1
+
+
+@njit(nogil=True)
+def _distinct(work, n_found):  # pragma: no cover - compiled
+    """Number of splits, each counted once; their features are chosen."""
+    work.chosen[:] = 0
+    n_left = 0
+    for i in range(n_found):
+        f, p = work.places[i]
+        is_known = False
+        for j in range(n_left):
+            is_known |= work.places[j, 0] == f and work.places[j, 1] == p
+        if not is_known:
+            work.places[n_left] = work.places[i]
+            work.terms[n_left] = work.terms[i]
+            work.chosen[f] = 1
+            n_left += 1
+    return n_left
+
+
+@njit(nogil=True)
+def _exact(columns, residual, rows, node, total, work, tree):  # pragma: no cover - compiled
+    """Feature, place and gain of the best split of a node in the chosen features; -1 for none.
+
+    Sums are taken in the order of each feature, and gains compared block by block and place by
+    place: equally good splits differ by rounding, which follows from this order alone.
+    """
+    order, values = columns.order, columns.values
+    n_features, n_all = order.shape
+    n, top, n_found = np.float64(len(rows)), 0.0, 0
+    for f in range(n_features):
+        if not work.chosen[f]:
+            continue
+        _places_of(columns, rows, f, node, work, tree)
+        left, last = 0.0, np.float32(np.inf)
+        for j in range(len(rows)):
+            p = work.rows[j]
+            if values[f, p] > last + np.float32(_SAME):
+                right = n - j
+                difference = left * right - (total - left) * j
+                square, product = difference * difference, j * right
+                gain = square / product
+                if gain > 0 and gain >= _NEAR * top:
+                    top = max(top, gain)
+                    n_found = min(n_found, _MOST_TIED - 1)
+                    work.terms[n_found, 1] = square
+                    work.terms[n_found, 2] = product
+                    n_found = _note(work, n_found, f, p, gain)
+            left += residual[order[f, p]]
+            last = values[f, p]
+    n_found = _drop(work, n_found, _NEAR * top)
+    keys = np.empty(n_found, dtype=np.int64)
+    for i in range(n_found):
+        f, p = work.places[i]
+        keys[i] = (f // _BLOCK * n_all + p) * _BLOCK + f % _BLOCK
+    best, feature, place = 0.0, -1, 0
+    for i in np.argsort(keys):
+        if work.terms[i, 1] > best * work.terms[i, 2]:
+            best = work.terms[i, 0]
+            feature, place = work.places[i]
+    return feature, place, best
+
+
+@njit(nogil=True)
+def _drop(work, n_found, least):  # pragma: no cover - compiled
+    """Keep splits with a gain from ``least`` on, and return their number."""
+    n_kept = 0
+    for i in range(n_found):
+        if work.terms[i, 0] >= least:
+            work.terms[n_kept] = work.terms[i]
+            work.places[n_kept] = work.places[i]
+            n_kept += 1
+    return n_kept
+
+
+@njit(nogil=True)
+def _places_of(columns, rows, f, node, work, tree):  # pragma: no cover - compiled
+    """Fill ``work.rows`` with the places of the rows of a node in the order of a feature."""
+    places, n = work.rows, len(rows)
+    if n <= _FEW:
+        for i in range(n):
+            rank = columns.ranks[rows[i], f]
+            j = i
+            while j > 0 and places[j - 1] > rank:
+                places[j] = places[j - 1]
+                j -= 1
+            places[j] = rank
+        return
+    found = 0
+    for p in range(len(places)):
+        places[found] = p
+        found += tree.node[columns.order[f, p]] == node
+        if found == n:
+            return
+
+
+@njit(nogil=True)
+def _step(train, residual, rows, node, tree):  # pragma: no cover - compiled
+    """Move the rows of a node to its leaves, and take a Newton step of the deviance for each."""
+    f = tree.features[node]
+    column = train[max(f, 0)]
+    threshold = tree.thresholds[node] if f >= 0 else np.float32(np.inf)
+    leaf = 2 * node + 1
+    low, low_weight, high, high_weight = 0.0, 0.0, 0.0, 0.0
+    for row in rows:
+        r, is_above = residual[row], column[row] > threshold
+        weight = abs(r) * (1 - abs(r))
+        tree.node[row] = leaf + is_above
+        high += r if is_above else 0.0
+        high_weight += weight if is_above else 0.0
+        low += 0.0 if is_above else r
+        low_weight += 0.0 if is_above else weight
+    tree.steps[leaf] = low / low_weight if low_weight > 1e-150 else 0.0
+    tree.steps[leaf + 1] = high / high_weight if high_weight > 1e-150 else 0.0
 
 
 @njit(nogil=True)
