@@ -76,8 +76,8 @@ class _Work(NamedTuple):
     """Positive residuals of each bucket (edges, features)."""
     gains: np.ndarray
     """Gain of a split at each edge (edges, features)."""
-    is_open: np.ndarray
-    """Whether the best split may lie inside a bucket (edges, features)."""
+    excess: np.ndarray
+    """From 0 on where the best split may lie inside a bucket (edges, features)."""
     places: np.ndarray
     """Feature and place of splits that may be the best."""
     terms: np.ndarray
@@ -154,7 +154,7 @@ def _memory(n_edges, n_features, n):  # pragma: no cover - compiled
         np.empty((5, n_edges, n_features)),
         np.empty((n_edges, n_features)),
         np.empty((n_edges, n_features)),
-        np.empty((n_edges, n_features), dtype=np.uint8),
+        np.empty((n_edges, n_features)),
         np.empty((_MOST_TIED, 2), dtype=np.int64),
         np.empty((_MOST_TIED, 3)),
         np.empty(n_features, dtype=np.uint8),
@@ -392,7 +392,7 @@ def _search(
     n_edges, n_features = work.gains.shape
     n_flat, n = n_edges * n_features, np.float64(n_rows)
     sums, counts = work.sums[which].reshape(-1), work.counts[which].reshape(-1)
-    gains, is_open = work.gains.reshape(-1), work.is_open.reshape(-1)
+    gains, excess = work.gains.reshape(-1), work.excess.reshape(-1)
     positive = work.positive.reshape(-1)
     for i in range(n_flat):
         product = counts[i] * (n - counts[i])
@@ -406,17 +406,20 @@ def _search(
             for f in range(n_features):
                 positive[columns.slots[row, f] - n_features] += residual[row]
     # A walk from one difference to another of this length goes no further than half of their sum.
-    for i in range(n_flat - n_features):
-        c0, c1, s0, s1 = counts[i], counts[i + n_features], sums[i], sums[i + n_features]
-        length = n * (2 * positive[i] - (s1 - s0)) + abs(total) * (c1 - c0)
-        ends = abs(s0 * n - total * c0) + abs(s1 * n - total * c1)
-        low, high = max(c0, 1.0), min(c1, n - 1.0)
-        product = min(low * (n - low), high * (n - high))
-        farthest = ends + length
-        is_open[i] = (c1 - c0 > 1) & (farthest * farthest >= 4 * _NEAR * top * product)
+    n_buckets, least, slope = n_flat - n_features, 4 * _NEAR * top, abs(total)
+    next_sums, next_counts = sums[n_features:], counts[n_features:]
+    for i in range(n_buckets):
+        c0, c1, s0, s1 = counts[i], next_counts[i], sums[i], next_sums[i]
+        length = n * (2 * positive[i] - (s1 - s0)) + slope * (c1 - c0)
+        farthest = abs(s0 * n - total * c0) + abs(s1 * n - total * c1) + length
+        low = c0 if c0 > 1.0 else 1.0
+        high = c1 if c1 < n - 1.0 else n - 1.0
+        at_low, at_high = low * (n - low), high * (n - high)
+        product = at_low if at_low < at_high else at_high
+        excess[i] = farthest * farthest - least * product if c1 - c0 > 1 else -1.0
     n_found = 0
-    for i in range(n_flat - n_features):
-        if is_open[i]:
+    for i in range(n_buckets):
+        if excess[i] >= 0:
             e, f = i // n_features, i % n_features
             left, seen, last = sums[i], counts[i], np.float32(np.inf)
             for p in range(edges[f, e], edges[f, e + 1]):
@@ -430,7 +433,7 @@ def _search(
                     left += residual[order[f, p]]
                     seen += 1
                     last = values[f, p]
-    for i in range(n_features, n_flat - n_features):
+    for i in range(n_features, n_buckets):
         if gains[i] >= _NEAR * top and gains[i] > 0:
             f = i % n_features
             p = edges[f, i // n_features]
@@ -443,13 +446,19 @@ def _search(
     return _distinct(work, _drop(work, n_found, _NEAR * top))
 
 
-@njit(nogil=True, fastmath={"nnan", "nsz"})
+@njit(nogil=True)
 def _largest(values):  # pragma: no cover - compiled
-    """The largest of numbers from 0 on, which the compiler may compare in any order."""
-    top = 0.0
-    for value in values:
-        top = value if value > top else top
-    return top
+    """The largest of numbers from 0 on; four comparisons do not wait for each other."""
+    n, a, b, c, d = len(values), 0.0, 0.0, 0.0, 0.0
+    for i in range(0, n - 3, 4):
+        v, w, x, y = values[i], values[i + 1], values[i + 2], values[i + 3]
+        a = v if v > a else a
+        b = w if w > b else b
+        c = x if x > c else c
+        d = y if y > d else d
+    for i in range(n - n % 4, n):
+        a = max(a, values[i])
+    return max(max(a, b), max(c, d))
 
 
 @njit(nogil=True)
