@@ -21,7 +21,7 @@ from sklearn.svm import LinearSVC
 
 from unweave.datasets import Factor, FactorSpace
 from unweave.metrics import (
-    METRICS,
+    BY_DEFAULT,
     beta_vae_score,
     disentanglement_completeness_informativeness,
     evaluate,
@@ -246,7 +246,7 @@ def each_family():
         "beta-VAE score": ["beta_vae"],
     }  # fmt: skip
     named = {name for names in families.values() for name in names}
-    families["all others"] = [name for name in METRICS if name not in named]
+    families["all others"] = [name for name in BY_DEFAULT if name not in named]
     for family, names in families.items():
         taken, _ = seconds(lambda n=names: evaluate(codes, factors, metrics=n))
         print(f"evaluate, 10 latents, {family}: {taken:.1f} processor seconds", flush=True)
