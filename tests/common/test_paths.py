@@ -65,7 +65,7 @@ def public_functions():
                 yield where, thing
             elif inspect.isclass(thing):
                 yield where, thing.__init__
-                for key, value in vars(thing).items():
+                for key, value in list(vars(thing).items()):
                     function = getattr(value, "__func__", value)
                     if not key.startswith("_") and inspect.isfunction(function):
                         yield f"{where}.{key}", function
