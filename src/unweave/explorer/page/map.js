@@ -33,7 +33,7 @@ export function mapView(session, section) {
       el("button", { type: "button", onclick: () => session.select(null) }, "Clear selection")),
     el("div", { className: "split" },
       el("div", { className: "sticky" },
-        el("figure", {}, thumb), words,
+        el("figure", { className: "thumb" }, thumb), words,
         el("details", {}, el("summary", {}, "Select without a pointer"),
           el("fieldset", {}, el("legend", {}, "Rows in a rectangle of the map"),
             range.map(([name, input]) => el("div", { className: "tools" }, el("label", {}, `${name} `, input))),
@@ -53,6 +53,7 @@ export function mapView(session, section) {
   over.addEventListener("pointercancel", () => { path = null; sketch(); });
   over.addEventListener("keydown", byKey);
   fill();
+  if (session.n) visit(0);
 
   function fill() {
     const { model } = session, n = model.latents.data.length;
