@@ -97,8 +97,6 @@ def represent(
         model = model.model
     if isinstance(model, VAE):
         return _of_vae(model, dataset, rows, name, progress)
-    if not isinstance(model, Encoder):
-        raise TypeError(f"an Encoder or a VAE is needed, not {type(model).__name__}")
 
     def report(done: int, total: int) -> None:
         if progress:
