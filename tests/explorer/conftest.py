@@ -44,7 +44,9 @@ def models():
         Network(width=0.25, n_latents=4),
         Network(width=0.25, n_latents=3, latent_space="quantised"),
     )
-    return [build_vae(network, (16, 16, 3), seed=seed).eval() for seed, network in enumerate(networks)]
+    return [
+        build_vae(network, (16, 16, 3), seed=seed).eval() for seed, network in enumerate(networks)
+    ]
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +60,7 @@ def page_file(explorer, tmp_path_factory):
 
 
 @contextmanager
-def serving(server):
+def _serving(server):
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
@@ -70,7 +72,13 @@ def serving(server):
 
 
 @pytest.fixture(scope="session")
-def served(explorer):
+def serving():
+    """Runs a server while in it."""
+    return _serving
+
+
+@pytest.fixture(scope="session")
+def served(explorer, serving):
     with serving(explorer.server()) as server:
         yield server
 

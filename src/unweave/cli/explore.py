@@ -117,9 +117,7 @@ def _encoder(name: str) -> str:
     return f"run:{name}" if Path(name).is_dir() else name
 
 
-def _arrays(
-    target: str, codes: list[str] | None, factors: list[str] | None
-) -> dict[str, Any]:
+def _arrays(target: str, codes: list[str] | None, factors: list[str] | None) -> dict[str, Any]:
     """Codes, and factors and images if there are some, of a file."""
     from unweave.cli.arrays import Choice, read_table
     from unweave.cli.files import open_source

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import secrets
-import socket
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
@@ -168,5 +167,5 @@ class _Handler(BaseHTTPRequestHandler):
         """Close, also where the client has gone."""
         try:
             super().finish()
-        except (ConnectionError, socket.timeout):
+        except (ConnectionError, TimeoutError):
             pass
