@@ -40,10 +40,11 @@ collect_ignore = ["mended_torchvision"]
 if find_spec("torch") is None:
     collect_ignore += [
         "cli", "common", "encoders", "explorer", "generalisation", "integrations", "models",
-        "reports", "studies", "symmetry", "training", "test_cli.py", "test_cli_train.py", "test_examples.py",
-        "datasets/test_columns.py", "datasets/test_dsprites.py", "datasets/test_own.py",
-        "datasets/test_pixels.py", "datasets/test_shapes3d.py", "datasets/test_store.py",
-        "geometry/test_geomancer.py", "geometry/test_inputs.py", "metrics/test_own_metric.py",
+        "reports", "studies", "symmetry", "training", "test_cli.py", "test_cli_train.py",
+        "test_examples.py", "datasets/test_columns.py", "datasets/test_dsprites.py",
+        "datasets/test_own.py", "datasets/test_pixels.py", "datasets/test_shapes3d.py",
+        "datasets/test_store.py", "geometry/test_geomancer.py", "geometry/test_inputs.py",
+        "metrics/test_own_metric.py",
     ]  # fmt: skip
 MENDED = Path(__file__).parent / "mended_torchvision"
 os.environ["PYTHONPATH"] = os.pathsep.join(

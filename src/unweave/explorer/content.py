@@ -350,11 +350,12 @@ def _images(given: object) -> np.ndarray:
         If they are not images.
     """
     array = np.asarray(given)
+    shape = array.shape
     if array.ndim == 3:
         array = array[..., None]
     if array.ndim != 4 or array.shape[-1] not in (1, 3) or 0 in array.shape:
         raise ValueError(
-            f"images have shape {np.shape(given)}: (rows, height, width), or (rows, height, width, "
+            f"images have shape {shape}: (rows, height, width), or (rows, height, width, "
             "channels) with 1 or 3 channels, is needed"
         )
     return to_uint8(array)
