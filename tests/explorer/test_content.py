@@ -61,6 +61,7 @@ def test_of_a_million_rows_a_sample_is_shown():
     )
 
 
+@pytest.mark.slow
 def test_geomancer_finds_two_spheres(rng):
     from unweave.datasets.manifolds import parse_manifold
 

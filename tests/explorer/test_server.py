@@ -92,11 +92,11 @@ def test_nothing_else_is_served(server, name):
         ("row=x", 400),
         ("", 400),
         ("row=" + "9" * 30, 400),
-        ("row=٣", 400),
+        ("row=%D9%A3", 400),
     ],
 )
 def test_rows_that_are_none_are_refused(server, query, status):
-    assert ask(server, f"/{server.token}/image?{query.encode().decode('latin-1')}")[0] == status
+    assert ask(server, f"/{server.token}/image?{query}")[0] == status
 
 
 def test_nothing_is_taken(server):

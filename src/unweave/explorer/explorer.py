@@ -197,6 +197,8 @@ def _of_models(
     if dataset is None and isinstance(model, str):
         dataset = trained_on(model)
     if dataset is None:
+        if isinstance(model, str):
+            with_network(model, None)  # an unknown name is to be named as such
         raise ValueError(
             "it is not known which images the model is for: give the dataset, as "
             "explore(model, 'rooms?size=32')"

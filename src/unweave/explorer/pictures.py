@@ -33,7 +33,11 @@ def thumbnails(images: np.ndarray) -> np.ndarray:
         return images
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     resized = [
-        np.asarray(Image.fromarray(one[..., 0] if channels == 1 else one).resize(size, Image.Resampling.BOX))
+        np.asarray(
+            Image.fromarray(one[..., 0] if channels == 1 else one).resize(
+                size, Image.Resampling.BOX
+            )
+        )
         for one in images
     ]
     return np.stack(resized).reshape(len(images), size[1], size[0], channels)

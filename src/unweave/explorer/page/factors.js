@@ -45,7 +45,7 @@ export function factorsView(session, section) {
       tell() {
         const text = entries[Number(input.value)][1];
         output.textContent = list ? "" : text;
-        input.setAttribute("aria-valuetext", text);
+        if (!list) input.setAttribute("aria-valuetext", text);
       },
     };
     return one;

@@ -37,9 +37,10 @@ export async function start() {
     make(session, section);
     document.getElementById("nav").append(el("a", { href: `#${id}` }, title));
   }
-  const restored = restore(session);
-  if (!restored && session.n) await session.lookAt(0);
-  addEventListener("hashchange", () => restore(session));
+  const fault = restore(session);
+  if (fault !== "") await session.lookAt(0);
+  if (fault) session.bus.say("said", fault);
+  addEventListener("hashchange", () => session.bus.say("said", restore(session) ?? ""));
   session.bus.on("lost", () => lost());
   if (content.is_served) setInterval(listen, BEAT);
   document.documentElement.dataset.ready = "yes";
@@ -68,15 +69,15 @@ function about(session) {
   return parts;
 }
 
-// State of an address that was shared, as latents.js writes it.
+// Takes the code of an address that was shared, as latents.js writes it. What is wrong with it; ""
+// if nothing is, null if the address has none.
 function restore(session) {
   const given = new URLSearchParams(location.hash.slice(1));
-  if (!given.has("z")) return false;
+  if (!given.has("z")) return null;
   const model = Number(given.get("model") ?? 0), values = given.get("z").split(",").map(Number);
   if (!session.models[model]?.decoder || values.some((x) => !Number.isFinite(x))
     || values.length !== session.models[model].latents.data.length) {
-    session.bus.say("said", "The address is of another page: what it shares was left out.");
-    return false;
+    return "The address is of another page: what it shares was left out.";
   }
   if (model !== session.current) session.choose(model);
   const code = session.middle();
@@ -84,7 +85,7 @@ function restore(session) {
   session.source = { text: "a code that was shared", bytes: null, row: null };
   session.locks.clear();
   session.begin(code);
-  return true;
+  return "";
 }
 
 async function listen() {

@@ -17,7 +17,7 @@ export function mapView(session, section) {
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const under = el("canvas", {}), over = el("canvas", { tabIndex: 0 });
   over.setAttribute("role", "application");
-  over.setAttribute("aria-label", "Map of the codes. Arrow keys go from point to point, Enter shows the image in Latents.");
+  over.setAttribute("aria-label", "Codes as points. Arrow keys go from point to point, Enter shows the image in Latents.");
   const chart = el("div", { className: "chart" }, under, over);
   const what = el("select", {}), across = el("select", {}), up = el("select", {}), tint = el("select", {});
   const thumb = canvas("The image of the point"), words = el("p", { role: "status" });
