@@ -93,9 +93,10 @@ def represent(
     ValueError
         If the model is for images of another shape.
     """
-    if isinstance(model, RunEncoder | VAE):
-        vae = model.model if isinstance(model, RunEncoder) else model
-        return _of_vae(vae, dataset, rows, name, progress)
+    if isinstance(model, VAE):
+        return _of_vae(model, dataset, rows, name, progress)
+    if isinstance(model, RunEncoder):
+        return _of_vae(model.model, dataset, rows, name, progress)
 
     def report(done: int, total: int) -> None:
         if progress:
