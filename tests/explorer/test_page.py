@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from unweave.datasets import from_arrays
 from unweave.explorer import explore
 from unweave.metrics import mutual_information_gap
+from unweave.models import Network, build_vae
 
 AXE = Path(__file__).parent / "axe-core"
 
@@ -36,7 +38,7 @@ def move(page, name, value):
     settle(page)
 
 
-@pytest.fixture(params=["saved", "served"])
+@pytest.fixture(params=["saved", pytest.param("served", marks=pytest.mark.slow)])
 def page(request, opened, page_file, served):
     return opened(page_file.as_uri() if request.param == "saved" else served.address)
 
@@ -45,7 +47,9 @@ ORIGINAL = "#latents canvas >> nth=0"
 DECODED = "#latents canvas >> nth=1"
 
 
-def test_every_view_is_there_and_nothing_is_asked_of_others(page, served):
+@pytest.mark.parametrize("mode", ["saved", "served"])
+def test_every_view_is_there_and_nothing_is_asked_of_others(mode, opened, page_file, served):
+    page = opened(page_file.as_uri() if mode == "saved" else served.address)
     assert page.locator("section.view > h2").all_inner_texts() == [
         "Latents", "Factors", "Map", "Information", "Compare",
     ]  # fmt: skip
@@ -138,6 +142,31 @@ def test_an_image_of_a_visitor_is_encoded(page, tmp_path, models):
         for j in range(4)
     ]
     np.testing.assert_allclose(shown, code, atol=0.05)  # a slider has 200 steps
+
+
+def test_a_server_has_the_images_that_a_saved_page_has_not(opened, serving, tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (12, 16, 16, 3)).astype(np.uint8)
+    model = build_vae(Network(width=0.25, n_latents=2), (16, 16, 3), seed=0).eval()
+    made = explore(model, from_arrays(images), rows=4)
+    row = min(set(range(12)) - set(made._content.page["data"]["rows"].tolist()))
+    with serving(made.server()) as server:
+        for address in (made.save(tmp_path / "page.html").as_uri(), server.address):
+            page = opened(address)
+            page.get_by_label("Image number").fill(str(row))
+            page.get_by_role("button", name="Show", exact=True).click()
+            if address != server.address:
+                said = page.locator("#latents .said").inner_text()
+                assert f"This page does not hold image {row}: it holds 4 of 12 rows" in said
+            else:
+                page.wait_for_function(
+                    "w => document.querySelector('#latents figcaption').textContent == w",
+                    arg=f"row {row}",
+                )
+    settle(page)
+    np.testing.assert_array_equal(pixels(page, ORIGINAL)[..., :3], images[row])
+    expected = model.decode(model.encode(images[[row]]))[0].astype(int)
+    assert np.abs(pixels(page, DECODED)[..., :3] - expected).max() <= 1
+    page.problems.clear()  # the server is gone by now, and the page may have noticed
 
 
 def test_files_that_are_no_images_are_answered_by_a_sentence(page, tmp_path):
