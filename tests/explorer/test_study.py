@@ -19,7 +19,7 @@ n_latents = 2
 batch_size = 4
 
 [evaluation]
-rows = 60
+rows = 100
 metrics = ["mcc"]
 n_permutations = 3
 n_projections = 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from torch import nn
@@ -93,23 +93,23 @@ def represent(
     ValueError
         If the model is for images of another shape.
     """
-    if isinstance(model, VAE):
-        return _of_vae(model, dataset, rows, name, progress)
-    if isinstance(model, RunEncoder):
-        return _of_vae(model.model, dataset, rows, name, progress)
+    network: Any = model.model if isinstance(model, RunEncoder) else model
+    if isinstance(network, VAE):
+        return _of_vae(network, dataset, rows, name, progress)
+    encoder = cast(Encoder, model)
 
     def report(done: int, total: int) -> None:
         if progress:
             progress("encoding", done, total)
 
-    codes = np.asarray(encode_rows(model, dataset, rows, progress=report))
+    codes = np.asarray(encode_rows(encoder, dataset, rows, progress=report))
     why = (
-        f"{model.card.name} has no decoder: there are no latents to move, and images that are "
+        f"{encoder.card.name} has no decoder: there are no latents to move, and images that are "
         "dropped in cannot be encoded in the page"
     )
-    parameters = model.card.parameters
+    parameters = encoder.card.parameters
     size = "" if not parameters else f", {parameters:,} parameters"
-    sentence = f"{model.card.kind} encoder, {codes.shape[1]:,} latents{size}"
+    sentence = f"{encoder.card.kind} encoder, {codes.shape[1]:,} latents{size}"
     return Represented(name, codes, sentence, notes=(why,))
 
 
