@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import re
 from collections.abc import Mapping
 from importlib import resources
 from typing import Any
@@ -45,10 +46,7 @@ def assemble(content: Mapping[str, Any], *, title: str, is_served: bool = False)
         "IMPORTS": json.dumps({"imports": modules}),
         "CONTENT": pack(whole),
     }
-    page = _file("page.html")
-    for name, text in parts.items():
-        page = page.replace(f"%{name}%", text)
-    return page
+    return re.sub("%([A-Z]+)%", lambda found: parts[found[1]], _file("page.html"))
 
 
 def _file(name: str) -> str:
