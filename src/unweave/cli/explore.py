@@ -49,7 +49,7 @@ def explore(
     factors
         Arrays or columns of the file that are factors, as shape,hue.
     rows
-        Number of rows to show, drawn at random; by default 5,000, or 10,000 of a file.
+        Largest number of rows to show, drawn at random; by default 5,000, or 10,000 of a file.
     seed
         Seed for drawing rows and for the scores.
     geomancer
@@ -156,7 +156,7 @@ def study_explore(
         Runs to explore: names of folders in runs, or patterns as 3f*; by default all, if there are
         at most 24.
     rows
-        Number of rows to show, drawn at random; by default 5,000.
+        Largest number of rows to show, drawn at random; by default 5,000.
     seed
         Seed for drawing rows and for the scores.
     kind

@@ -123,7 +123,7 @@ def explore(
     images
         For codes: images (rows, height, width, channels) of the same rows.
     rows
-        Number of rows to show, drawn at random: 5,000 by default, or 10,000 of codes.
+        Largest number of rows to show, drawn at random: 5,000 by default, or 10,000 of codes.
     seed
         Seed for drawing rows, and for the scores.
     geomancer
