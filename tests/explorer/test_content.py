@@ -114,14 +114,27 @@ def test_images_of_another_size_are_refused(models):
 def test_networks_that_are_too_large_are_left_out_or_halved(monkeypatch, squares, models):
     from unweave.explorer import represented
 
-    monkeypatch.setattr(represented, "_HALVED", 1000)
-    halved = represent(models[0], squares, np.arange(4), name="model")
-    assert halved.decoder[0]["weight"].dtype == np.float16
+    encoder, decoder = (
+        sum(4 * p.numel() for p in part.parameters())
+        for part in (models[0].encoder, models[0].decoder)
+    )
+
+    def kept(room):
+        monkeypatch.setattr(represented, "_WEIGHTS", room)
+        return represent(models[0], squares, np.arange(4), name="model")
+
+    whole = kept(encoder + decoder)
+    assert whole.decoder[0]["weight"].dtype == np.float32
+    halved = kept((encoder + decoder) / 2)
+    assert halved.decoder[0]["weight"].dtype == halved.encoder[0]["weight"].dtype == np.float16
     assert any("half precision" in note for note in halved.notes)
-    monkeypatch.setattr(represented, "_MOST", 1000)
-    none = represent(models[0], squares, np.arange(4), name="model")
-    assert none.decoder is None
-    assert any("does not fit into the page" in note for note in none.notes)
+    alone = kept(decoder)
+    assert alone.encoder is None
+    assert alone.decoder[0]["weight"].dtype == np.float32
+    assert any("images that are dropped in have no code" in note for note in alone.notes)
+    none = kept(decoder / 2 - 1)
+    assert none.encoder is none.decoder is None
+    assert any("there are no latents to move" in note for note in none.notes)
 
 
 def test_images_without_factors_have_latents_and_a_map(opened, tmp_path):
@@ -143,7 +156,7 @@ def test_levels_of_a_saved_page_fill_the_room():
 
 def test_images_that_compress_are_held_in_greater_numbers():
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 64, 3)).astype(np.uint8)
-    assert fitting(noise, 100_000) == pytest.approx(2_400_000 / noise[0].nbytes, rel=0.05)
+    assert fitting(noise, 100_000) == pytest.approx(1_600_000 / noise[0].nbytes, rel=0.05)
     assert fitting(np.zeros_like(noise), 100_000) == 48_000_000 // noise[0].nbytes
     assert fitting(noise, 7) == 7
     assert thumbnails(noise).shape == noise.shape

@@ -26,6 +26,7 @@ Progress = Callable[[str, int, int], None]
 ROWS_OF_IMAGES = 5_000
 ROWS_OF_CODES = 10_000
 _SHOWN_LATENTS = 100
+_NUMBERS = 600_000  # codes of all models
 _PROBED = 64  # images
 _GEOMANCER_ROWS = 2_000
 _MOST_GRID = 4_096
@@ -90,7 +91,9 @@ def content_of_models(
         },
         "factors": named,
         "models": [
-            _model(m, values if named else None, names, kinds, seed, geomancer, progress)
+            _model(
+                m, values if named else None, names, kinds, seed, geomancer, progress, len(models)
+            )
             for m in models
         ],
         "notes": notes,
@@ -167,7 +170,7 @@ def content_of_codes(
     models = [
         _model(
             _Codes(what, table[drawn], f"{table.shape[1]:,} latents"),
-            values, names, kinds, seed, geomancer, progress,
+            values, names, kinds, seed, geomancer, progress, len(tables),
         )
         for what, table in tables.items()
     ]  # fmt: skip
@@ -203,6 +206,7 @@ def _model(
     seed: int,
     geomancer: bool,
     progress: Progress | None,
+    n_models: int,
 ) -> dict[str, Any]:
     """A model's part of the page."""
     report = progress or (lambda *_: None)
@@ -214,7 +218,7 @@ def _model(
         )
         notes += found["notes"]
     order, by = _order(model, found["matrices"])
-    kept = order[:_SHOWN_LATENTS]
+    kept = order[: min(_SHOWN_LATENTS, max(2, _NUMBERS // (len(codes) * n_models)))]
     if len(order) > len(kept):
         notes.append(f"{len(kept)} of {len(order):,} latents are shown, those with the most {by}")
     matrices = {

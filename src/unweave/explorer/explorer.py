@@ -210,7 +210,7 @@ def _of_models(
     chosen = scoring_rows(data, n_rows, seed=seed)
     names = _names(networks)
     shown = [
-        represent(network, data, chosen, name=name, progress=progress)
+        represent(network, data, chosen, name=name, share=1 / len(networks), progress=progress)
         for network, name in zip(networks, names, strict=True)
     ]
     content = content_of_models(

@@ -13,7 +13,7 @@ __all__ = ["THUMBNAIL", "fitting", "spread_levels", "thumbnails"]
 
 THUMBNAIL = 64
 """Pixels of the longer side of images that are looked at only."""
-_COMPRESSED = 2_400_000  # bytes of images of each kind: two of them, and a model, make 15 MB
+_COMPRESSED = 1_600_000  # bytes of images of each kind, of which a page has two
 _RAW = 48_000_000  # bytes, in the memory of a phone
 _PROBED = 64
 

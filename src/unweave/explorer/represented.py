@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
-from torch import nn
 
 from unweave.datasets import ImageDataset
 from unweave.encoders import Encoder, encode_rows, load_encoder
@@ -24,8 +23,7 @@ from unweave.models.vae import mean_divergence
 __all__ = ["Represented", "represent", "with_network"]
 
 _BATCH = 256  # images
-_HALVED = 5_000_000  # bytes of weights, beyond which they are kept in half precision
-_MOST = 14_000_000  # bytes of weights, in half precision if they are halved
+_WEIGHTS = 5_200_000  # bytes of the networks of all models: two thirds of what images leave
 _RANGE = 3.0  # standard deviations of the prior
 
 
@@ -84,9 +82,12 @@ def represent(
     rows: np.ndarray,
     *,
     name: str,
+    share: float = 1.0,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Represented:
     """Encode the rows, and lay out the model's networks for the page.
+
+    ``share`` is the part of the page's room for networks that the model may take.
 
     Raises
     ------
@@ -95,7 +96,7 @@ def represent(
     """
     network: Any = model.model if isinstance(model, RunEncoder) else model
     if isinstance(network, VAE):
-        return _of_vae(network, dataset, rows, name, progress)
+        return _of_vae(network, dataset, rows, name, share, progress)
     encoder = cast(Encoder, model)
 
     def report(done: int, total: int) -> None:
@@ -118,6 +119,7 @@ def _of_vae(
     dataset: ImageDataset,
     rows: np.ndarray,
     name: str,
+    share: float,
     progress: Callable[[str, int, int], None] | None,
 ) -> Represented:
     model = model.eval()
@@ -139,8 +141,7 @@ def _of_vae(
     else:
         rates, rate = np.array([_entropy(column) for column in codes.T]), "entropy of its values"
     notes: list[str] = []
-    decoder = _laid_out(lambda: decoder_layers(model), model.decoder, notes)
-    encoder = _laid_out(lambda: encoder_layers(model), model.encoder, notes)
+    encoder, decoder = _networks(model, share * _WEIGHTS, notes)
     network = model.network
     kind = f"{network.name} network, width {network.width:g}" if network else "its own network"
     return Represented(
@@ -165,29 +166,49 @@ def _entropy(column: np.ndarray) -> float:
     return float(-(shares * np.log(shares)).sum())
 
 
-def _laid_out(
-    make: Callable[[], list[Layer]], module: nn.Module, notes: list[str]
-) -> list[Layer] | None:
-    """The layers, their weights in half precision if there are many; None, with why, if not."""
-    n_bytes = sum(4 * parameter.numel() for parameter in module.parameters())
-    if n_bytes > 2 * _MOST:
+def _networks(
+    model: VAE, room: float, notes: list[str]
+) -> tuple[list[Layer] | None, list[Layer] | None]:
+    """Layers of encoder and decoder; None for what does not fit or is not known, with a note.
+
+    Where both do not fit in single precision they are kept in half precision, and where that is
+    too much, the decoder alone.
+    """
+    sizes = [
+        sum(4 * parameter.numel() for parameter in part.parameters())
+        for part in (model.encoder, model.decoder)
+    ]
+    encoder = decoder = None
+    if sizes[1] / 2 <= room:
+        decoder = _layers(lambda: decoder_layers(model), notes)
+    else:
         notes.append(
-            f"a network of {n_bytes / 1e6:,.0f} MB does not fit into the page: export a narrower "
-            "one to move its latents"
+            f"a decoder of {sizes[1] / 1e6:,.0f} MB does not fit into the page, which has room for "
+            f"{2 * room / 1e6:,.0f} MB: there are no latents to move"
         )
-        return None
-    try:
-        layers = make()
-    except UnknownLayerError as error:
-        notes.append(str(error))
-        return None
-    if n_bytes <= _HALVED:
-        return layers
+    if sum(sizes) / 2 <= room:
+        encoder = _layers(lambda: encoder_layers(model), notes)
+    elif decoder is not None:
+        notes.append(
+            f"an encoder of {sizes[0] / 1e6:,.0f} MB does not fit into the page beside the decoder:"
+            " images that are dropped in have no code"
+        )
+    kept = sum(size for size, part in zip(sizes, (encoder, decoder), strict=True) if part)
+    if kept <= room:
+        return encoder, decoder
     notes.append(
         "the weights of a large network are kept in half precision: pixels may differ by a level "
         "or two"
     )
-    return [_halved(layer) for layer in layers]
+    return _halved(encoder), _halved(decoder)
+
+
+def _layers(make: Callable[[], list[Layer]], notes: list[str]) -> list[Layer] | None:
+    try:
+        return make()
+    except UnknownLayerError as error:
+        notes.append(str(error))
+        return None
 
 
 def _halved(part: Any) -> Any:
