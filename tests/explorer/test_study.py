@@ -2,6 +2,7 @@
 
 import pytest
 
+import unweave.cli.explore
 from unweave.reports import write_report
 from unweave.studies import load_study, run_study
 
@@ -9,7 +10,7 @@ STUDY = """
 name = "one"
 title = "One model"
 question = "Is it linked?"
-dataset = "xyobject"
+dataset = "torus?size=16"
 
 [network]
 width = 0.125
@@ -32,15 +33,28 @@ milestones = [2]
 """
 
 
-@pytest.fixture
-def study(tmp_path, shared_cache):
-    (tmp_path / "one.toml").write_text(STUDY)
-    study = load_study(tmp_path / "one.toml")
-    assert run_study(study, tmp_path / "results", workers=1) == {}
-    return study, tmp_path / "results"
+@pytest.fixture(scope="module")
+def study(tmp_path_factory, _session_cache):
+    folder = tmp_path_factory.mktemp("study")
+    (folder / "one.toml").write_text(STUDY)
+    study = load_study(folder / "one.toml")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UNWEAVE_CACHE", str(_session_cache))
+        assert run_study(study, folder / "results", workers=1) == {}
+    return study, folder / "results"
 
 
-def test_the_report_links_to_an_explorer_of_each_model(study, cli, opened):
+def test_of_many_models_some_are_chosen(study, cli, monkeypatch):
+    monkeypatch.setattr(unweave.cli.explore, "_MOST_RUNS", 0)
+    code, _, errors = cli("study", "explore", study[1])
+    assert code == 2
+    assert "a page of each takes some megabytes and a minute: choose with --runs" in errors
+    code, _, errors = cli("study", "explore", study[1], "--runs", "zzz*")
+    assert code == 2
+    assert "--runs fits none of the finished runs" in errors
+
+
+def test_the_report_links_to_an_explorer_of_each_model(study, cli, opened, shared_cache):
     study, folder = study
     before = write_report(study, folder).read_text(encoding="utf-8")
     assert "unweave study explore FOLDER" in before
@@ -55,20 +69,8 @@ def test_the_report_links_to_an_explorer_of_each_model(study, cli, opened):
     assert report.locator("section.view > h2").all_inner_texts() == [
         "Latents", "Factors", "Map", "Information",
     ]  # fmt: skip
-    code, _, errors = cli("study", "explore", folder, "--runs", "zzz*")
-    assert code == 2
-    assert "--runs fits none of the finished runs" in errors
     for file in (folder / "runs").glob("*/result.json"):
         file.unlink()
     code, _, errors = cli("study", "explore", folder)
     assert code == 2
     assert "has no finished run that trained a model" in errors
-
-
-def test_of_many_models_some_are_chosen(study, cli, monkeypatch):
-    import unweave.cli.explore
-
-    monkeypatch.setattr(unweave.cli.explore, "_MOST_RUNS", 0)
-    code, _, errors = cli("study", "explore", study[1])
-    assert code == 2
-    assert "a page of each takes some megabytes and a minute: choose with --runs" in errors
