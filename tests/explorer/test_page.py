@@ -250,7 +250,7 @@ def test_rows_are_chosen_by_numbers_of_any_language(page, explorer):
     assert page.locator("#map").get_by_text("“few” is not a number").count() == 1
 
 
-def test_the_matrix_is_that_of_the_metric_and_a_cell_shows_the_means(page, explorer, squares):
+def test_the_matrix_is_that_of_the_metric_and_a_cell_shows_the_means(page, explorer, squares, rng):
     model = explorer._content.page["models"][0]
     codes, factors = model["codes"], squares.factors(explorer._content.page["data"]["rows"])
     score = mutual_information_gap(codes, factors, factor_kinds=squares.factor_kinds, noise=None)
@@ -258,6 +258,15 @@ def test_the_matrix_is_that_of_the_metric_and_a_cell_shows_the_means(page, explo
         float(text) for text in page.locator("#information table.matrix button").all_inner_texts()
     ]
     np.testing.assert_allclose(np.reshape(cells, (4, 3)), score.matrix, atol=0.006)
+    foot = page.locator("#information table.matrix tfoot td").all_inner_texts()
+    shuffled = [rng.permuted(factors, axis=0) for _ in range(20)]
+    by_chance = [
+        mutual_information_gap(
+            codes, other, factor_kinds=squares.factor_kinds, noise=None
+        ).matrix.mean(axis=0)
+        for other in shuffled
+    ]
+    np.testing.assert_allclose([float(x) for x in foot], np.mean(by_chance, axis=0), rtol=0.2)
     # Chosen rows are scored in the page: with all rows chosen, it must come to the same.
     page.locator("#map").get_by_text("Select without a pointer").click()
     page.get_by_role("button", name="Select", exact=True).click()

@@ -7,6 +7,7 @@ import { binned, byLevel, correlation, ends, information, ratio } from "unweave/
 const FIRST = 20; // latents in the table
 const DOTS = 1200;
 const LEAST = 30; // rows of a selection, fewer of which say nothing
+const PERMUTED = 12; // latents from which the chance level of a factor is read
 
 export function informationView(session, section) {
   const choice = el("select", {}), of = el("p", { className: "soft", role: "status" });
@@ -41,7 +42,8 @@ export function informationView(session, section) {
     of.textContent = described(key, rows, few, again, model);
     more.hidden = n <= shown;
     more.textContent = `Show all ${n} latents`;
-    table.replaceChildren(...(values ? [matrixTable(session, model, values, { cell, click: pick, most: shown })] : []));
+    const picking = { click: pick, most: shown, chance: values && key !== "importance" ? chance(key, few ? null : rows) : null };
+    table.replaceChildren(...(values ? [matrixTable(session, model, values, picking)] : []));
     scores.replaceChildren(...(whole ? [el("h3", {}, `Scores of ${counted(model.n_scored)} rows`), scoreTable(whole, model.n_scored)] : []));
     if (cell === null && values) cell = largest(values);
     drawDetail();
@@ -63,21 +65,24 @@ export function informationView(session, section) {
 
   function recomputed(key, rows) {
     const { model, factors } = session, n = model.latents.data.length;
-    const take = (column) => (rows ? Float32Array.from(rows, (i) => column[i]) : column);
-    const data = new Float32Array(n * factors.length);
-    const columns = factors.map((factor) => take(factor.column.data));
+    const data = new Float32Array(n * factors.length), columns = factors.map((factor) => taken(factor.column.data, rows));
     for (let j = 0; j < n; j++) {
-      const values = take(session.latentColumn(j));
-      factors.forEach((factor, k) => {
-        const levels = factor.levels ? columns[k] : binned(columns[k]);
-        let found = NaN;
-        if (key === "information") found = information(values, levels);
-        else if (factor.kind === "categorical") found = ratio(values, columns[k]);
-        else if (factor.kind !== "circular") found = correlation(values, columns[k]);
-        data[j * factors.length + k] = found;
-      });
+      const values = taken(session.latentColumn(j), rows);
+      factors.forEach((factor, k) => { data[j * factors.length + k] = relation(key, values, factor, columns[k]); });
     }
     return { data, shape: [n, factors.length] };
+  }
+
+  // What each factor has when its rows are shuffled: the mean over some latents.
+  function chance(key, rows) {
+    const { model, factors } = session, n = Math.min(PERMUTED, model.latents.data.length);
+    const size = Math.min(rows ? rows.length : session.n, rows ? Infinity : model.n_scored);
+    const latents = Array.from({ length: n }, (_, j) => taken(session.latentColumn(j), rows).slice(0, size));
+    const orders = latents.map((_, j) => shuffled(size, j + 1));
+    return factors.map((factor) => {
+      const column = taken(factor.column.data, rows);
+      return latents.reduce((sum, values, j) => sum + relation(key, values, factor, orders[j].map((i) => column[i])), 0) / n;
+    });
   }
 
   function pick(j, k) {
@@ -108,6 +113,28 @@ export function informationView(session, section) {
   }
 }
 
+function taken(column, rows) {
+  return rows ? Float32Array.from(rows, (i) => column[i]) : column;
+}
+
+function relation(key, values, factor, column) {
+  if (key === "information") return information(values, factor.levels ? column : binned(column));
+  if (factor.kind === "categorical") return ratio(values, column);
+  return factor.kind === "circular" ? NaN : correlation(values, column);
+}
+
+// Numbers from 0 to n - 1 in an order that is the same for the same seed.
+function shuffled(n, seed) {
+  const order = Array.from({ length: n }, (_, i) => i);
+  let state = seed;
+  for (let i = n - 1; i > 0; i--) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    const j = Math.floor((state / 2 ** 32) * (i + 1));
+    [order[i], order[j]] = [order[j], order[i]];
+  }
+  return order;
+}
+
 export function matrixTable(session, model, values, picking) {
   const { factors } = session, most = picking?.most ?? FIRST, wide = factors.length;
   const highest = Math.max(1e-9, ...[...values.data].filter(Number.isFinite));
@@ -126,7 +153,9 @@ export function matrixTable(session, model, values, picking) {
     })));
   return el("table", { className: "matrix" },
     el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "latent"), factors.map((f) => el("th", { scope: "col" }, f.name)))),
-    el("tbody", {}, body));
+    el("tbody", {}, body),
+    picking?.chance ? el("tfoot", {}, el("tr", {}, el("th", { scope: "row", title: "the mean for shuffled rows" }, "chance"),
+      picking.chance.map((x) => el("td", {}, el("span", {}, number(x)))))) : null);
 }
 
 export function scoreTable(matrix) {
