@@ -1,5 +1,6 @@
 import os
 import runpy
+import shutil
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -38,11 +39,12 @@ def pytest_configure(config):
 collect_ignore = ["mended_torchvision"]
 if find_spec("torch") is None:
     collect_ignore += [
-        "cli", "common", "encoders", "generalisation", "integrations", "models", "reports",
-        "studies", "symmetry", "training", "test_cli.py", "test_cli_train.py", "test_examples.py",
-        "datasets/test_columns.py", "datasets/test_dsprites.py", "datasets/test_own.py",
-        "datasets/test_pixels.py", "datasets/test_shapes3d.py", "datasets/test_store.py",
-        "geometry/test_geomancer.py", "geometry/test_inputs.py", "metrics/test_own_metric.py",
+        "cli", "common", "encoders", "explorer", "generalisation", "integrations", "models",
+        "reports", "studies", "symmetry", "training", "test_cli.py", "test_cli_train.py",
+        "test_examples.py", "datasets/test_columns.py", "datasets/test_dsprites.py",
+        "datasets/test_own.py", "datasets/test_pixels.py", "datasets/test_shapes3d.py",
+        "datasets/test_store.py", "geometry/test_geomancer.py", "geometry/test_inputs.py",
+        "metrics/test_own_metric.py",
     ]  # fmt: skip
 MENDED = Path(__file__).parent / "mended_torchvision"
 os.environ["PYTHONPATH"] = os.pathsep.join(
@@ -136,6 +138,32 @@ def renderer():
         pytest.skip(f"there is no renderer: {error}")
     yield found
     found.close()
+
+
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """One Chromium for all tests of a process; Playwright allows no second one beside it."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        if os.environ.get("UNWEAVE_REQUIRE_BROWSER"):
+            pytest.fail("no chromium was found, and UNWEAVE_REQUIRE_BROWSER is set")
+        pytest.skip("no chromium was found: install it to have pages opened in a browser")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

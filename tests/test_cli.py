@@ -377,7 +377,7 @@ class TestEncode:
 def test_every_command_has_help():
     for words in ([], ["study"], ["train"], ["score"], ["compare"], ["geomancer"], ["data"],
                   ["encode"], ["encoders"], ["assess"], ["objectives"], ["show"], ["export"],
-                  ["import"], ["symmetry"], ["pretrained"]):  # fmt: skip
+                  ["import"], ["symmetry"], ["explore"], ["pretrained"]):  # fmt: skip
         printed = subprocess.run(
             [sys.executable, "-m", "unweave", *words, "--help"],
             capture_output=True,

@@ -47,7 +47,14 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "tutorials/study.md",
         "tutorials/*",
     ),
-    "Guides": ("data.md", "files.md", "models.md", "encoders.md", "studies.md"),
+    "Guides": (
+        "data.md",
+        "files.md",
+        "models.md",
+        "encoders.md",
+        "explorer.md",
+        "studies.md",
+    ),
     "Metrics": ("metrics/README.md", "metrics/choose.md", "metrics/*"),
     "Write your own": (
         "write_your_own/README.md",

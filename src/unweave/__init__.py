@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from unweave import (
         datasets,
         encoders,
+        explorer,
         generalisation,
         geometry,
         integrations,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     )
     from unweave.datasets import load
     from unweave.encoders import load_encoder
+    from unweave.explorer import explore
     from unweave.geometry import Geomancer
     from unweave.metrics import compare, evaluate
     from unweave.training import load_model, train
@@ -34,6 +36,8 @@ __all__ = [
     "datasets",
     "encoders",
     "evaluate",
+    "explore",
+    "explorer",
     "generalisation",
     "geometry",
     "integrations",
@@ -55,6 +59,7 @@ _PLACES = {
     "Geomancer": "geometry",
     "compare": "metrics",
     "evaluate": "metrics",
+    "explore": "explorer",
     "load": "datasets",
     "load_encoder": "encoders",
     "load_model": "training",

@@ -79,6 +79,13 @@ def test_the_core_runs_geomancer(tmp_path):
     assert json.loads(printed.stdout)["dims"] == [2, 2]
 
 
+def test_the_core_explores_codes(tmp_path, codes):
+    printed = command(["explore", "codes.npz", "--save", "page.html"], tmp_path)
+    assert printed.returncode == 0, printed.stderr
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "<h1>codes.npz</h1>" in page
+
+
 @pytest.mark.parametrize(
     ("words", "extra"),
     [
@@ -86,6 +93,7 @@ def test_the_core_runs_geomancer(tmp_path):
         (["encode", "pca:3", "--dataset", "torus", "--out", "codes.npz"], "models"),
         (["show", "pretrained:qlae-rooms"], "models"),
         (["study", "quick", "--dry-run"], "studies"),
+        (["explore", "pretrained:qlae-rooms"], "studies"),
         (["score", "codes.csv"], "tables"),
         (["score", "codes.h5ad"], "hdf5"),
     ],

@@ -19,7 +19,7 @@ for place in (
     "score:score", "metrics:metrics", "stress:stress", "compare:compare", "geomancer:geomancer",
     "train:train", "train:objectives", "models:show", "models:export", "models:pretrained",
     "encode:encode", "encode:encoders", "pipe:pipe", "assess:assess", "generalise:generalise",
-    "symmetry:symmetry", "study:study", "data:data", "completion:completion",
+    "symmetry:symmetry", "explore:explore", "study:study", "data:data", "completion:completion",
 ):  # fmt: skip
     app.command(f"unweave.cli.{place}")
 app.command("unweave.cli.models:import_model", name="import")

@@ -17,6 +17,7 @@ from unweave.cli.console import (
     progress_bar,
     say,
 )
+from unweave.cli.explore import study_explore
 from unweave.cli.loggers import LoggerNames, set_loggers
 from unweave.cli.options import Flag, Json, StudyKind, Workers, within
 from unweave.cli.study_results import study_merge, study_pipe, study_table, study_udr
@@ -34,6 +35,7 @@ study.command(study_table, name="table")
 study.command(study_udr, name="udr")
 study.command(study_pipe, name="pipe")
 study.command(study_merge, name="merge")
+study.command(study_explore, name="explore")
 
 
 @study.default

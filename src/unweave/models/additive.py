@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from unweave.models.residual import ResidualBlock
 
-__all__ = ["Blocks", "additive_decoder"]
+__all__ = ["Blocks", "FeatureGrid", "additive_decoder"]
 
 
 class Blocks(nn.Module):
@@ -34,7 +34,7 @@ class Blocks(nn.Module):
         return padded[:, self.index, None, None]
 
 
-class _Grid(nn.Module):
+class FeatureGrid(nn.Module):
     """Numbers (n, channels * height * width, 1, 1) as images of features.
 
     Channels last in memory: grouped convolutions on a processor then take half the time.
@@ -78,7 +78,7 @@ def _for_each(layer: nn.Module, n: int) -> nn.Module:
         return nn.Conv2d(n * layer.in_features, n * layer.out_features, 1, groups=n)
     if isinstance(layer, nn.Unflatten):
         channels, height, width = layer.unflattened_size
-        return _Grid((n * channels, height, width))
+        return FeatureGrid((n * channels, height, width))
     if isinstance(layer, nn.ConvTranspose2d):
         return _transposed(layer, n)
     if isinstance(layer, ResidualBlock):

@@ -16,10 +16,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-__all__ = ["InstanceNorm", "StyleDecoder", "StyleEncoder", "styled", "style_encoder"]
+__all__ = [
+    "EPSILON", "SLOPE", "InstanceNorm", "StyleDecoder", "StyleEncoder", "style_encoder", "styled",
+]  # fmt: skip
 
-_SLOPE = 0.2  # of leaky rectifiers
-_EPSILON = 1e-5
+SLOPE = 0.2  # of leaky rectifiers
+EPSILON = 1e-5
 _CONSTANT = 0.1  # standard deviation of the first feature map
 
 
@@ -144,9 +146,9 @@ def styled(maps: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     """
     if maps.device.type == "cpu" and not torch.compiler.is_compiling():
         return _Styled.apply(maps.float(), scale.float(), shift.float())
-    normal = F.instance_norm(maps, eps=_EPSILON)
+    normal = F.instance_norm(maps, eps=EPSILON)
     shifted = torch.addcmul(shift[:, :, None, None], normal, scale[:, :, None, None])
-    return F.leaky_relu(shifted, _SLOPE)
+    return F.leaky_relu(shifted, SLOPE)
 
 
 class _Styled(torch.autograd.Function):
@@ -157,7 +159,7 @@ class _Styled(torch.autograd.Function):
         rows, scale, shift = _places(maps), scale.contiguous(), shift.contiguous()
         out, mean, factor = (torch.empty_like(t) for t in (rows, scale, scale))
         arrays = [tensor.numpy() for tensor in (rows, scale, shift, out, mean, factor)]
-        forward(*arrays, np.float32(_SLOPE), np.float32(_EPSILON))
+        forward(*arrays, np.float32(SLOPE), np.float32(EPSILON))
         context.save_for_backward(rows, out, scale, mean, factor)
         context.sides = maps.shape[2:]
         return _maps(out, context.sides)
@@ -171,7 +173,7 @@ class _Styled(torch.autograd.Function):
         found = [torch.empty_like(t) for t in (rows, scale, scale)]
         given = (_places(gradient), rows, out, scale, mean, factor)
         arrays = [tensor.numpy() for tensor in (*given, *found)]
-        backward(*arrays, np.float32(_SLOPE))
+        backward(*arrays, np.float32(SLOPE))
         return _maps(found[0], context.sides), found[1], found[2]
 
 
@@ -196,4 +198,4 @@ def _maps(places: Tensor, sides: Sequence[int]) -> Tensor:
 
 def _linear(inputs: int, outputs: int, activation: str = "leaky_relu") -> list[nn.Module]:
     smooth = activation == "gelu"
-    return [nn.Linear(inputs, outputs), nn.GELU() if smooth else nn.LeakyReLU(_SLOPE, inplace=True)]
+    return [nn.Linear(inputs, outputs), nn.GELU() if smooth else nn.LeakyReLU(SLOPE, inplace=True)]

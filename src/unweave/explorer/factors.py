@@ -1,0 +1,70 @@
+"""Factors as a page shows them: a column of levels with names, or of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from unweave._factors import read_factors
+from unweave.datasets import FactorDataset
+
+__all__ = ["factors_of_arrays", "factors_of_dataset"]
+
+_MOST_LEVELS = 256
+MOST_FACTORS = 24
+"""That a page shows, the first ones."""
+
+
+def factors_of_dataset(dataset: FactorDataset, rows: np.ndarray) -> list[dict[str, Any]]:
+    """The scored factors of the rows; each has a ``name``, a ``kind``, ``levels`` and ``column``.
+
+    ``column`` (rows,) is of numbers of levels, int32, and ``levels`` are their names; or ``levels``
+    are None and it is of values, float32.
+    """
+    found = []
+    values = dataset.factors(rows)
+    for column, factor in zip(values.T, dataset.scored[:MOST_FACTORS], strict=False):
+        if 0 < factor.size <= _MOST_LEVELS:
+            names = factor.labels or [_number(value) for value in factor.values]
+            found.append(_factor(factor.name, factor.kind, list(names), column))
+        elif factor.has_levels:
+            own = np.array(factor.values)[column.astype(np.int64)]
+            found.append(_factor(factor.name, factor.kind, None, own))
+        else:
+            found.append(_factor(factor.name, factor.kind, None, column))
+    return found
+
+
+def factors_of_arrays(
+    factors: object, names: Sequence[str] | None, kinds: Sequence[str | None] | None
+) -> list[dict[str, Any]]:
+    """The same of factors (rows, factors) as metrics take them.
+
+    Raises
+    ------
+    ValueError
+        If they cannot be used.
+    """
+    table = read_factors(factors, names=names, kinds=kinds)
+    found = []
+    for k, (name, kind) in enumerate(zip(table.labels, table.kinds, strict=True)):
+        column = table.values[:, k]
+        if k in table.words:
+            found.append(_factor(name, kind, list(table.words[k]), column))
+            continue
+        values, levels = np.unique(column, return_inverse=True)
+        is_named = len(values) <= _MOST_LEVELS and kind != "continuous" and table.whole[k]
+        labels = [_number(value) for value in values] if is_named else None
+        found.append(_factor(name, kind, labels, levels if is_named else column))
+    return found[:MOST_FACTORS]
+
+
+def _factor(name: str, kind: str, levels: list[str] | None, column: np.ndarray) -> dict[str, Any]:
+    number = np.int32 if levels is not None else np.float32
+    return {"name": name, "kind": kind, "levels": levels, "column": column.astype(number)}
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}"
