@@ -61,11 +61,9 @@ def content_of_models(
     probe = shown(dataset.images(rows[:_PROBED]))
     n_pictures = fitting(probe, len(rows))
     report("drawing", 0, n_pictures)
-    has_factors = isinstance(dataset, FactorDataset) and len(rows) > 0
     named: list[dict[str, Any]] = []
     values = names = kinds = None
-    if has_factors:
-        assert isinstance(dataset, FactorDataset)
+    if isinstance(dataset, FactorDataset) and len(rows):
         values, names, kinds = dataset.factors(rows), dataset.factor_names, dataset.factor_kinds
         if np.isfinite(values).all():
             named = factors_of_dataset(dataset, rows)

@@ -48,7 +48,7 @@ class Represented:
     encoder: list[Layer] | None = None
     decoder: list[Layer] | None = None
     image_shape: tuple[int, int, int] | None = None
-    """Of the images of the networks."""
+    """Height, width and channels of the images that the networks take and make."""
     notes: tuple[str, ...] = ()
 
     @property

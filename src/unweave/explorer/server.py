@@ -161,7 +161,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *arguments: Any) -> None:
-        """Nothing: requests are no news."""
+        """Print nothing for a request."""
 
     def finish(self) -> None:
         """Close, also where the client has gone."""

@@ -52,7 +52,7 @@ class _Tree(NamedTuple):
     """A tree that grows. The children of node i are 2 i + 1 and 2 i + 2."""
 
     features: np.ndarray
-    """Feature of each split; -1 is no split, after which all rows go to the first child."""
+    """Feature of each split; -1 if there is none, and then all rows go to the first child."""
     thresholds: np.ndarray
     importance: np.ndarray
     """Gains of each feature in all trees so far."""

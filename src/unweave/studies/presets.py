@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from unweave.models.objectives import Objective
 from unweave.studies.kinds.training import TrainingStudy
@@ -29,8 +29,7 @@ class Preset:
 
 def load_preset(name: str) -> Preset:
     """The preset of a name, as ``locatello``."""
-    study = load_study(_STUDIES[name])
-    assert isinstance(study, TrainingStudy)
+    study = cast(TrainingStudy, load_study(_STUDIES[name]))
     (cells,) = study.cells
     training = {
         "steps": cells.milestones[-1],
