@@ -119,11 +119,11 @@ def _encoder(name: str) -> str:
 
 def _arrays(target: str, codes: list[str] | None, factors: list[str] | None) -> dict[str, Any]:
     """Codes, and factors and images if there are some, of a file."""
-    from unweave.cli.arrays import Choice, read_table
+    from unweave.cli.arrays import Choice, read_codes
     from unweave.cli.files import open_source
 
     file = Path(target)
-    table = read_table(file, None, Choice(codes, factors, factors_needed=False))
+    table = read_codes(file, None, Choice(codes, factors, factors_needed=False))
     found: dict[str, Any] = {"codes": table.codes}
     source = open_source(file)
     if source.noun == "array" and "images" in source.found:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from unweave._check import check_positive
+from unweave._storage import written_whole
 from unweave.datasets import ImageDataset
-from unweave.datasets.cache import written_whole
 from unweave.explorer.content import (
     ROWS_OF_IMAGES,
     Content,
