@@ -138,14 +138,16 @@ def _description(
     from unweave._settings import filled, over_defaults
     from unweave.models.objectives import OBJECTIVES, AnyObjective
     from unweave.studies.evaluation import Evaluation
-    from unweave.studies.presets import load_preset
     from unweave.studies.training_run import TrainingDescription
     from unweave.training import TrainingConfig
 
     check_choice("objective", objective, OBJECTIVES)
     settings, fields = training.given(), network.given()
-    published = load_preset(preset) if preset else None
-    if published is not None:
+    published = None
+    if preset:
+        from unweave.studies.presets import load_preset
+
+        published = load_preset(preset)
         settings = over_defaults(settings, published.training)
         fields = filled(fields, {"name": published.network})
     own = {key.replace("-", "_"): value for key, value in options.items()}

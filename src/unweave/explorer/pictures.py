@@ -47,7 +47,7 @@ def spread_levels(sizes: Sequence[int], most: int) -> list[list[int]]:
     """Levels of each factor, spread evenly, whose combinations are at most ``most``.
 
     >>> spread_levels([3, 40], 12)
-    [[0, 1, 2], [0, 13, 26, 39]]
+    [[0, 2], [0, 8, 16, 23, 31, 39]]
     """
     counts = [1] * len(sizes)
     while True:
