@@ -66,7 +66,7 @@ def test_what_cannot_be_explored_is_a_sentence(cli, file, words, sentence):
 
 def test_the_page_is_served_until_it_is_stopped(file):
     process = subprocess.Popen(
-        [sys.executable, "-m", "unweave.cli", "explore", str(file), "--no-browser"],
+        [sys.executable, "-m", "unweave", "explore", str(file), "--no-browser"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "COLUMNS": "200"},
     )  # fmt: skip
