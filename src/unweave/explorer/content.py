@@ -168,10 +168,9 @@ def content_of_codes(
     }
     saved_notes: list[str] = []
     if pictures is not None:
-        probe, room = thumbnails(pictures[drawn[:_PROBED]]), _PAGE - _bytes_of_codes(
-            sum(table.shape[1] for table in tables.values()), n_shown
-        )
-        n_pictures = fitting(probe, n_shown, max(LEAST_ROOM, room))
+        n_latents = sum(table.shape[1] for table in tables.values())
+        room = max(LEAST_ROOM, _PAGE - _bytes_of_codes(n_latents, n_shown))
+        n_pictures = fitting(thumbnails(pictures[drawn[:_PROBED]]), n_shown, room)
         data["images"] = thumbnails(pictures[drawn[:n_pictures]])
         saved_notes = _held(n_pictures, n_shown)
     names, kinds = [f["name"] for f in named], [f["kind"] for f in named]

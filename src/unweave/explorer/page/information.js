@@ -140,7 +140,7 @@ export function matrixTable(session, model, values, picking, highest = largestOf
   const body = [...model.latents.data].slice(0, most).map((_, j) => el("tr", {},
     el("th", { scope: "row" }, latentName(model, j)),
     factors.map((factor, k) => {
-      const value = values.data[j * wide + k], text = Math.abs(value) < 0.005 ? "0.00" : number(value);
+      const value = values.data[j * wide + k], text = inCell(value);
       const cell = picking
         ? el("button", { type: "button", onclick: () => picking.click(j, k), ariaLabel: `${latentName(model, j)}, ${factor.name}: ${text}` }, text)
         : el("span", {}, text);
@@ -154,11 +154,15 @@ export function matrixTable(session, model, values, picking, highest = largestOf
     el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "latent"), factors.map((f) => el("th", { scope: "col" }, breakable(f.name))))),
     el("tbody", {}, body),
     picking?.chance ? el("tfoot", {}, el("tr", {}, el("th", { scope: "row", title: "the mean for shuffled rows" }, "chance"),
-      picking.chance.map((x) => el("td", {}, el("span", {}, number(x)))))) : null);
+      picking.chance.map((x) => el("td", {}, el("span", {}, inCell(x)))))) : null);
 }
 
 export function largestOf(matrices) {
   return Math.max(1e-9, ...matrices.flatMap((one) => [...one.data].filter(Number.isFinite)));
+}
+
+function inCell(value) {
+  return Math.abs(value) < 0.005 ? "0.00" : number(value);
 }
 
 export function scoreTable(matrix) {

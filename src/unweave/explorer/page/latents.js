@@ -101,7 +101,7 @@ export function latentsView(session, section) {
     reset.addEventListener("click", () => session.move(latent, session.start[latent]));
     rows.push({ k, latent, range, output, held, values, name });
     sliders.append(el("div", { className: "slider" },
-      el("span", { className: "name" }, known ? [`${name} · `, ...breakable(known)] : name, el("small", {}, rate)), range, output,
+      el("span", { className: "name" }, name, known ? el("span", { className: "known" }, " · ", breakable(known)) : null, el("small", {}, rate)), range, output,
       el("label", { className: "hold" }, held, "hold"), reset));
   }
 

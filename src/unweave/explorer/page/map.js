@@ -1,7 +1,7 @@
 // View (c): a map of the codes.
 
 import { counted, el, number, options, shuffled, typed } from "unweave/dom";
-import { valuesOf } from "unweave/latents";
+import { nearest as nearestOf, valuesOf } from "unweave/latents";
 import { canvas, clear, show, showBytes } from "unweave/picture";
 import { latentName, levelOf } from "unweave/session";
 import { ends } from "unweave/statistics";
@@ -15,6 +15,7 @@ const VIRIDIS = ["#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80
 const AROUND = ["#b3aebb", "#4f8fcb", "#2c2258", "#b04a2c", "#b3aebb"];
 const AROUND_DARK = ["#e6e0ea", "#6aa5dc", "#5b4a94", "#cf6a45", "#e6e0ea"];
 const SHADES = 48;
+const SPREAD = 0.7; // of the room around a value, over which its rows are spread
 const MARGIN = 12;
 const NEAR = 14; // pixels from a point that a pointer may be
 
@@ -83,12 +84,11 @@ export function mapView(session, section) {
   function column(name) {
     const k = Number(name.slice(1)), { model } = session;
     if (name[0] === "z") {
-      const own = valuesOf(model, k), steps = own ? Array.from(own.subarray(1), (x, i) => x - own[i]).filter((step) => step > 0) : [];
-      return { name: latentName(model, k), values: session.latentColumn(k), jitter: steps.length ? 0.5 * Math.min(...steps) : 0 };
+      return { name: latentName(model, k), values: session.latentColumn(k), room: valuesOf(model, k) && roomOf(valuesOf(model, k)) };
     }
-    if (name[0] === "r") return { name: "random", values: Float32Array.from({ length: session.n }, (_, i) => scattered(i)), jitter: 0 };
+    if (name[0] === "r") return { name: "random", values: Float32Array.from({ length: session.n }, (_, i) => scattered(i)), room: null };
     const factor = session.factors[k];
-    return { name: factor.name, values: Float32Array.from(factor.column.data), jitter: factor.levels ? 0.5 : 0 };
+    return { name: factor.name, values: Float32Array.from(factor.column.data), room: factor.levels ? () => 1 : null };
   }
 
   function rebuild() {
@@ -97,10 +97,11 @@ export function mapView(session, section) {
     if (two) {
       const [x, y] = [column(across.value), column(up.value)];
       // Rows of one value are spread, so that they do not hide each other.
-      const spread = ({ values, jitter }, seed) => values.map((value, i) => value + jitter * (scattered(i + seed) - 0.5));
+      const spread = ({ values, room }, seed) => (room
+        ? values.map((value, i) => value + SPREAD * room(value) * (scattered(i + seed) - 0.5)) : values);
       points = {
         x: spread(x, 0.25), y: spread(y, 0.75), values: [x.values, y.values], names: [x.name, y.name],
-        isSpread: x.jitter > 0 || y.jitter > 0,
+        isSpread: Boolean(x.room || y.room),
       };
     } else {
       const plane = session.model.planes[Number(what.value.slice(1))], { data } = plane.points;
@@ -327,6 +328,13 @@ function mixed(colours, share) {
   const channels = (colour) => [1, 3, 5].map((start) => parseInt(colour.slice(start, start + 2), 16));
   const [from, to] = [channels(colours[i]), channels(colours[i + 1])];
   return `rgb(${from.map((x, c) => Math.round(x + (at - i) * (to[c] - x))).join(" ")})`;
+}
+
+// How far it is from each of the values, which are sorted, to the next one on the nearer side.
+function roomOf(values) {
+  const own = Float32Array.from(new Set(values));
+  const rooms = Array.from(own, (x, i) => Math.min(x - (own[i - 1] ?? -Infinity), (own[i + 1] ?? Infinity) - x));
+  return (value) => (own.length > 1 ? rooms[nearestOf(own, value)] : 0);
 }
 
 // The same number in [0, 1) for the same row, whatever the browser.
