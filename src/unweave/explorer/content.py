@@ -77,6 +77,7 @@ def content_of_models(
             f"{len(rows):,} of {len(dataset):,} images are shown, drawn at random (seed {seed})"
         )
     images = _drawn(dataset, rows[:n_pictures], shown, report)
+    saved_notes = _held(n_pictures, len(rows))
     page = {
         "data": {
             "sentence": data_sentence(describe_data(dataset)),
@@ -94,14 +95,10 @@ def content_of_models(
             for m in models
         ],
         "notes": notes,
-        "saved_notes": _held(n_pictures, len(rows)),
+        "saved_notes": saved_notes,
     }
     return Content(
-        page,
-        lambda row: shown(dataset.images([row]))[0],
-        len(dataset),
-        notes,
-        page["saved_notes"],
+        page, lambda row: shown(dataset.images([row]))[0], len(dataset), notes, saved_notes
     )
 
 
@@ -143,7 +140,9 @@ def content_of_codes(
         raise ValueError(f"{name} has 1 row: at least 2 are needed")
     n_shown = min(n, check_positive("rows", ROWS_OF_CODES if rows is None else rows, minimum=2))
     drawn = np.random.default_rng(seed).permutation(n)[:n_shown] if n_shown < n else np.arange(n)
-    named, values, notes = [], None, []
+    named: list[dict[str, Any]] = []
+    notes: list[str] = []
+    values = None
     if factors is not None:
         named, notes = factors_of_arrays(
             factors, factor_names, factor_kinds, scored=drawn[:ROWS_SCORED]
