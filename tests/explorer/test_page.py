@@ -398,6 +398,18 @@ def test_strangers_codes_have_a_map_and_information(opened, two_factors, tmp_pat
     assert one.locator("#information table.matrix tbody tr").count() == 1
 
 
+def test_no_colour_of_the_map_hides_another(opened, tmp_path, rng):
+    codes = np.column_stack([rng.integers(0, 10, (2000, 2)), rng.integers(0, 2, 2000)])
+    page = opened(explore(codes).save(tmp_path / "dots.html").as_uri())
+    page.locator("#map").get_by_role("combobox", name="Map of").select_option("two columns")
+    page.locator("#map").get_by_label("colour").select_option("z2")
+    settle(page)
+    _, green, blue, _ = np.moveaxis(pixels(page, "#map .chart canvas >> nth=0"), -1, 0)
+    low, high = (green < 90).sum(), ((green > 130) & (blue < 150)).sum()
+    assert low + high > 500
+    assert 0.3 < low / (low + high) < 0.7  # of 100 dots, each of some 20 rows of both colours
+
+
 def test_ten_thousand_points_are_drawn(opened, tmp_path):
     codes = np.random.default_rng(0).standard_normal((10_000, 2))
     page = opened(explore(codes).save(tmp_path / "many.html").as_uri())

@@ -195,17 +195,16 @@ export function latentsView(session, section) {
   async function share() {
     const values = [...session.model.latents.data].map((latent) => Number(session.code[latent].toPrecision(5)));
     const hash = `model=${session.current}&z=${values.join(",")}`;
+    const whose = session.content.is_served
+      ? " It works on this machine alone, until the program is stopped: for others, `unweave explore` with --save PAGE.html writes a page whose addresses work anywhere." : "";
     try {
       history.replaceState(null, "", `#${hash}`);
       await navigator.clipboard.writeText(location.href);
-      said.textContent = session.content.is_served
-        ? "The address is copied. It works on this machine alone, until the program is stopped: for others, `unweave explore` with --save PAGE.html writes a page whose addresses work anywhere."
-        : "The address of this code is copied; it stands in the address bar, too.";
+      said.textContent = `The address of this code is copied; it stands in the address bar, too.${whose}`;
     } catch {
       said.textContent = location.protocol === "about:"
-        ? "A notebook has no address to share: save the page as a file." : session.content.is_served
-          ? "The address bar has the address of this code. It works on this machine alone, until the program is stopped: for others, `unweave explore` with --save PAGE.html writes a page."
-          : "The address bar has the address of this code: copy it from there.";
+        ? "A notebook has no address to share: save the page as a file."
+        : `The address bar has the address of this code: copy it from there.${whose}`;
     }
   }
 }

@@ -114,9 +114,9 @@ export function mapView(session, section) {
     }
     points.ends = [ends(points.x), ends(points.y)];
     current = -1;
-    const [right, up_] = points.values.map(ends);
-    axes.textContent = `right: ${points.names[0]}, ${number(right[0])} to ${number(right[1])}; `
-      + `up: ${points.names[1]}, ${number(up_[0])} to ${number(up_[1])}`
+    const [rightEnds, upEnds] = points.values.map(ends);
+    axes.textContent = `right: ${points.names[0]}, ${number(rightEnds[0])} to ${number(rightEnds[1])}; `
+      + `up: ${points.names[1]}, ${number(upEnds[0])} to ${number(upEnds[1])}`
       + (points.isSpread ? ". Rows of one value are spread a little, so that they do not hide each other." : "");
     paint();
   }
@@ -176,8 +176,8 @@ export function mapView(session, section) {
     const ramp = el("i", { className: "ramp" });
     ramp.style.background = `linear-gradient(to right, ${spectrum.join(", ")})`;
     const turn = factor?.levels ? `${factor.levels.at(-1)}, and around to ${factor.levels[0]}` : "2π, a whole turn";
-    const words = isRound ? [factor.levels ? factor.levels[0] : "0", ramp, turn] : [text(low), ramp, text(high)];
-    return { shades: shade, colours, key: [el("span", {}, words)] };
+    const parts = isRound ? [factor.levels ? factor.levels[0] : "0", ramp, turn] : [text(low), ramp, text(high)];
+    return { shades: shade, colours, key: [el("span", {}, parts)] };
   }
 
   function sketch() {
