@@ -196,11 +196,11 @@ export function latentsView(session, section) {
     const values = [...session.model.latents.data].map((latent) => Number(session.code[latent].toPrecision(5)));
     const hash = `model=${session.current}&z=${values.join(",")}`;
     const whose = session.content.is_served
-      ? " It works on this machine alone, until the program is stopped: for others, `unweave explore` with --save PAGE.html writes a page whose addresses work anywhere." : "";
+      ? " It works on this machine alone, until Ctrl-C; those of a page that --save writes work anywhere." : "";
     try {
       history.replaceState(null, "", `#${hash}`);
       await navigator.clipboard.writeText(location.href);
-      said.textContent = `The address of this code is copied; it stands in the address bar, too.${whose}`;
+      said.textContent = `The address of this code is copied.${whose}`;
     } catch {
       said.textContent = location.protocol === "about:"
         ? "A notebook has no address to share: save the page as a file."
