@@ -6,7 +6,7 @@ import importlib
 from importlib.util import find_spec
 from typing import Any
 
-__all__ = ["how_to_install", "imported", "require"]
+__all__ = ["how_to_install", "imported", "is_own", "require"]
 
 _PACKAGES = {
     "models": (
@@ -74,6 +74,11 @@ def imported(
         raise ImportError(
             f"{needed_by} needs {package} ({error}): pip install {what}{otherwise}"
         ) from error
+
+
+def is_own(error: ImportError) -> bool:
+    """Whether it is a module of unweave that is missing: a fault of the program."""
+    return str(error.name).partition(".")[0] == "unweave"
 
 
 def how_to_install(error: ImportError) -> str:

@@ -88,13 +88,21 @@ def test_a_missing_package_is_named_with_its_extra(package, use, said, tmp_path,
 def test_a_package_that_is_always_needed_is_named(cli, monkeypatch):
     monkeypatch.setitem(sys.modules, "unweave.models.objectives", None)
 
-    def absent():
-        raise ModuleNotFoundError("No module named 'pydantic'", name="pydantic")
+    def raised(error):
+        raise error
 
-    monkeypatch.setattr("unweave.cli.app", lambda words, **options: absent())
+    absent = ModuleNotFoundError("No module named 'pydantic'", name="pydantic")
+    monkeypatch.setattr("unweave.cli.app", lambda words, **options: raised(absent))
     code, _, errors = cli("objectives")
     assert code == 2
     assert "the package pydantic is not installed, and unweave always needs it" in errors
+    missing = "unweave.datasets.cache"
+    fault = ModuleNotFoundError(f"No module named {missing!r}", name=missing)
+    monkeypatch.setattr("unweave.cli.app", lambda words, **options: raised(fault))
+    code, _, errors = cli("objectives")
+    assert code == 1
+    assert "please report it" in errors
+    assert "pip install" not in errors
     kept = ImportError("another sentence")
     assert _extras.how_to_install(kept) == "another sentence"
 

@@ -154,10 +154,25 @@ def test_levels_of_a_saved_page_fill_the_room():
     assert spread_levels([3, 2], 100) == [[0, 1, 2], [0, 1]]
 
 
+def test_a_factor_of_fractions_leaves_the_scores_of_the_others(two_factors, rng):
+    codes, factors = two_factors
+    mixed = np.column_stack([factors, rng.uniform(size=len(factors))])
+    made = explore(codes, factors=mixed, factor_names=["a", "b", "angle"])
+    page = made._content.page
+    assert [factor["kind"] for factor in page["factors"]] == ["ordinal", "ordinal", "continuous"]
+    matrix = page["models"][0]["matrices"]["information"]["values"]
+    assert np.argmax(matrix[list(page["models"][0]["latents"]).index(0)]) == 0
+    assert any(
+        "factor angle holds 300 different fractions" in note and "factor_kinds" in note
+        for note in made.notes
+    )
+
+
 def test_images_that_compress_are_held_in_greater_numbers():
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 64, 3)).astype(np.uint8)
     assert fitting(noise, 100_000) == pytest.approx(1_600_000 / noise[0].nbytes, rel=0.05)
     assert fitting(np.zeros_like(noise), 100_000) == 48_000_000 // noise[0].nbytes
     assert fitting(noise, 7) == 7
+    assert fitting(noise, 500, 3_200_000) == 2 * fitting(noise, 500)
     assert thumbnails(noise).shape == noise.shape
     assert thumbnails(np.zeros((2, 100, 200, 1), np.uint8)).shape == (2, 32, 64, 1)

@@ -78,7 +78,7 @@ def test_the_image_follows_the_latents(page, models, squares):
     )
 
 
-def test_latents_are_held_reset_and_animated(page):
+def test_latents_are_held_reset_and_animated(page, models, squares):
     slider = page.get_by_label("latent z1", exact=True)
     before = slider.evaluate("s => s.valueAsNumber")
     move(page, "z1", 2)
@@ -101,6 +101,16 @@ def test_latents_are_held_reset_and_animated(page):
         arg=start,
     )
     page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Animate").click()
+    page.get_by_label("Image number").fill("9")
+    page.get_by_label("Image number").press("Enter")
+    settle(page)
+    assert page.get_by_role("button", name="Stop").count() == 0
+    code = models[0].encode(squares.images([9]))
+    expected = models[0].decode(code)[0].astype(int)
+    assert np.abs(pixels(page, DECODED)[..., :3] - expected).max() <= 1
+    page.get_by_label("Image number").fill("7")
+    page.get_by_label("Image number").press("Enter")
     page.get_by_role("button", name="Reset all").click()
     assert slider.evaluate("s => s.valueAsNumber") == start
     assert isinstance(before, float)
@@ -118,6 +128,10 @@ def test_a_code_is_shared_by_address(page, opened):
     assert np.abs(pixels(again, DECODED).astype(int) - drawn).max() <= 1
     foreign = opened(re.sub("#.*", "#z=1,2", page.url))
     assert "is of another page" in foreign.locator("#latents .said").inner_text()
+    page.get_by_role("link", name="Map").first.click()
+    assert "z=" in page.url
+    beyond = opened(re.sub("#.*", "#z=99,0,0,0", page.url))
+    assert "moved to the nearest" in beyond.locator("#latents .said").inner_text()
 
 
 def test_an_image_of_a_visitor_is_encoded(page, tmp_path, models):
@@ -182,6 +196,10 @@ def test_files_that_are_no_images_are_answered_by_a_sentence(page, tmp_path):
     page.get_by_label("Image number").fill("many")
     page.get_by_role("button", name="Show", exact=True).click()
     assert "is a whole number from 0 on" in page.locator("#latents .said").inner_text()
+    for number in ("1.5", "1,5", "10.00"):
+        page.get_by_label("Image number").fill(number)
+        page.get_by_role("button", name="Show", exact=True).click()
+        assert "is a whole number from 0 on" in page.locator("#latents .said").inner_text()
     page.get_by_label("Image number").fill("1.000")  # a thousand, as a German writes it
     page.get_by_role("button", name="Show", exact=True).click()
     assert "There are 108 images" in page.locator("#latents .said").inner_text()
@@ -212,6 +230,7 @@ def test_a_point_of_the_map_shows_its_image_and_a_lasso_chooses_rows(page, squar
         pixels(page, "#map .thumb canvas")[..., :3], squares.images([row])[0]
     )
     page.keyboard.press("Enter")
+    page.locator("#map").get_by_text(f"Latents now starts from row {row}.").wait_for()
     assert page.get_by_label("Image number").input_value() == str(row)
     chart.scroll_into_view_if_needed()
     box = chart.bounding_box()
@@ -245,6 +264,10 @@ def test_rows_are_chosen_by_numbers_of_any_language(page, explorer):
     page.get_by_label("right from").first.fill(f"{bound:.6f}".replace(".", ","))
     page.get_by_role("button", name="Select", exact=True).click()
     assert page.locator("#map").get_by_text("48 of 108 rows are selected").count() == 1
+    page.get_by_label("right from").first.fill("1e9")
+    page.get_by_role("button", name="Select", exact=True).click()
+    few = "0 selected rows are too few: Information needs at least 30, and is of all rows."
+    assert page.get_by_text(few, exact=True).count() == 2  # in the map, and in Information
     page.get_by_label("right from").first.fill("few")
     page.get_by_role("button", name="Select", exact=True).click()
     assert page.locator("#map").get_by_text("“few” is not a number").count() == 1
@@ -297,7 +320,12 @@ def test_two_models_are_compared_on_the_same_image(page, squares, models):
         assert (
             np.abs(pixels(page, f"#compare canvas >> nth={place}")[..., :3] - expected).max() <= 1
         )
+    page.get_by_role("button", name="Random code").click()
+    assert page.locator("#compare").get_by_text("a code without an image").is_visible()
+    assert not page.locator("#compare canvas >> nth=0").is_visible()
     page.get_by_label("Model in the views").select_option("model (2)")
+    page.locator("#map").get_by_role("combobox", name="Map of").select_option("two columns")
+    assert page.locator("#map").get_by_text("Rows of one value are spread").count() == 1
     sliders = page.locator("#latents input[type=range]")
     assert sliders.count() == 3
     assert sliders.first.get_attribute("max") == "9"  # ten values: a step for each
@@ -313,7 +341,8 @@ def test_two_models_are_compared_on_the_same_image(page, squares, models):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1200])
 def test_the_page_is_accessible_and_fits(opened, page_file, width, scheme):
-    page = opened(page_file.as_uri(), width=width, scheme=scheme)
+    page = opened(page_file.as_uri() + "#map", width=width, scheme=scheme)
+    assert page.evaluate("scrollY") > 500
     page.eval_on_selector_all("details", "all => all.forEach(d => d.open = true)")
     settle(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -367,6 +396,18 @@ def test_strangers_codes_have_a_map_and_information(opened, two_factors, tmp_pat
     one = opened(explore(codes[:, :1], factors=factors).save(tmp_path / "one.html").as_uri())
     assert one.locator("#map").get_by_role("combobox", name="Map of").inner_text() == "two columns"
     assert one.locator("#information table.matrix tbody tr").count() == 1
+
+
+def test_no_colour_of_the_map_hides_another(opened, tmp_path, rng):
+    codes = np.column_stack([rng.integers(0, 10, (2000, 2)), rng.integers(0, 2, 2000)])
+    page = opened(explore(codes).save(tmp_path / "dots.html").as_uri())
+    page.locator("#map").get_by_role("combobox", name="Map of").select_option("two columns")
+    page.locator("#map").get_by_label("colour").select_option("z2")
+    settle(page)
+    _, green, blue, _ = np.moveaxis(pixels(page, "#map .chart canvas >> nth=0"), -1, 0)
+    low, high = (green < 90).sum(), ((green > 130) & (blue < 150)).sum()
+    assert low + high > 500
+    assert 0.3 < low / (low + high) < 0.7  # of 100 dots, each of some 20 rows of both colours
 
 
 def test_ten_thousand_points_are_drawn(opened, tmp_path):

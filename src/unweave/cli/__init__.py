@@ -12,7 +12,7 @@ import sys
 import warnings
 from typing import Any, TextIO
 
-from unweave._extras import how_to_install
+from unweave._extras import how_to_install, is_own
 from unweave.cli.encoding import degrade_output, open_missing_streams
 from unweave.cli.stopping import stoppable
 
@@ -70,6 +70,8 @@ def _run(words: list[str]) -> None:
         drop(sys.stdout)
         _stop(_system_sentence(error), error)
     except ImportError as error:
+        if is_own(error):
+            _stop(_fault(error), error, code=1)
         _stop(how_to_install(error), error)
     except (ValueError, ArithmeticError) as error:
         _stop(str(error), error)
@@ -80,8 +82,12 @@ def _run(words: list[str]) -> None:
     except Exception as error:
         if _is_short_of_memory(error):
             _stop(f"memory is short: {str(error).splitlines()[0]}", error)
-        what = f"{type(error).__name__}: {error}".rstrip(": ")
-        _stop(f"{what} (please report it, with what UNWEAVE_DEBUG=1 shows)", error, code=1)
+        _stop(_fault(error), error, code=1)
+
+
+def _fault(error: Exception) -> str:
+    what = f"{type(error).__name__}: {error}".rstrip(": ")
+    return f"{what} (please report it, with what UNWEAVE_DEBUG=1 shows)"
 
 
 def _is_short_of_memory(error: Exception) -> bool:

@@ -66,7 +66,7 @@ def explore(
             target, dataset, against, codes, factors,
             rows=rows, seed=seed, geomancer=geomancer, progress=report,
         )  # fmt: skip
-    for note in made.notes:
+    for note in (*made.notes, *(made.saved_notes if save is not None else ())):
         print_note(f"note: {note}")
     if save is not None:
         print_line(f"page: {made.save(save)}")

@@ -13,8 +13,8 @@ from unweave._check import check_codes, check_positive
 from unweave.datasets import FactorDataset, GridDataset, ImageDataset
 from unweave.datasets.pixels import to_uint8
 from unweave.explorer.factors import factors_of_arrays, factors_of_dataset
-from unweave.explorer.measures import measures
-from unweave.explorer.pictures import fitting, spread_levels, thumbnails
+from unweave.explorer.measures import ROWS_SCORED, measures
+from unweave.explorer.pictures import LEAST_ROOM, fitting, spread_levels, thumbnails
 
 if TYPE_CHECKING:
     from unweave.explorer.represented import Represented
@@ -30,6 +30,7 @@ _NUMBERS = 600_000  # codes of all models
 _PROBED = 64  # images
 _GEOMANCER_ROWS = 2_000
 _MOST_GRID = 4_096
+_PAGE = 8_800_000  # bytes, compressed, of a page of 12 MB: its text is base64
 
 
 @dataclass
@@ -41,6 +42,8 @@ class Content:
     """The image (height, width, channels) uint8 of a row; None if there are none."""
     n_images: int = 0
     notes: list[str] = field(default_factory=list)
+    saved_notes: list[str] = field(default_factory=list)
+    """What is true of a saved page only, which no server gives images to."""
 
 
 def content_of_models(
@@ -59,7 +62,8 @@ def content_of_models(
     is_live = any(model.encoder or model.decoder for model in models)
     shown = (lambda images: images) if is_live else thumbnails
     probe = shown(dataset.images(rows[:_PROBED]))
-    n_pictures = fitting(probe, len(rows))
+    room = _room(models, len(rows), 2 if isinstance(dataset, GridDataset) else 1)
+    n_pictures = fitting(probe, len(rows), room)
     report("drawing", 0, n_pictures)
     named: list[dict[str, Any]] = []
     values = names = kinds = None
@@ -72,12 +76,8 @@ def content_of_models(
         notes.append(
             f"{len(rows):,} of {len(dataset):,} images are shown, drawn at random (seed {seed})"
         )
-    if n_pictures < len(rows):
-        notes.append(
-            f"the page holds the pictures of {n_pictures:,} of the {len(rows):,} rows: more would "
-            "make it larger than 15 MB"
-        )
     images = _drawn(dataset, rows[:n_pictures], shown, report)
+    saved_notes = _held(n_pictures, len(rows))
     page = {
         "data": {
             "sentence": data_sentence(describe_data(dataset)),
@@ -95,8 +95,11 @@ def content_of_models(
             for m in models
         ],
         "notes": notes,
+        "saved_notes": saved_notes,
     }
-    return Content(page, lambda row: shown(dataset.images([row]))[0], len(dataset), notes)
+    return Content(
+        page, lambda row: shown(dataset.images([row]))[0], len(dataset), notes, saved_notes
+    )
 
 
 def content_of_codes(
@@ -135,17 +138,20 @@ def content_of_codes(
             )
     if n < 2:
         raise ValueError(f"{name} has 1 row: at least 2 are needed")
-    named, values = [], None
+    n_shown = min(n, check_positive("rows", ROWS_OF_CODES if rows is None else rows, minimum=2))
+    drawn = np.random.default_rng(seed).permutation(n)[:n_shown] if n_shown < n else np.arange(n)
+    named: list[dict[str, Any]] = []
+    notes: list[str] = []
+    values = None
     if factors is not None:
-        named = factors_of_arrays(factors, factor_names, factor_kinds)
+        named, notes = factors_of_arrays(
+            factors, factor_names, factor_kinds, scored=drawn[:ROWS_SCORED]
+        )
         if len(named[0]["column"]) != n:
             raise ValueError(
                 f"factors have {len(named[0]['column']):,} rows and codes have {n:,}: give the "
                 "factors of the same rows"
             )
-    n_shown = min(n, check_positive("rows", ROWS_OF_CODES if rows is None else rows, minimum=2))
-    drawn = np.random.default_rng(seed).permutation(n)[:n_shown] if n_shown < n else np.arange(n)
-    notes = []
     if n_shown < n:
         notes.append(f"{n_shown:,} of {n:,} rows are shown, drawn at random (seed {seed})")
     named = [{**factor, "column": factor["column"][drawn]} for factor in named]
@@ -159,11 +165,13 @@ def content_of_codes(
         "images": None,
         "grid": None,
     }
+    saved_notes: list[str] = []
     if pictures is not None:
-        n_pictures = fitting(thumbnails(pictures[drawn[:_PROBED]]), n_shown)
+        n_latents = sum(table.shape[1] for table in tables.values())
+        room = max(LEAST_ROOM, _PAGE - _bytes_of_codes(n_latents, n_shown))
+        n_pictures = fitting(thumbnails(pictures[drawn[:_PROBED]]), n_shown, room)
         data["images"] = thumbnails(pictures[drawn[:n_pictures]])
-        if n_pictures < n_shown:
-            notes.append(f"the page holds the pictures of {n_pictures:,} of the {n_shown:,} rows")
+        saved_notes = _held(n_pictures, n_shown)
     names, kinds = [f["name"] for f in named], [f["kind"] for f in named]
     models = [
         _model(
@@ -172,10 +180,46 @@ def content_of_codes(
         )
         for what, table in tables.items()
     ]  # fmt: skip
-    page = {"data": data, "factors": named, "models": models, "notes": notes}
+    page = {
+        "data": data,
+        "factors": named,
+        "models": models,
+        "notes": notes,
+        "saved_notes": saved_notes,
+    }
     if pictures is None:
         return Content(page, notes=notes)
-    return Content(page, lambda row: thumbnails(pictures[row][None])[0], n, notes)
+    return Content(page, lambda row: thumbnails(pictures[row][None])[0], n, notes, saved_notes)
+
+
+def _room(models: Sequence[Represented], n_rows: int, n_kinds: int) -> float:
+    """Bytes, compressed, for the images of rows beside the networks, the codes and a grid."""
+    used = sum(_bytes_of(model.encoder) + _bytes_of(model.decoder) for model in models)
+    used += _bytes_of_codes(sum(model.codes.shape[1] for model in models), n_rows)
+    return max(LEAST_ROOM, _PAGE - used - (n_kinds - 1) * LEAST_ROOM)
+
+
+def _bytes_of_codes(n_latents: int, n_rows: int) -> int:
+    return 4 * min(_NUMBERS, n_latents * n_rows)
+
+
+def _bytes_of(part: Any) -> int:
+    """Bytes of the arrays of a network."""
+    if isinstance(part, dict):
+        return sum(map(_bytes_of, part.values()))
+    if isinstance(part, list | tuple):
+        return sum(map(_bytes_of, part))
+    return part.nbytes if isinstance(part, np.ndarray) else 0
+
+
+def _held(n_pictures: int, n_rows: int) -> list[str]:
+    """A note on the images that a saved page lacks, if it lacks some."""
+    if n_pictures == n_rows:
+        return []
+    return [
+        f"a saved page holds the images of {n_pictures:,} of the {n_rows:,} rows, as many as fit "
+        "into about 12 MB and the memory of a phone; `unweave explore` without --save shows all"
+    ]
 
 
 @dataclass(frozen=True)
@@ -250,7 +294,7 @@ def _model(
 def _order(model: Any, matrices: dict[str, Any]) -> tuple[np.ndarray, str]:
     """Latents, the most informative first, and by what."""
     if model.rates is not None:
-        return np.argsort(-model.rates, kind="stable"), "nats"
+        return np.argsort(-model.rates, kind="stable"), f"information ({model.rate}, in nats)"
     if "information" in matrices:
         most = matrices["information"]["values"].sum(axis=1)
         return np.argsort(-most, kind="stable"), "information on the factors"

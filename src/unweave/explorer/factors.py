@@ -9,6 +9,7 @@ import numpy as np
 
 from unweave._factors import read_factors
 from unweave.datasets import FactorDataset
+from unweave.metrics._information import takes_any_value
 
 __all__ = ["factors_of_arrays", "factors_of_dataset"]
 
@@ -38,9 +39,16 @@ def factors_of_dataset(dataset: FactorDataset, rows: np.ndarray) -> list[dict[st
 
 
 def factors_of_arrays(
-    factors: object, names: Sequence[str] | None, kinds: Sequence[str | None] | None
-) -> list[dict[str, Any]]:
-    """The same of factors (rows, factors) as metrics take them.
+    factors: object,
+    names: Sequence[str] | None,
+    kinds: Sequence[str | None] | None,
+    *,
+    scored: np.ndarray,
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """The same of factors (rows, factors) as metrics take them, and notes on them.
+
+    A factor without a kind is continuous if the fractions that it holds in the ``scored`` rows are
+    too many for levels: without that, no factor of the table would have a score.
 
     Raises
     ------
@@ -48,9 +56,19 @@ def factors_of_arrays(
         If they cannot be used.
     """
     table = read_factors(factors, names=names, kinds=kinds)
-    found = []
+    found, notes = [], []
     for k, (name, kind) in enumerate(zip(table.labels, table.kinds, strict=True)):
         column = table.values[:, k]
+        is_declared = kinds is not None and kinds[k] is not None
+        known = column[scored[scored < len(column)]]
+        if not is_declared and k not in table.words and takes_any_value(known):
+            kind = "continuous"
+            notes.append(
+                f"factor {name} holds {len(np.unique(known)):,} different fractions in "
+                f"{len(known):,} rows, and was taken to be continuous, which scores cut into 20 "
+                "bins: to say so, or otherwise, give factor_kinds, an array of the .npz (as "
+                "ordinal, continuous), with a kind for each factor"
+            )
         if k in table.words:
             found.append(_factor(name, kind, list(table.words[k]), column))
             continue
@@ -58,7 +76,7 @@ def factors_of_arrays(
         is_named = len(values) <= _MOST_LEVELS and kind != "continuous" and table.whole[k]
         labels = [_number(value) for value in values] if is_named else None
         found.append(_factor(name, kind, labels, levels if is_named else column))
-    return found[:MOST_FACTORS]
+    return found[:MOST_FACTORS], notes
 
 
 def _factor(name: str, kind: str, levels: list[str] | None, column: np.ndarray) -> dict[str, Any]:

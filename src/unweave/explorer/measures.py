@@ -11,9 +11,9 @@ import numpy as np
 from unweave.metrics import METRICS, Noise, Scores, evaluate
 from unweave.metrics.catalogue import title
 
-__all__ = ["measures"]
+__all__ = ["ROWS_SCORED", "measures"]
 
-_ROWS = 5_000
+ROWS_SCORED = 5_000
 _FEW_LATENTS = 100
 _MATRICES = {
     "information": ("Mutual information", "nats", ("mig",), Noise()),
@@ -45,7 +45,7 @@ def measures(
         ``matrices``, each with a ``title``, a ``unit``, ``values`` (latents, factors) and
         ``scores``; ``n``, the rows that were scored; ``notes``, what a reader should know.
     """
-    n = min(_ROWS, len(codes))
+    n = min(ROWS_SCORED, len(codes))
     shown, notes = {}, []
     for key, (name, unit, metrics, noise) in _MATRICES.items():
         if codes.shape[1] > _FEW_LATENTS:

@@ -9,20 +9,24 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-__all__ = ["THUMBNAIL", "fitting", "spread_levels", "thumbnails"]
+__all__ = ["LEAST_ROOM", "THUMBNAIL", "fitting", "spread_levels", "thumbnails"]
 
 THUMBNAIL = 64
 """Pixels of the longer side of images that are looked at only."""
-_COMPRESSED = 1_600_000  # bytes of images of each kind, of which a page has two
+LEAST_ROOM = 1_600_000
+"""Bytes, compressed, that images of each kind may always take; a page has two kinds."""
 _RAW = 48_000_000  # bytes, in the memory of a phone
 _PROBED = 64
 
 
-def fitting(images: np.ndarray, most: int) -> int:
-    """How many images like these (n, height, width, channels) a page holds, at most ``most``."""
+def fitting(images: np.ndarray, most: int, room: float = LEAST_ROOM) -> int:
+    """How many images like these (n, height, width, channels) a page holds, at most ``most``.
+
+    ``room`` is in bytes, compressed.
+    """
     probe = np.ascontiguousarray(images[:_PROBED])
     each = max(1.0, len(zlib.compress(probe.tobytes(), 6)) / len(probe))
-    return max(1, min(most, int(_COMPRESSED / each), _RAW // probe[0].nbytes))
+    return max(1, min(most, int(room / each), _RAW // probe[0].nbytes))
 
 
 def thumbnails(images: np.ndarray) -> np.ndarray:

@@ -41,10 +41,43 @@ export function typed(text) {
   return plain === "" || !Number.isFinite(Number(plain)) ? null : Number(plain);
 }
 
-// A whole number: dots, commas and blanks group its digits; null if it is none.
+// A whole number: dots, commas and blanks group its digits by three; null if it is none.
 export function typedWhole(text) {
-  const plain = text.replace(/[\s.,']/g, "");
-  return /^\d{1,15}$/.test(plain) ? Number(plain) : null;
+  const plain = text.trim();
+  if (!/^(\d{1,15}|\d{1,3}([\s.,']\d{3}){1,4})$/.test(plain)) return null;
+  return Number(plain.replace(/\D/g, ""));
+}
+
+// A name that may break after its underscores.
+export function breakable(name) {
+  return name.split(/(?<=_)/).flatMap((part, i) => (i ? [el("wbr"), part] : [part]));
+}
+
+// A link to a view. A code that stands in the address stays there.
+export function jump(id, text) {
+  return el("a", {
+    href: `#${id}`,
+    onclick: (event) => {
+      if (!new URLSearchParams(location.hash.slice(1)).has("z")) return;
+      event.preventDefault();
+      const view = document.getElementById(id);
+      view.tabIndex = -1;
+      view.focus({ preventScroll: true });
+      view.scrollIntoView();
+    },
+  }, text);
+}
+
+// Numbers from 0 to n - 1 in an order that is the same for the same seed.
+export function shuffled(n, seed) {
+  const order = Array.from({ length: n }, (_, i) => i);
+  let state = seed;
+  for (let i = n - 1; i > 0; i--) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    const j = Math.floor((state / 2 ** 32) * (i + 1));
+    [order[i], order[j]] = [order[j], order[i]];
+  }
+  return order;
 }
 
 export function bars(names, values, reach) {

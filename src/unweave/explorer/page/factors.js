@@ -19,18 +19,26 @@ export function factorsView(session, section) {
   const pictures = el("div", { className: "pictures" }, el("figure", {}, truth, caption));
   const second = el("figure", {}, again, below);
   pictures.append(second);
-  const go = el("button", { type: "button", onclick: () => current && session.look(current) }, "Start from this image in Latents");
+  const go = el("button", { type: "button", onclick: start }, "Start from this image in Latents");
+  const begun = el("p", { className: "soft", role: "status" });
   let current = null;
   section.append(el("div", { className: "split" },
     el("div", { className: "sticky" }, pictures, said),
     el("div", { className: "columns" },
-      el("div", {}, ...controls.map((one) => one.row), el("div", { className: "tools" }, go)),
+      el("div", {}, ...controls.map((one) => one.row), el("div", { className: "tools" }, go), begun),
       el("div", {}, el("h3", {}, "Its code"), code))));
   go.hidden = !session.models.some((model) => model.decoder);
   for (const one of controls) one.input.addEventListener("input", () => { one.tell(); update(); });
   for (const one of controls) one.tell();
   session.bus.on("model", draw);
+  session.bus.on("looked", () => begun.replaceChildren());
   update();
+
+  function start() {
+    if (!current) return;
+    session.look(current);
+    session.begun(begun);
+  }
 
   function control(name, entries, first) {
     const list = entries.length <= FEW && entries.some(([, text]) => Number.isNaN(Number(text)));

@@ -1,12 +1,22 @@
 // View (d): what each latent knows of each factor.
 
-import { counted, el, number, options, svg } from "unweave/dom";
-import { latentName } from "unweave/session";
+import { breakable, counted, el, number, options, shuffled, svg } from "unweave/dom";
+import { LEAST, latentName } from "unweave/session";
 import { binned, byLevel, correlation, ends, information, ratio } from "unweave/statistics";
 
 const FIRST = 20; // latents in the table
 const DOTS = 1200;
-const LEAST = 30; // rows of a selection, fewer of which say nothing
+const COLUMNS = [
+  ["score", ""], ["value", ""], ["95 % interval", "of the value, from halves of the rows"],
+  ["chance", "the mean, and the standard deviation, for shuffled rows"],
+  ["random mixture", "the score of random linear mixtures of the factors, as wide as the codes"],
+  ["random smooth", "the score of random smooth features of the factors: cosines of random mixtures"],
+  ["p", "the share of shuffled rows that score as high as the value, or higher"],
+];
+const MEANINGS = "Chance: rows of the factors are shuffled. Random mixture: the score of a random linear mixture "
+  + "of the factors, as wide as the codes. Random smooth: that of random smooth features of the factors, "
+  + "cosines of such mixtures. A code that scores no more than these does not separate factors better than they "
+  + "do. p: the share of shuffles that score as high as the value.";
 const PERMUTED = 12; // latents from which the chance level of a factor is read
 
 export function informationView(session, section) {
@@ -36,7 +46,7 @@ export function informationView(session, section) {
   function draw() {
     const { model } = session, key = choice.value, whole = model.matrices[key];
     const rows = session.selection, n = model.latents.data.length;
-    const few = rows && rows.length < LEAST;
+    const few = session.isFew;
     const again = !few && (rows || !whole) && key !== "importance";
     const values = again ? recomputed(key, rows) : whole?.values;
     of.textContent = described(key, rows, few, again, model);
@@ -44,7 +54,7 @@ export function informationView(session, section) {
     more.textContent = `Show all ${n} latents`;
     const picking = { click: pick, most: shown, chance: values && key !== "importance" ? chance(key, few ? null : rows) : null };
     table.replaceChildren(...(values ? [matrixTable(session, model, values, picking)] : []));
-    scores.replaceChildren(...(whole ? [el("h3", {}, `Scores of ${counted(model.n_scored)} rows`), scoreTable(whole, model.n_scored)] : []));
+    scores.replaceChildren(...(whole ? [el("h3", {}, `Scores of ${counted(model.n_scored)} rows`), scoreTable(whole), el("p", { className: "soft" }, MEANINGS)] : []));
     if (cell === null && values) cell = largest(values);
     drawDetail();
     for (const button of table.querySelectorAll("button")) {
@@ -53,7 +63,7 @@ export function informationView(session, section) {
   }
 
   function described(key, rows, few, again, model) {
-    if (few) return `${rows.length} selected rows are too few: at least ${LEAST} are needed. The matrix is of all rows.`;
+    if (few) return session.fewSentence();
     if (again && rows) {
       const round = key === "correlation" && session.factors.some((f) => f.kind === "circular")
         ? " Circular factors are left out: their correlation is computed for all rows only." : "";
@@ -103,10 +113,11 @@ export function informationView(session, section) {
     const means = byLevel(values, levels, nLevels), [low, high] = ends(raw);
     const text = (level) => (factor.levels ? factor.levels[level]
       : `${number(low + (level / nLevels) * (high - low))} to ${number(low + ((level + 1) / nLevels) * (high - low))}`);
+    const short = (level) => (factor.levels ? factor.levels[level] : number(low + (level / nLevels) * (high - low)));
     const body = means.map((one, level) => one && el("tr", {}, el("th", { scope: "row" }, text(level)),
       el("td", {}, number(one.mean, 3)), el("td", {}, number(one.sd, 3)), el("td", {}, counted(one.n)))).filter(Boolean);
     detail.append(el("h3", {}, `${name} against ${factor.name}`),
-      chartOf(name, factor.name, values, levels, means, text),
+      chartOf(name, factor.name, values, levels, means, short),
       el("p", { className: "soft" }, "Dots are rows, the line the mean at each level, with one standard deviation on either side."),
       el("details", {}, el("summary", {}, "The means as a table"), el("div", { className: "scroll", tabIndex: 0, role: "group", ariaLabel: "Means" },
         el("table", {}, el("thead", {}, el("tr", {}, ["level", "mean", "deviation", "rows"].map((t) => el("th", { scope: "col" }, t)))), el("tbody", {}, body)))));
@@ -123,25 +134,13 @@ function relation(key, values, factor, column) {
   return factor.kind === "circular" ? NaN : correlation(values, column);
 }
 
-// Numbers from 0 to n - 1 in an order that is the same for the same seed.
-function shuffled(n, seed) {
-  const order = Array.from({ length: n }, (_, i) => i);
-  let state = seed;
-  for (let i = n - 1; i > 0; i--) {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    const j = Math.floor((state / 2 ** 32) * (i + 1));
-    [order[i], order[j]] = [order[j], order[i]];
-  }
-  return order;
-}
-
-export function matrixTable(session, model, values, picking) {
+// The darkest cell is of the value `highest`, the largest one by default.
+export function matrixTable(session, model, values, picking, highest = largestOf([values])) {
   const { factors } = session, most = picking?.most ?? FIRST, wide = factors.length;
-  const highest = Math.max(1e-9, ...[...values.data].filter(Number.isFinite));
   const body = [...model.latents.data].slice(0, most).map((_, j) => el("tr", {},
     el("th", { scope: "row" }, latentName(model, j)),
     factors.map((factor, k) => {
-      const value = values.data[j * wide + k], text = number(value);
+      const value = values.data[j * wide + k], text = inCell(value);
       const cell = picking
         ? el("button", { type: "button", onclick: () => picking.click(j, k), ariaLabel: `${latentName(model, j)}, ${factor.name}: ${text}` }, text)
         : el("span", {}, text);
@@ -152,10 +151,18 @@ export function matrixTable(session, model, values, picking) {
       return td;
     })));
   return el("table", { className: "matrix" },
-    el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "latent"), factors.map((f) => el("th", { scope: "col" }, f.name)))),
+    el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "latent"), factors.map((f) => el("th", { scope: "col" }, breakable(f.name))))),
     el("tbody", {}, body),
     picking?.chance ? el("tfoot", {}, el("tr", {}, el("th", { scope: "row", title: "the mean for shuffled rows" }, "chance"),
-      picking.chance.map((x) => el("td", {}, el("span", {}, number(x)))))) : null);
+      picking.chance.map((x) => el("td", {}, el("span", {}, inCell(x)))))) : null);
+}
+
+export function largestOf(matrices) {
+  return Math.max(1e-9, ...matrices.flatMap((one) => [...one.data].filter(Number.isFinite)));
+}
+
+function inCell(value) {
+  return Math.abs(value) < 0.005 ? "0.00" : number(value);
 }
 
 export function scoreTable(matrix) {
@@ -164,8 +171,8 @@ export function scoreTable(matrix) {
     el("td", {}, s.low === null ? "–" : `${number(s.low, 3)} to ${number(s.high, 3)}`),
     el("td", {}, spread(s.chance, s.chance_sd)), el("td", {}, number(s.mixture, 3)), el("td", {}, number(s.smooth, 3)),
     el("td", {}, s.p_value === null ? "–" : number(s.p_value, 3))));
-  const head = ["score", "value", "95 % interval", "chance", "random mixture", "random smooth", "p"];
-  return el("table", {}, el("thead", {}, el("tr", {}, head.map((t) => el("th", { scope: "col" }, t)))), el("tbody", {}, rows));
+  const head = COLUMNS.map(([name, title]) => el("th", { scope: "col", title }, name));
+  return el("table", { className: "scores" }, el("thead", {}, el("tr", {}, head)), el("tbody", {}, rows));
 }
 
 function largest(values) {

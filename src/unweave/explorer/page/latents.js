@@ -1,10 +1,12 @@
 // View (a): a slider for each latent, and the image that the decoder makes.
 
-import { el, number, options, typedWhole } from "unweave/dom";
+import { breakable, el, number, options, typedWhole } from "unweave/dom";
 import { canvas, clear, readFile, show, showBytes } from "unweave/picture";
 import { latentName } from "unweave/session";
 
 const FIRST = 24; // sliders that are shown
+const BINS = 20; // of latents and continuous factors, in their information
+const SURE = 4; // standard deviations above chance
 const STEPS = 200;
 const PERIOD = 4000; // milliseconds of an animation, there and back
 
@@ -65,7 +67,7 @@ export function latentsView(session, section) {
     const able = Boolean(model.decoder);
     drop.hidden = !model.encoder;
     hint.textContent = able
-      ? `Ordered by ${model.order_by}, the most first${model.rate ? ` (${model.rate})` : ""}. The box holds a latent where it is when the image changes.`
+      ? `Ordered by ${model.order_by}, largest first${Object.keys(model.matrices).includes("information") ? ". Beside a latent stands the factor of which it knows most" : ""}. “Hold” keeps a latent where it is when the image changes.`
       : "This model has no decoder that runs in the page: choose the other one.";
     if (able) for (let k = 0; k < Math.min(n, FIRST); k++) add(k);
     more.hidden = !able || n <= FIRST;
@@ -90,6 +92,7 @@ export function latentsView(session, section) {
     });
     const output = el("output", {}), held = el("input", { type: "checkbox", "aria-label": `hold ${name}`, title: "hold" });
     const rate = model.rates ? `${number(model.rates.data[k])} nats` : "";
+    const known = mostKnown(session, model, k);
     const reset = el("button", { type: "button", "aria-label": `reset ${name}`, title: "reset" }, "↺");
     range.addEventListener("input", () => {
       session.move(latent, values ? values[range.valueAsNumber] : range.valueAsNumber);
@@ -98,7 +101,8 @@ export function latentsView(session, section) {
     reset.addEventListener("click", () => session.move(latent, session.start[latent]));
     rows.push({ k, latent, range, output, held, values, name });
     sliders.append(el("div", { className: "slider" },
-      el("span", { className: "name" }, name, el("small", {}, rate)), range, output, held, reset));
+      el("span", { className: "name" }, name, known ? el("span", { className: "known" }, " · ", breakable(known)) : null, el("small", {}, rate)), range, output,
+      el("label", { className: "hold" }, held, "hold"), reset));
   }
 
   function refresh() {
@@ -114,6 +118,7 @@ export function latentsView(session, section) {
   }
 
   function looked() {
+    stop(); // or the animation would write the old code into the new one
     const { source } = session;
     if (source?.bytes) showBytes(original, source.bytes, session.shape);
     else clear(original);
@@ -137,13 +142,13 @@ export function latentsView(session, section) {
     if (!session.model.decoder) { clear(decoded); time.textContent = ""; return; }
     const begun = performance.now(), { pixels, width, height } = session.decode(session.code);
     show(decoded, pixels, width, height);
-    time.textContent = `decoded in ${Math.max(1, Math.round(performance.now() - begun))} ms`;
+    time.textContent = `decoded image, in ${Math.max(1, Math.round(performance.now() - begun))} ms`;
     decoded.dispatchEvent(new Event("drawn"));
   }
 
   function goToRow() {
     const row = typedWhole(pick.value);
-    if (row === null) said.textContent = "An image number is a whole number from 0 on.";
+    if (row === null) said.textContent = "An image number is a whole number from 0 on, as 1500 or 1,500.";
     else session.lookAtRow(row);
   }
 
@@ -190,25 +195,39 @@ export function latentsView(session, section) {
   async function share() {
     const values = [...session.model.latents.data].map((latent) => Number(session.code[latent].toPrecision(5)));
     const hash = `model=${session.current}&z=${values.join(",")}`;
+    const whose = session.content.is_served
+      ? " It works on this machine alone, until Ctrl-C; those of a page that --save writes work anywhere." : "";
     try {
       history.replaceState(null, "", `#${hash}`);
       await navigator.clipboard.writeText(location.href);
-      said.textContent = "The address of this code is copied; it stands in the address bar, too.";
+      said.textContent = `The address of this code is copied.${whose}`;
     } catch {
       said.textContent = location.protocol === "about:"
         ? "A notebook has no address to share: save the page as a file."
-        : "The address bar has the address of this code: copy it from there.";
+        : `The address bar has the address of this code: copy it from there.${whose}`;
     }
   }
 }
 
-function valuesOf(model, k) {
+// The factor of which a latent knows most; null where that is not above chance. By chance, 2 n times
+// the information is of a chi-squared distribution, whose mean is its degrees of freedom.
+function mostKnown(session, model, k) {
+  const matrix = model.matrices.information?.values;
+  if (!matrix) return null;
+  const own = matrix.data.subarray(k * matrix.shape[1], (k + 1) * matrix.shape[1]);
+  const best = own.indexOf(Math.max(...own)), factor = session.factors[best];
+  if (!factor) return null;
+  const freedom = (BINS - 1) * ((factor.levels?.length ?? BINS) - 1);
+  return 2 * model.n_scored * own[best] > freedom + SURE * Math.sqrt(2 * freedom) ? factor.name : null;
+}
+
+export function valuesOf(model, k) {
   if (!model.values) return null;
   const n = model.values.shape[1];
   return model.values.data.subarray(k * n, (k + 1) * n);
 }
 
-function nearest(values, value) {
+export function nearest(values, value) {
   let best = 0;
   values.forEach((v, i) => { if (Math.abs(v - value) < Math.abs(values[best] - value)) best = i; });
   return best;

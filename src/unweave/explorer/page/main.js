@@ -2,13 +2,15 @@
 
 import { unpack } from "unweave/archive";
 import { compareView } from "unweave/compare";
-import { el, options } from "unweave/dom";
+import { el, jump, options } from "unweave/dom";
 import { factorsView } from "unweave/factors";
 import { informationView } from "unweave/information";
-import { latentsView } from "unweave/latents";
+import { latentsView, nearest, valuesOf } from "unweave/latents";
 import { mapView } from "unweave/map";
 import { Session } from "unweave/session";
+import { ends } from "unweave/statistics";
 
+const PRIOR = 6; // standard deviations, beyond which no code is drawn
 const BEAT = 4000; // milliseconds between questions whether the server is there
 
 export async function start() {
@@ -35,14 +37,18 @@ export async function start() {
     section.setAttribute("aria-labelledby", `${id}-title`);
     main.append(section);
     make(session, section);
-    document.getElementById("nav").append(el("a", { href: `#${id}` }, title));
+    document.getElementById("nav").append(jump(id, title));
   }
   const fault = restore(session);
-  if (fault !== "") await session.lookAt(0);
+  if (session.source === null) await session.lookAt(0);
   if (fault) session.bus.say("said", fault);
-  addEventListener("hashchange", () => session.bus.say("said", restore(session) ?? ""));
+  addEventListener("hashchange", () => {
+    const wrong = restore(session);
+    if (wrong !== null) session.bus.say("said", wrong);
+  });
   session.bus.on("lost", () => lost());
   if (content.is_served) setInterval(listen, BEAT);
+  document.getElementById(location.hash.slice(1))?.scrollIntoView();
   document.documentElement.dataset.ready = "yes";
 }
 
@@ -53,7 +59,8 @@ function about(session) {
     const name = models.length > 1 ? `${model.name}: ` : "";
     if (model.sentence) parts.push(el("p", { className: "soft" }, name + model.sentence));
   }
-  const notes = [...new Set([...content.notes, ...models.flatMap((model) => model.notes)])];
+  const own = content.is_served ? content.notes : [...content.notes, ...content.saved_notes];
+  const notes = [...new Set([...own, ...models.flatMap((model) => model.notes)])];
   if (notes.length) {
     const list = el("ul", {}, notes.map((note) => el("li", {}, note)));
     parts.push(el("details", {}, el("summary", {}, notes.length === 1 ? "1 note" : `${notes.length} notes`), list));
@@ -81,11 +88,25 @@ function restore(session) {
   }
   if (model !== session.current) session.choose(model);
   const code = session.middle();
-  session.model.latents.data.forEach((latent, k) => { code[latent] = values[k]; });
+  const moved = [];
+  session.model.latents.data.forEach((latent, k) => {
+    code[latent] = possible(session, k, values[k]);
+    if (Math.abs(code[latent] - values[k]) > 1e-3 * Math.max(1, Math.abs(code[latent]))) moved.push(`z${latent}`);
+  });
   session.source = { text: "a code that was shared", bytes: null, row: null };
   session.locks.clear();
   session.begin(code);
-  return "";
+  return moved.length ? `The address has values that the model does not take: ${moved.join(", ")} moved to the nearest that it does.` : "";
+}
+
+// The nearest value that a latent takes: one of its own, or within what its slider, the codes in the
+// page and a prior reach.
+function possible(session, k, value) {
+  const own = valuesOf(session.model, k);
+  if (own) return own[nearest(own, value)];
+  const [low, high] = session.model.reach.data.subarray(2 * k, 2 * k + 2), [least, most] = ends(session.latentColumn(k));
+  const beyond = session.model.has_prior ? PRIOR : 0;
+  return Math.min(Math.max(value, Math.min(low, least, -beyond)), Math.max(high, most, beyond));
 }
 
 async function listen() {

@@ -1,6 +1,7 @@
 // View (c): a map of the codes.
 
-import { counted, el, number, options, typed } from "unweave/dom";
+import { counted, el, number, options, shuffled, typed } from "unweave/dom";
+import { nearest as nearestOf, valuesOf } from "unweave/latents";
 import { canvas, clear, show, showBytes } from "unweave/picture";
 import { latentName, levelOf } from "unweave/session";
 import { ends } from "unweave/statistics";
@@ -9,7 +10,12 @@ import { ends } from "unweave/statistics";
 // background swallows.
 const NAMED = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8f8a00"];
 const VIRIDIS = ["#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725"];
+// Around a circle: light, blue, dark, red-brown, and back. Each half differs in hue, each quarter
+// in lightness, which colour blindness leaves.
+const AROUND = ["#b3aebb", "#4f8fcb", "#2c2258", "#b04a2c", "#b3aebb"];
+const AROUND_DARK = ["#e6e0ea", "#6aa5dc", "#5b4a94", "#cf6a45", "#e6e0ea"];
 const SHADES = 48;
+const SPREAD = 0.7; // of the room around a value, over which its rows are spread
 const MARGIN = 12;
 const NEAR = 14; // pixels from a point that a pointer may be
 
@@ -23,6 +29,7 @@ export function mapView(session, section) {
   const thumb = canvas("The image of the point"), words = el("p", { role: "status" });
   const legend = el("div", { className: "key" }), picked = el("p", { role: "status", className: "soft" });
   const lasso = el("button", { type: "button", onclick: () => setDrawing(!drawing) }, "Draw a lasso");
+  const begun = el("p", { className: "soft", role: "status" }), order = shuffled(session.n, 1);
   const labels = [el("label", {}, "right ", across), el("label", {}, "up ", up)];
   const range = ["right from", "right to", "up from", "up to"].map((name) => [name, el("input", { type: "text", inputMode: "decimal", ariaLabel: name, autocomplete: "off" })]);
   const axes = el("p", { className: "soft" });
@@ -33,7 +40,7 @@ export function mapView(session, section) {
       el("button", { type: "button", onclick: () => session.select(null) }, "Clear selection")),
     el("div", { className: "split" },
       el("div", { className: "sticky" },
-        el("figure", { className: "thumb" }, thumb), words,
+        el("figure", { className: "thumb" }, thumb), words, begun,
         el("details", {}, el("summary", {}, "Select without a pointer"),
           el("fieldset", {}, el("legend", {}, "Rows in a rectangle of the map"),
             range.map(([name, input]) => el("div", { className: "tools" }, el("label", {}, `${name} `, input))),
@@ -44,6 +51,7 @@ export function mapView(session, section) {
   for (const select of [what, across, up]) select.addEventListener("change", rebuild);
   tint.addEventListener("change", paint);
   session.bus.on("model", fill);
+  session.bus.on("looked", () => begun.replaceChildren());
   session.bus.on("selection", () => { tellSelection(); paint(); });
   dark.addEventListener("change", paint);
   new ResizeObserver(() => requestAnimationFrame(paint)).observe(chart);
@@ -75,11 +83,12 @@ export function mapView(session, section) {
 
   function column(name) {
     const k = Number(name.slice(1)), { model } = session;
-    if (name[0] === "z") return { name: latentName(model, k), values: session.latentColumn(k) };
-    if (name[0] === "r") return { name: "random", values: Float32Array.from({ length: session.n }, (_, i) => scattered(i)) };
+    if (name[0] === "z") {
+      return { name: latentName(model, k), values: session.latentColumn(k), room: valuesOf(model, k) && roomOf(valuesOf(model, k)) };
+    }
+    if (name[0] === "r") return { name: "random", values: Float32Array.from({ length: session.n }, (_, i) => scattered(i)), room: null };
     const factor = session.factors[k];
-    const jitter = factor.levels ? 0.5 : 0; // so that rows of a level do not hide each other
-    return { name: factor.name, values: Float32Array.from(factor.column.data, (x, i) => x + jitter * (scattered(i) - 0.5)) };
+    return { name: factor.name, values: Float32Array.from(factor.column.data), room: factor.levels ? () => 1 : null };
   }
 
   function rebuild() {
@@ -87,7 +96,13 @@ export function mapView(session, section) {
     for (const label of labels) label.hidden = !two;
     if (two) {
       const [x, y] = [column(across.value), column(up.value)];
-      points = { x: x.values, y: y.values, names: [x.name, y.name] };
+      // Rows of one value are spread, so that they do not hide each other.
+      const spread = ({ values, room }, seed) => (room
+        ? values.map((value, i) => value + SPREAD * room(value) * (scattered(i + seed) - 0.5)) : values);
+      points = {
+        x: spread(x, 0.25), y: spread(y, 0.75), values: [x.values, y.values], names: [x.name, y.name],
+        isSpread: Boolean(x.room || y.room),
+      };
     } else {
       const plane = session.model.planes[Number(what.value.slice(1))], { data } = plane.points;
       points = {
@@ -95,11 +110,14 @@ export function mapView(session, section) {
         y: Float32Array.from({ length: session.n }, (_, i) => data[2 * i + 1]),
         names: plane.axes,
       };
+      points.values = [points.x, points.y];
     }
     points.ends = [ends(points.x), ends(points.y)];
     current = -1;
-    axes.textContent = `right: ${points.names[0]}, ${number(points.ends[0][0])} to ${number(points.ends[0][1])}; `
-      + `up: ${points.names[1]}, ${number(points.ends[1][0])} to ${number(points.ends[1][1])}`;
+    const [rightEnds, upEnds] = points.values.map(ends);
+    axes.textContent = `right: ${points.names[0]}, ${number(rightEnds[0])} to ${number(rightEnds[1])}; `
+      + `up: ${points.names[1]}, ${number(upEnds[0])} to ${number(upEnds[1])}`
+      + (points.isSpread ? ". Rows of one value are spread a little, so that they do not hide each other." : "");
     paint();
   }
 
@@ -123,43 +141,43 @@ export function mapView(session, section) {
     context.setTransform(scale, 0, 0, scale, 0, 0);
     context.fillStyle = style.getPropertyValue("--paper");
     context.fillRect(0, 0, width, height);
-    const { groups, colours, key } = shades(style);
+    const { shades: shade, colours, key } = colouring(style);
     const size = session.n > 3000 ? 3 : 5, chosen = session.selection && new Set(session.selection);
-    groups.forEach((rows, g) => {
-      context.fillStyle = colours[g];
-      for (const faint of chosen ? [true, false] : [false]) {
-        context.globalAlpha = faint ? 0.12 : 0.75;
-        for (const i of rows) {
-          if (chosen && chosen.has(i) === faint) continue;
-          context.fillRect(frame.sx[i] - size / 2, frame.sy[i] - size / 2, size, size);
-        }
+    for (const faint of chosen ? [true, false] : [false]) {
+      context.globalAlpha = faint ? 0.12 : 0.75;
+      for (const i of order) { // no colour is on top of another
+        if (chosen && chosen.has(i) === faint) continue;
+        context.fillStyle = colours[shade[i]];
+        context.fillRect(frame.sx[i] - size / 2, frame.sy[i] - size / 2, size, size);
       }
-    });
+    }
     context.globalAlpha = 1;
     legend.replaceChildren(...key);
     sketch();
     over.dispatchEvent(new Event("painted"));
   }
 
-  // Rows by colour, the colours, and what stands in the legend.
-  function shades(style) {
-    const everything = Array.from({ length: session.n }, (_, i) => i), name = tint.value;
-    if (!name) return { groups: [everything], colours: [style.getPropertyValue("--accent")], key: [] };
+  // The number of each row's colour, the colours, and what stands in the legend.
+  function colouring(style) {
+    const name = tint.value;
+    if (!name) return { shades: new Uint8Array(session.n), colours: [style.getPropertyValue("--accent")], key: [] };
     const k = Number(name.slice(1)), factor = name[0] === "f" ? session.factors[k] : null;
-    const spectrum = dark.matches ? VIRIDIS.slice(2) : VIRIDIS.slice(0, -1);
+    const isRound = factor?.kind === "circular", round = dark.matches ? AROUND_DARK : AROUND;
+    const spectrum = isRound ? round : dark.matches ? VIRIDIS.slice(2) : VIRIDIS.slice(0, -1);
     if (factor?.levels && factor.kind === "categorical" && factor.levels.length <= NAMED.length) {
-      const groups = factor.levels.map(() => []);
-      factor.column.data.forEach((level, i) => groups[level].push(i));
-      return { groups, colours: NAMED, key: factor.levels.map((text, level) => dot(NAMED[level], text)) };
+      return { shades: factor.column.data, colours: NAMED, key: factor.levels.map((text, level) => dot(NAMED[level], text)) };
     }
     const values = factor ? factor.column.data : session.latentColumn(k), [low, high] = ends(values);
-    const groups = Array.from({ length: SHADES }, () => []);
-    values.forEach((x, i) => groups[Math.round(((x - low) / (high - low || 1)) * (SHADES - 1))].push(i));
-    const colours = groups.map((_, g) => mixed(spectrum, g / (SHADES - 1)));
+    const around = factor?.levels ? factor.levels.length : 2 * Math.PI; // one turn
+    const share = (x) => (isRound ? (((x / around) % 1) + 1) % 1 : (x - low) / (high - low || 1));
+    const shade = Array.from(values, (x) => Math.round(share(x) * (SHADES - 1)));
+    const colours = Array.from({ length: SHADES }, (_, g) => mixed(spectrum, g / (SHADES - 1)));
     const text = (x) => (factor?.levels ? factor.levels[x] : number(x));
     const ramp = el("i", { className: "ramp" });
     ramp.style.background = `linear-gradient(to right, ${spectrum.join(", ")})`;
-    return { groups, colours, key: [el("span", {}, text(low), ramp, text(high))] };
+    const turn = factor?.levels ? `${factor.levels.at(-1)}, and around to ${factor.levels[0]}` : "2π, a whole turn";
+    const parts = isRound ? [factor.levels ? factor.levels[0] : "0", ramp, turn] : [text(low), ramp, text(high)];
+    return { shades: shade, colours, key: [el("span", {}, parts)] };
   }
 
   function sketch() {
@@ -208,7 +226,7 @@ export function mapView(session, section) {
     current = i;
     sketch();
     const row = session.data.rows.data[i], mine = ++shownAt;
-    const where = `${points.names[0]} ${number(points.x[i])}, ${points.names[1]} ${number(points.y[i])}`;
+    const where = `${points.names[0]} ${number(points.values[0][i])}, ${points.names[1]} ${number(points.values[1][i])}`;
     const named = session.factors.map((f) => `${f.name} ${levelOf(f, i)}`).join(", ");
     words.textContent = `Row ${counted(row)}: ${named || where}`;
     if (thumb.hidden) return;
@@ -242,12 +260,17 @@ export function mapView(session, section) {
       return;
     }
     const [i, distance] = nearest(...at(event));
-    if (distance < 2 * NEAR) { visit(i); session.lookAt(i); }
+    if (distance < 2 * NEAR) { visit(i); start(i); }
+  }
+
+  async function start(i) {
+    await session.lookAt(i);
+    session.begun(begun);
   }
 
   function byKey(event) {
     const [dx, dy] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key] ?? [0, 0];
-    if (event.key === "Enter" && current >= 0) session.lookAt(current);
+    if (event.key === "Enter" && current >= 0) start(current);
     if (event.key === "Escape") { path = null; setDrawing(false); sketch(); }
     if (!dx && !dy) return;
     event.preventDefault();
@@ -269,8 +292,9 @@ export function mapView(session, section) {
       return;
     }
     const [a, b, c, d] = given.map(([, value]) => value);
-    session.select(rowsWhere((i) => (a === null || points.x[i] >= a) && (b === null || points.x[i] <= b)
-      && (c === null || points.y[i] >= c) && (d === null || points.y[i] <= d)));
+    const [x, y] = points.values;
+    session.select(rowsWhere((i) => (a === null || x[i] >= a) && (b === null || x[i] <= b)
+      && (c === null || y[i] >= c) && (d === null || y[i] <= d)));
   }
 
   function rowsWhere(test) {
@@ -287,7 +311,7 @@ export function mapView(session, section) {
 
   function tellSelection() {
     const n = session.selection?.length;
-    picked.textContent = session.selection
+    picked.textContent = session.isFew && session.factors.length ? session.fewSentence() : session.selection
       ? `${counted(n)} of ${counted(session.n)} rows are selected${session.factors.length ? "; Information is of these" : ""}.`
       : `${counted(session.n)} rows. Drag around points to select them.`;
   }
@@ -301,7 +325,16 @@ function dot(colour, text) {
 
 function mixed(colours, share) {
   const at = share * (colours.length - 1), i = Math.min(colours.length - 2, Math.floor(at));
-  return `color-mix(in srgb, ${colours[i + 1]} ${Math.round(100 * (at - i))}%, ${colours[i]})`;
+  const channels = (colour) => [1, 3, 5].map((start) => parseInt(colour.slice(start, start + 2), 16));
+  const [from, to] = [channels(colours[i]), channels(colours[i + 1])];
+  return `rgb(${from.map((x, c) => Math.round(x + (at - i) * (to[c] - x))).join(" ")})`;
+}
+
+// How far it is from each of the values, which are sorted, to the next one on the nearer side.
+function roomOf(values) {
+  const own = Float32Array.from(new Set(values));
+  const rooms = Array.from(own, (x, i) => Math.min(x - (own[i - 1] ?? -Infinity), (own[i + 1] ?? Infinity) - x));
+  return (value) => (own.length > 1 ? rooms[nearestOf(own, value)] : 0);
 }
 
 // The same number in [0, 1) for the same row, whatever the browser.

@@ -1,7 +1,9 @@
 // What the views share: the models, the image that is looked at, its code, and the chosen rows.
 
-import { Bus, counted } from "unweave/dom";
+import { Bus, counted, jump } from "unweave/dom";
 import { fromBytes, run, toPixels } from "unweave/network";
+
+export const LEAST = 30; // rows of a selection, fewer of which say nothing
 
 export class Session {
   constructor(content) {
@@ -137,6 +139,22 @@ export class Session {
   select(rows) {
     this.selection = rows;
     this.bus.say("selection");
+  }
+
+  get isFew() {
+    return this.selection !== null && this.selection.length < LEAST;
+  }
+
+  fewSentence() {
+    const n = this.selection.length;
+    return `${n} selected row${n === 1 ? " is" : "s are"} too few: Information needs at least ${LEAST}, and is of all rows.`;
+  }
+
+  // What the views say when the map or the factors choose an image.
+  begun(place) {
+    const { source } = this;
+    if (source?.number === undefined || !this.models.some((model) => model.decoder)) return;
+    place.replaceChildren(jump("latents", "Latents"), ` now starts from row ${counted(source.number)}.`);
   }
 
   // Values (rows,) of a latent, by its place among those that are kept.
