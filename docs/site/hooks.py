@@ -60,6 +60,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "write_your_own/README.md",
         "metrics/write_your_own.md",
         "write_your_own/*",
+        "kinds.md",
     ),
     "Explanations": ("geomancer.md", "symmetry.md", "generalisation.md", "*", "results/README.md"),
     "Decisions": ("decisions/index.md", "decisions/*"),
