@@ -16,7 +16,8 @@ from unweave.datasets import DSprites
 from unweave.encoders import Card, Encoder, load_encoder
 from unweave.metrics import compare, mutual_information_gap
 from unweave.reports import write_report
-from unweave.reports.encoder_findings import compare_pairs
+from unweave.reports.encoder_findings import compare_pairs, kind_of_result
+from unweave.reports.figures import scale_figure
 from unweave.statistics.trends import rank_order
 from unweave.studies import build_table, load_study, open_study, run_study
 from unweave.studies.folder import StudyFolder
@@ -260,3 +261,34 @@ def test_the_papers_five_numbers_show_no_order_by_size():
     assert found.p_value == pytest.approx(16 / 120)
     assert not found.is_significant
     assert rank_order(sizes[:2], scores[:2]) is None
+
+
+@pytest.mark.parametrize(
+    ("label", "card", "kind"),
+    [
+        ("ica:3", {}, "plain"),
+        ("random:lite:0", {"kind": "pretrained"}, "random"),
+        ("mine:mean", {"kind": "plain"}, "plain"),
+        ("mine:network", {"kind": "pretrained"}, "pretrained"),
+        ("mine:network", {}, "pretrained"),  # a result of an earlier version
+    ],
+)
+def test_the_card_says_what_an_encoder_from_outside_is(label, card, kind):
+    assert kind_of_result({"label": label, "card": card}) == kind
+
+
+@pytest.mark.filterwarnings("error")
+def test_encoders_without_parameters_are_lines(monkeypatch):
+    rows = pl.DataFrame(
+        {"encoder": ["mine:mean", "mine:network"], "parameters": [0, None], "value": [0.25, 0.5],
+         "low": [0.2, 0.4], "high": [0.3, 0.6], "chance_mean": 0.0, "smooth_mean": 0.1,
+         "smooth_sd": 0.01},
+        schema_overrides={"parameters": pl.Int64},
+    )  # fmt: skip
+    kinds = dict.fromkeys(rows["encoder"], "pretrained")
+    seen = []
+    monkeypatch.setattr("unweave.reports.figures.svg", lambda figure, tag: seen.append(figure))
+    scale_figure(rows, kinds, {}, "MIG", "mig")
+    heights = {line.get_label(): line.get_ydata()[0] for line in seen[0].axes[0].lines}
+    assert heights["mine:mean"] == 0.25
+    assert heights["mine:network"] == 0.5

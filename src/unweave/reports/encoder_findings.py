@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from unweave.metrics.comparison import Difference, difference
 from unweave.statistics.permutation import LEVEL
 from unweave.statistics.trends import RankOrder, rank_order
 
-__all__ = ["Pair", "compare_pairs", "headline", "scale_sentences"]
+__all__ = ["Pair", "compare_pairs", "headline", "kind_of_result", "scale_sentences"]
 
 _PROTOCOLS = {"paper": "the paper's protocol", "sound": "the sound protocol"}
 
@@ -37,13 +38,19 @@ class Pair:
         return f"{self.first if self.found.difference > 0 else self.second} is higher"
 
 
+def kind_of_result(result: Mapping[str, Any]) -> str:
+    """What a run's encoder is: what its name says, and what its card says of one from outside."""
+    kind = kind_of(result["label"])
+    return result["card"].get("kind", kind) if kind == "pretrained" else kind
+
+
 def compare_pairs(results: list[dict[str, Any]]) -> list[Pair]:
     """Each pretrained encoder with its own random weights, and with the next larger one."""
     by_label: dict[str, list[dict[str, Any]]] = {}
     for result in results:
         by_label.setdefault(result["label"], []).append(result)
     pretrained = sorted(
-        (runs[0] for label, runs in by_label.items() if kind_of(label) == "pretrained"),
+        (runs[0] for runs in by_label.values() if kind_of_result(runs[0]) == "pretrained"),
         key=lambda result: result["card"]["parameters"] or 0,
     )
     couples = [(r, control) for r in pretrained for control in by_label.get(_control(r), [])]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,13 @@ import polars as pl
 
 from unweave.datasets import load
 from unweave.encoders import PROTOCOLS
-from unweave.encoders.loading import kind_of
 from unweave.metrics import LABEL_FREE
 from unweave.metrics.catalogue import needs_factors
 from unweave.metrics.catalogue import title as metric_name
 from unweave.reports.encoder_findings import (
     compare_pairs,
     headline,
+    kind_of_result,
     scale_sentences,
 )
 from unweave.reports.figures import scale_figure
@@ -32,12 +33,13 @@ __all__ = ["encoders_page"]
 def encoders_page(study: EncoderStudy, finished: Finished) -> str:
     """The page of the finished runs of a study."""
     results = [run.result() for run in finished.runs]
+    kinds = {result["label"]: kind_of_result(result) for result in results}
     table = finished.table.with_columns(
         # Metrics that need no factors have no mixtures and features of them to be compared with.
         pl.when(~pl.col("metric").str.replace(r"\(.*", "").is_in(LABEL_FREE)).then(
             pl.col("^(mixture|smooth)_.*$")
         ),
-        kind=pl.col("encoder").map_elements(kind_of, return_dtype=pl.String),
+        kind=pl.col("encoder").replace_strict(kinds, return_dtype=pl.String),
     )
     found = table["metric"].unique(maintain_order=True).to_list()
     # Of images without factors, others than those that were asked for.
@@ -62,7 +64,7 @@ def encoders_page(study: EncoderStudy, finished: Finished) -> str:
             for metric in metrics
             if (rows := _table(axes, name, metric, _published(study, name, metric)))
         ],
-        "figures": _figures(axes, study, metrics),
+        "figures": _figures(axes, study, metrics, kinds),
         "pairs": [(pair, metric_name(pair.metric)) for pair in pairs],
         "readouts": _readouts(table, metrics),
         "skipped": _skipped(results),
@@ -114,8 +116,9 @@ def _spread(values: np.ndarray) -> tuple[float, float] | None:
     return (float(values.min()), float(values.max())) if len(values) else None
 
 
-def _figures(axes: pl.DataFrame, study: EncoderStudy, metrics: list[str]) -> list[str]:
-    kinds: dict[str, str] = {encoder: kind_of(encoder) for encoder in axes["encoder"].unique()}
+def _figures(
+    axes: pl.DataFrame, study: EncoderStudy, metrics: list[str], kinds: Mapping[str, str]
+) -> list[str]:
     figures = []
     for protocol in study.protocols:
         for metric in metrics:

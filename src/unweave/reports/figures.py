@@ -211,16 +211,22 @@ def error_figure(rows: pl.DataFrame, colours: dict[str, str]) -> str:
 
 
 def scale_figure(
-    rows: pl.DataFrame, kinds: dict[str, str], published: dict[str, float], title: str, tag: str
+    rows: pl.DataFrame,
+    kinds: Mapping[str, str],
+    published: Mapping[str, float],
+    title: str,
+    tag: str,
 ) -> str:
     """One metric of one protocol against the parameters that see the images.
 
     ``rows`` are those of the codes as they come; ``kinds`` says of each encoder whether it is
     pretrained, random, trained or plain; ``published`` has scores of a paper by encoder.
     """
+    has_size = (pl.col("parameters") > 0).fill_null(False)
     with drawing(tag) as (figure, axes):
         for colour, (kind, words) in zip(COLOURS, _KINDS.items(), strict=False):
-            own = rows.filter(pl.col("encoder").is_in([e for e, k in kinds.items() if k == kind]))
+            of_kind = pl.col("encoder").is_in([e for e, k in kinds.items() if k == kind])
+            own = rows.filter(of_kind & has_size)
             if not own.height:
                 continue
             values = own["value"].to_numpy()
@@ -229,8 +235,9 @@ def scale_figure(
                 own["parameters"], values, bars, fmt="o", ms=6, lw=1, color=colour, label=words,
                 mfc="none" if kind == "random" else colour,
             )  # fmt: skip
-        plain = rows.filter(pl.col("encoder").is_in([e for e, k in kinds.items() if k == "plain"]))
-        for colour, row in zip(COLOURS[3:], plain.iter_rows(named=True), strict=False):
+        is_plain = pl.col("encoder").is_in([e for e, k in kinds.items() if k == "plain"])
+        lines = rows.filter(is_plain | ~has_size)  # an axis of parameters has no place for these
+        for colour, row in zip(COLOURS[3:], lines.iter_rows(named=True), strict=False):
             axes.axhline(row["value"], color=colour, lw=1, label=row["encoder"])
         wide = rows.filter(pl.col("encoder").is_in([e for e, k in kinds.items() if k in _WIDE]))
         if wide.height:
