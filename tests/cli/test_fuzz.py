@@ -133,8 +133,8 @@ def words_for(path, name, value):
     return [*path, *(positional[i] for i in sorted(positional)), *named]
 
 
-def refused(cli, words):
-    """Call a command line, which must say a sentence or succeed."""
+def assert_answered(cli, words):
+    """Code and message of a command line; fails if it neither says a sentence nor succeeds."""
     code, out, err = cli(*words)
     finds_faults = words[:2] == ["data", "check"] and not err  # and lists them, with code 1
     assert code in ((0, 1, 2) if finds_faults else (0, 2)), (words, code, err)
@@ -148,7 +148,7 @@ def refused(cli, words):
 @pytest.mark.parametrize(("path", "name", "kind"), cases(WRONG))
 def test_wrong_values_are_refused_by_a_sentence_that_names_the_option(cli, path, name, kind):
     for value in WRONG[kind]:
-        code, err = refused(cli, words_for(path, name, value))
+        code, err = assert_answered(cli, words_for(path, name, value))
         assert code == 2, (path, name, value)
         named = name.replace("[KEYWORD]", "beta").lstrip("-").split("-")[-1]
         assert named.lower() in err.lower(), (path, name, value, err)
@@ -157,4 +157,4 @@ def test_wrong_values_are_refused_by_a_sentence_that_names_the_option(cli, path,
 @pytest.mark.parametrize(("path", "name", "kind"), cases(ODD, every=4))
 def test_odd_values_are_taken_or_refused_by_a_sentence(cli, path, name, kind):
     for value in ODD[kind]:
-        refused(cli, words_for(path, name, value))
+        assert_answered(cli, words_for(path, name, value))

@@ -92,7 +92,7 @@ def opened(browser):
         context = browser.new_context(
             viewport={"width": width, "height": 900}, color_scheme=scheme, **options
         )
-        context.set_default_timeout(120_000)  # a busy machine is no failure
+        context.set_default_timeout(120_000)  # milliseconds: machines may be busy
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: problems.append(str(error)))

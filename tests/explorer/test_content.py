@@ -51,6 +51,18 @@ def test_wide_codes_show_the_latents_that_tell_most(two_factors):
     assert any("importance is left out: 300 latents" in note for note in made.notes)
 
 
+def test_of_many_factors_the_first_are_shown_and_scored():
+    rng = np.random.default_rng(0)
+    factors, codes = rng.integers(0, 2, (60, 30)), rng.standard_normal((60, 3))
+    images = rng.integers(0, 256, (60, 8, 8, 1), dtype=np.uint8)
+    dataset = from_arrays(images, factors, name="many")
+    for made in (explore(codes, factors=factors), explore("pixels", dataset)):
+        page = made._content.page
+        assert len(page["factors"]) == 24
+        assert page["models"][0]["matrices"]["information"]["values"].shape[1] == 24
+        assert any("24 of 30 factors are shown and scored" in note for note in made.notes)
+
+
 def test_of_a_million_rows_a_sample_is_shown():
     codes = np.random.default_rng(0).standard_normal((1_000_000, 2)).astype(np.float32)
     made = explore(codes, seed=3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,12 @@ import numpy as np
 from unweave._check import check_codes, check_positive
 from unweave.datasets import FactorDataset, GridDataset, ImageDataset
 from unweave.datasets.pixels import to_uint8
-from unweave.explorer.factors import factors_of_arrays, factors_of_dataset
+from unweave.explorer.factors import (
+    MOST_FACTORS,
+    factors_of_arrays,
+    factors_of_dataset,
+    not_shown,
+)
 from unweave.explorer.measures import ROWS_SCORED, measures
 from unweave.explorer.pictures import LEAST_ROOM, fitting, spread_levels, thumbnails
 
@@ -38,12 +43,11 @@ class Content:
     """A page's content, and where images come from that the page does not hold."""
 
     page: dict[str, Any]
+    """Among others ``notes``, and ``saved_notes``: what is true of a saved page only, which no
+    server gives images to."""
     image: Callable[[int], np.ndarray] | None = None
     """The image (height, width, channels) uint8 of a row; None if there are none."""
     n_images: int = 0
-    notes: list[str] = field(default_factory=list)
-    saved_notes: list[str] = field(default_factory=list)
-    """What is true of a saved page only, which no server gives images to."""
 
 
 def content_of_models(
@@ -62,22 +66,23 @@ def content_of_models(
     is_live = any(model.encoder or model.decoder for model in models)
     shown = (lambda images: images) if is_live else thumbnails
     probe = shown(dataset.images(rows[:_PROBED]))
-    room = _room(models, len(rows), 2 if isinstance(dataset, GridDataset) else 1)
+    room = _room(models, len(rows), has_grid=isinstance(dataset, GridDataset))
     n_pictures = fitting(probe, len(rows), room)
     report("drawing", 0, n_pictures)
     named: list[dict[str, Any]] = []
+    notes = list(dataset.notes)
     values = names = kinds = None
     if isinstance(dataset, FactorDataset) and len(rows):
-        values, names, kinds = dataset.factors(rows), dataset.factor_names, dataset.factor_kinds
+        values = dataset.factors(rows)[:, :MOST_FACTORS]
+        names, kinds = dataset.factor_names[:MOST_FACTORS], dataset.factor_kinds[:MOST_FACTORS]
         if np.isfinite(values).all():
             named = factors_of_dataset(dataset, rows)
-    notes = list(dataset.notes)
+            notes += not_shown(len(dataset.factor_names))
     if len(rows) < len(dataset):
         notes.append(
             f"{len(rows):,} of {len(dataset):,} images are shown, drawn at random (seed {seed})"
         )
     images = _drawn(dataset, rows[:n_pictures], shown, report)
-    saved_notes = _held(n_pictures, len(rows))
     page = {
         "data": {
             "sentence": data_sentence(describe_data(dataset)),
@@ -95,11 +100,9 @@ def content_of_models(
             for m in models
         ],
         "notes": notes,
-        "saved_notes": saved_notes,
+        "saved_notes": _held(n_pictures, len(rows)),
     }
-    return Content(
-        page, lambda row: shown(dataset.images([row]))[0], len(dataset), notes, saved_notes
-    )
+    return Content(page, lambda row: shown(dataset.images([row]))[0], len(dataset))
 
 
 def content_of_codes(
@@ -188,15 +191,15 @@ def content_of_codes(
         "saved_notes": saved_notes,
     }
     if pictures is None:
-        return Content(page, notes=notes)
-    return Content(page, lambda row: thumbnails(pictures[row][None])[0], n, notes, saved_notes)
+        return Content(page)
+    return Content(page, lambda row: thumbnails(pictures[row][None])[0], n)
 
 
-def _room(models: Sequence[Represented], n_rows: int, n_kinds: int) -> float:
+def _room(models: Sequence[Represented], n_rows: int, *, has_grid: bool) -> float:
     """Bytes, compressed, for the images of rows beside the networks, the codes and a grid."""
     used = sum(_bytes_of(model.encoder) + _bytes_of(model.decoder) for model in models)
     used += _bytes_of_codes(sum(model.codes.shape[1] for model in models), n_rows)
-    return max(LEAST_ROOM, _PAGE - used - (n_kinds - 1) * LEAST_ROOM)
+    return max(LEAST_ROOM, _PAGE - used - has_grid * LEAST_ROOM)
 
 
 def _bytes_of_codes(n_latents: int, n_rows: int) -> int:
@@ -233,7 +236,7 @@ class _Codes:
     rate = ""
     n_inputs = 0
     has_prior = False
-    notes = ("there is no decoder: codes can be looked at, and not be changed",)
+    notes = ("there is no decoder: you can look at the codes, but not change them",)
 
     @property
     def reach(self) -> np.ndarray:

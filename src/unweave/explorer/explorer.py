@@ -46,12 +46,12 @@ class Explorer:
         A saved page adds :attr:`saved_notes`.
         """
         own = [note for model in self._content.page["models"] for note in model["notes"]]
-        return tuple(dict.fromkeys([*self._content.notes, *own]))
+        return tuple(dict.fromkeys([*self._content.page["notes"], *own]))
 
     @property
     def saved_notes(self) -> tuple[str, ...]:
         """What a saved page lacks, and a served one does not."""
-        return tuple(self._content.saved_notes)
+        return tuple(self._content.page["saved_notes"])
 
     def html(self) -> str:
         """The page as text, one file that needs nothing else."""

@@ -11,11 +11,21 @@ from unweave._factors import read_factors
 from unweave.datasets import FactorDataset
 from unweave.metrics._information import takes_any_value
 
-__all__ = ["factors_of_arrays", "factors_of_dataset"]
+__all__ = ["MOST_FACTORS", "factors_of_arrays", "factors_of_dataset", "not_shown"]
 
-_MOST_LEVELS = 256
 MOST_FACTORS = 24
-"""That a page shows, the first ones."""
+"""Factors that a page shows and scores, the first ones."""
+_MOST_LEVELS = 256
+
+
+def not_shown(n_factors: int) -> list[str]:
+    """A note on the factors that a page leaves out, if it leaves out some."""
+    if n_factors <= MOST_FACTORS:
+        return []
+    return [
+        f"{MOST_FACTORS} of {n_factors} factors are shown and scored, the first ones: choose "
+        "others with the option factors of the dataset, or with --factors of a file"
+    ]
 
 
 def factors_of_dataset(dataset: FactorDataset, rows: np.ndarray) -> list[dict[str, Any]]:
@@ -76,7 +86,7 @@ def factors_of_arrays(
         is_named = len(values) <= _MOST_LEVELS and kind != "continuous" and table.whole[k]
         labels = [_number(value) for value in values] if is_named else None
         found.append(_factor(name, kind, labels, levels if is_named else column))
-    return found[:MOST_FACTORS], notes
+    return found[:MOST_FACTORS], [*notes, *not_shown(len(found))]
 
 
 def _factor(name: str, kind: str, levels: list[str] | None, column: np.ndarray) -> dict[str, Any]:

@@ -25,8 +25,8 @@ MODULES = (
 def assemble(content: Mapping[str, Any], *, title: str, is_served: bool = False) -> str:
     """The page as text.
 
-    Scripts are ES modules under data addresses, which an import map names, so that one file holds
-    all of them and each stays as it is written.
+    Scripts are ES modules in `data:` URLs. An import map names them, so that one file holds all of
+    them.
 
     Parameters
     ----------
