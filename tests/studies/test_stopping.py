@@ -131,7 +131,8 @@ def is_starting(folder, process):
 
 
 def is_training(folder, process):
-    return len(list(folder.glob("out/runs/*/checkpoints/step-*"))) == 2
+    """Each run has a checkpoint. One without end soon keeps two."""
+    return len({file.parent for file in folder.glob("out/runs/*/checkpoints/step-*")}) == 2
 
 
 def is_half_idle(folder, process):
