@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from unweave.cli.console import patience, print_line, print_note, progress_bar
-from unweave.cli.options import Count, Flag, NumpySeed, Patterns, StudyKind, within
+from unweave.cli.options import Count, Flag, NumpySeed, Patterns, Trusted, within
 
 if TYPE_CHECKING:
     from unweave.explorer import Explorer
@@ -144,7 +144,7 @@ def study_explore(
     runs: Patterns | None = None,
     rows: Count | None = None,
     seed: NumpySeed = 0,
-    kind: StudyKind = None,
+    trust: Trusted | None = None,
 ) -> None:
     """Write an explorer of each model of a study, to which its report then links.
 
@@ -159,8 +159,9 @@ def study_explore(
         Largest number of rows to show, drawn at random; by default 5,000.
     seed
         Seed for drawing rows and for the scores.
-    kind
-        Kind of the study, if that is not part of unweave: package.module:Kind, which is imported.
+    trust
+        Classes from outside unweave that the study names, as package.module:Class. They are
+        imported, which runs their code.
     """
     from fnmatch import fnmatch
 
@@ -171,7 +172,7 @@ def study_explore(
     from unweave.studies.folder import StudyFolder
     from unweave.studies.training_run import TrainingRun
 
-    study = open_study(folder, kind=kind)
+    study = open_study(folder, trust=trust or ())
     found = StudyFolder(study, folder).finished(with_model=True).runs
     models = [run for run in found if isinstance(run, TrainingRun)]
     if not models:

@@ -239,6 +239,7 @@ def _title(config: dict[str, Any], run: Path) -> str:
     """What the model is."""
     from pydantic import TypeAdapter, ValidationError
 
+    from unweave._objects import UntrustedObjectError, importing_only
     from unweave.models.objectives import AnyObjective
 
     if "imported" in config:
@@ -246,7 +247,10 @@ def _title(config: dict[str, Any], run: Path) -> str:
     if "objective" not in config:
         return run.name
     try:
-        chosen: Any = TypeAdapter(AnyObjective).validate_python(config["objective"])
+        with importing_only(()):
+            chosen: Any = TypeAdapter(AnyObjective).validate_python(config["objective"])
+    except UntrustedObjectError as error:
+        return error.name
     except ValidationError as error:
         raise ValueError(
             f"{run} does not name an objective of this version ({error.errors()[0]['msg']}): "

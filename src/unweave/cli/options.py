@@ -28,7 +28,7 @@ from cyclopts import (
 from unweave._bounds import LARGEST, LARGEST_NUMPY_SEED, MOST_ROWS
 
 __all__ = [
-    "StudyKind",
+    "Trusted",
     "Workers",
     "Numbers",
     "NumpySeed",
@@ -183,6 +183,9 @@ Rows = Annotated[int, within(1, MOST_ROWS)]
 Names = Annotated[list[str], comma_list()]
 """Names, separated by spaces or commas."""
 
+Trusted = Annotated[list[str], comma_list()]
+"""Classes that may be imported, as package.module:Class, separated by spaces or commas."""
+
 Numbers = Annotated[list[float], comma_list()]
 """Numbers, separated by spaces or commas."""
 
@@ -200,7 +203,6 @@ Sizes = Annotated[
 Step = Annotated[int, within(0)]
 """A step of training."""
 
-StudyKind = Annotated[str | None, Parameter(name="--kind")]
 Workers = Annotated[int, within(1, 4096)]
 """How many processes."""
 

@@ -19,7 +19,7 @@ from unweave.cli.console import (
 )
 from unweave.cli.explore import study_explore
 from unweave.cli.loggers import LoggerNames, set_loggers
-from unweave.cli.options import Flag, Json, StudyKind, Workers, within
+from unweave.cli.options import Flag, Json, Trusted, Workers, within
 from unweave.cli.study_results import study_merge, study_pipe, study_table, study_udr
 
 if TYPE_CHECKING:
@@ -252,20 +252,21 @@ def study_slurm(
 
 
 @study.command(name="report")
-def study_report(folder: Path, /, *, kind: StudyKind = None) -> None:
+def study_report(folder: Path, /, *, trust: Trusted | None = None) -> None:
     """Write a study's report again from the runs that are finished.
 
     Parameters
     ----------
     folder
         Folder of the study.
-    kind
-        Kind of the study, if that is not part of unweave: package.module:Kind, which is imported.
+    trust
+        Classes from outside unweave that the study names, as package.module:Class. They are
+        imported, which runs their code.
     """
     from unweave.reports import write_report
     from unweave.studies import open_study
 
-    print_line(f"report: {write_report(open_study(folder, kind=kind), folder)}")
+    print_line(f"report: {write_report(open_study(folder, trust=trust or ()), folder)}")
 
 
 def _parsed_shard(text: str) -> tuple[int, int]:

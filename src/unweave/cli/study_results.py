@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from unweave._bounds import MOST_ROWS
 from unweave.cli.console import counted, patience, print_json, print_line, print_note, print_table
-from unweave.cli.options import Json, NumpySeed, StudyKind, Wide, within
+from unweave.cli.options import Json, NumpySeed, Trusted, Wide, within
 
 __all__ = ["study_merge", "study_pipe", "study_table", "study_udr"]
 
@@ -22,7 +22,7 @@ def study_table(
     sql: str | None = None,
     json: Json = False,  # noqa: A002
     wide: Wide = False,
-    kind: StudyKind = None,
+    trust: Trusted | None = None,
 ) -> None:
     """Print a study's results: a row for each run, and what it was scored on and by.
 
@@ -38,8 +38,9 @@ def study_table(
         Print JSON instead of a table.
     wide
         Print all columns in one table, however wide it is.
-    kind
-        Kind of the study, if that is not part of unweave: package.module:Kind, which is imported.
+    trust
+        Classes from outside unweave that the study names, as package.module:Class. They are
+        imported, which runs their code.
     """
     from unweave.studies import read_table
     from unweave.studies.folder import StudyFolder, open_study
@@ -50,7 +51,7 @@ def study_table(
     if folder.suffix == ".parquet":
         table = read_table(folder)
     else:
-        finished = StudyFolder(open_study(folder, kind=kind), folder).finished()
+        finished = StudyFolder(open_study(folder, trust=trust or ()), folder).finished()
         table = finished.table
         shown, n_keys = finished.run_type.shown, finished.run_type.n_keys
     if sql is not None:
@@ -73,7 +74,7 @@ def study_udr(
     rows: Annotated[int, within(2, MOST_ROWS)] | None = None,
     seed: NumpySeed = 0,
     json: Json = False,  # noqa: A002
-    kind: StudyKind = None,
+    trust: Trusted | None = None,
 ) -> None:
     """Rank a study's models without their factors: how far other seeds agree with each (UDR).
 
@@ -89,16 +90,17 @@ def study_udr(
         Seed for drawing rows and permutations.
     json
         Print JSON instead of a table.
-    kind
-        Kind of the study, if that is not part of unweave: package.module:Kind, which is imported.
+    trust
+        Classes from outside unweave that the study names, as package.module:Class. They are
+        imported, which runs their code.
     """
     from unweave.studies import rank_models
     from unweave.studies.ranking import keep_ranking
 
     with patience("encoding"):
-        ranked = rank_models(folder, method=method, rows=rows, seed=seed, kind=kind)
+        ranked = rank_models(folder, method=method, rows=rows, seed=seed, trust=trust or ())
     file = keep_ranking(folder, "udr", ranked)
-    gains = _gains(folder, ranked, "udr", seed, kind)
+    gains = _gains(folder, ranked, "udr", seed, trust or ())
     if json:
         print_json({"method": method, "rows": ranked.to_dicts(), "selection": gains})
         return
@@ -115,7 +117,7 @@ def study_pipe(
     rows: Annotated[int, within(40, MOST_ROWS)] | None = None,
     seed: NumpySeed = 0,
     json: Json = False,  # noqa: A002
-    kind: StudyKind = None,
+    trust: Trusted | None = None,
 ) -> None:
     """Rank a study's models without their factors: are decodings of permuted latents likely (PIPE).
 
@@ -129,16 +131,17 @@ def study_pipe(
         Seed for drawing rows, permutations and the discriminator.
     json
         Print JSON instead of a table.
-    kind
-        Kind of the study, if that is not part of unweave: package.module:Kind, which is imported.
+    trust
+        Classes from outside unweave that the study names, as package.module:Class. They are
+        imported, which runs their code.
     """
     from unweave.studies import rank_models_by_pipe
     from unweave.studies.ranking import keep_ranking
 
     with patience("encoding and decoding"):
-        ranked = rank_models_by_pipe(folder, rows=rows, seed=seed, kind=kind)
+        ranked = rank_models_by_pipe(folder, rows=rows, seed=seed, trust=trust or ())
     file = keep_ranking(folder, "pipe", ranked)
-    gains = _gains(folder, ranked, "pipe", seed, kind)
+    gains = _gains(folder, ranked, "pipe", seed, trust or ())
     if json:
         print_json({"rows": ranked.to_dicts(), "selection": gains})
         return
@@ -151,7 +154,9 @@ def study_pipe(
     _print_gains("PIPE", gains, file)
 
 
-def _gains(folder: Path, ranked: Any, by: str, seed: int, kind: str | None) -> list[dict[str, Any]]:
+def _gains(
+    folder: Path, ranked: Any, by: str, seed: int, trust: Collection[str]
+) -> list[dict[str, Any]]:
     """What choosing the run with the highest score gains, for each metric."""
     from dataclasses import asdict
 
@@ -160,7 +165,7 @@ def _gains(folder: Path, ranked: Any, by: str, seed: int, kind: str | None) -> l
 
     if ranked.height < 3:
         return []
-    table = read_table(folder, kind=kind)
+    table = read_table(folder, trust=trust)
     return [asdict(gain) for gain in selection_quality(table, ranked, by=by, seed=seed)]
 
 
@@ -210,7 +215,7 @@ def _cell(value: object) -> str:
     return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
-def study_merge(*folders: Path, out: Path, kind: StudyKind = None) -> None:
+def study_merge(*folders: Path, out: Path, trust: Trusted | None = None) -> None:
     """Join the finished runs of one study from several machines, and report on all.
 
     Parameters
@@ -219,8 +224,9 @@ def study_merge(*folders: Path, out: Path, kind: StudyKind = None) -> None:
         Folders of the study; its cells may differ between them.
     out
         Folder for the joined study.
-    kind
-        Kind of the study, if that is not part of unweave: package.module:Kind, which is imported.
+    trust
+        Classes from outside unweave that the study names, as package.module:Class. They are
+        imported, which runs their code.
     """
     if not folders:
         raise ValueError("FOLDERS: at least one folder of a study is needed")
@@ -228,8 +234,8 @@ def study_merge(*folders: Path, out: Path, kind: StudyKind = None) -> None:
     from unweave.studies import build_table, open_study, write_table
     from unweave.studies.execution.merging import merge_studies
 
-    for folder, copied in merge_studies(folders, out, kind=kind).items():
+    for folder, copied in merge_studies(folders, out, trust=trust or ()).items():
         print_line(f"{folder}: {counted(copied, 'run')} copied")
-    chosen = open_study(out, kind=kind)
+    chosen = open_study(out, trust=trust or ())
     write_table(build_table(chosen, out), out)
     print_line(f"report: {write_report(chosen, out)}")

@@ -54,7 +54,7 @@ def train(
     Parameters
     ----------
     objective
-        What to minimise: a name that `unweave objectives` lists.
+        What to minimise: a name that `unweave objectives` lists, or package.module:Class.
     preset
         Network, steps, batch and learning rate of a published study, where they are not given.
     network
@@ -95,7 +95,7 @@ def train(
     except ValueError as error:
         raise ValueError(f"--{error}") from error
     images = load(description.dataset)
-    folder = out or Path("runs") / f"{objective}-{description.key}"
+    folder = out or Path("runs") / f"{description.objective.name}-{description.key}"
     run = TrainingRun(description, folder)
     try:
         run.check()
@@ -118,7 +118,7 @@ def train(
     except OSError as error:
         raise OSError(f"--out {folder}: {error.strerror or error}") from error
     result = run.result()
-    _print_scores(_title(objective, result, description.training.seed), result["milestones"])
+    _print_scores(_title(description, result), result["milestones"])
     _print_collapse(result["milestones"])
     print_line(f"model, curves and codes: {folder}")
 
@@ -134,14 +134,13 @@ def _description(
     """What is run: what is given, else what the preset has, else the objective's settings."""
     from pydantic import TypeAdapter, ValidationError
 
-    from unweave._check import check_choice
     from unweave._settings import filled, over_defaults
-    from unweave.models.objectives import OBJECTIVES, AnyObjective
+    from unweave.models.objectives import AnyObjective, objective_class
     from unweave.studies.evaluation import Evaluation
     from unweave.studies.training_run import TrainingDescription
     from unweave.training import TrainingConfig
 
-    check_choice("objective", objective, OBJECTIVES)
+    objective_class(objective)
     settings, fields = training.given(), network.given()
     published = None
     if preset:
@@ -166,14 +165,14 @@ def _description(
         raise ValueError(_options_sentence(error, objective)) from error
 
 
-def _title(objective: str, result: dict[str, Any], seed: int) -> str:
+def _title(description: Any, result: dict[str, Any]) -> str:
     steps = max(int(step) for step in result["milestones"])
-    parts = [f"{objective}: {steps:,} steps"]
+    parts = [f"{description.objective.name}: {steps:,} steps"]
     if "cpu_seconds" in result:
         parts.append(f"{result['cpu_seconds'] / 60:.3g} CPU minutes")
     if result.get("precision") not in (None, "32-true"):
         parts.append(result["precision"])
-    return ", ".join([*parts, f"seed {seed}"])
+    return ", ".join([*parts, f"seed {description.training.seed}"])
 
 
 def _print_scores(title: str, milestones: dict[str, Any]) -> None:
@@ -212,13 +211,19 @@ def _print_collapse(milestones: dict[str, Any]) -> None:
         print_note(f"note: {sentence}")
 
 
-def objectives() -> None:
-    """What models can be trained to minimise, with options and the settings of the papers."""
-    from unweave.models.objectives import OBJECTIVES
-    from unweave.models.objectives.terms import Objective
+def objectives(*names: str) -> None:
+    """What models can be trained to minimise, with options and the settings of the papers.
 
+    Parameters
+    ----------
+    names
+        Which objectives: names, or package.module:Class; by default all of unweave.
+    """
+    from unweave.models.objectives import OBJECTIVES, Objective, objective_class
+
+    chosen = {name: objective_class(name) for name in names} or OBJECTIVES
     rows: list[tuple[str, ...]] = []
-    for name, objective in OBJECTIVES.items():
+    for name, objective in chosen.items():
         own = objective.model_fields.keys() - Objective.model_fields.keys()
         options = [
             f"--{key.replace('_', '-')} {'none' if field.default == () else field.default}"
@@ -259,7 +264,8 @@ def _options_sentence(error: Any, objective: str) -> str:
         name = option(names[-1] if names else "options")
         if problem["type"] == "extra_forbidden":
             given = f"--{names[-1].replace('_', '-')}"
-            remedy = "`unweave objectives` lists them" if given == name else f"write {name}"
+            listed = f"`unweave objectives {objective}` lists them"
+            remedy = listed if given == name else f"write {name}"
             sentences.append(f"{given} is not an option of {objective} ({remedy})")
         elif problem["type"] == "value_error":
             first, *rest = str(problem["ctx"]["error"]).split(" ")

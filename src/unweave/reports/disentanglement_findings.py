@@ -111,8 +111,8 @@ class Method:
     @property
     def label(self) -> str:
         """Name and strength, without how it is supervised."""
-        title = (self.objective.title or self.objective.name).partition(",")[0]
-        return self.objective.label.replace(self.objective.title, title)
+        whole = self.objective.title or self.objective.name
+        return self.objective.label.replace(whole, whole.partition(",")[0])
 
     @property
     def supervision(self) -> str:

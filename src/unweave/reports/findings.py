@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from unweave._objects import object_in_memory
 from unweave.metrics import LABEL_FREE
 from unweave.metrics.catalogue import is_best_when_small
 from unweave.metrics.catalogue import title as metric_name
@@ -43,16 +44,17 @@ def label_objectives(table: pl.DataFrame) -> pl.DataFrame:
 
     def key(row) -> str:
         strength = "" if row["strength"] is None else f"({row['strength']:g})"
-        return row["objective"] + strength
+        options = f"({row['options']})" if row["options"] else ""
+        return row["objective"] + strength + options
 
     def label(row) -> str:
-        objective = OBJECTIVES[row["objective"]]
-        title = objective.title or row["objective"]
-        if row["strength"] is None:
-            return title
-        return f"{title} ({objective.symbol} = {row['strength']:g})"
+        name = row["objective"]  # of one from elsewhere, whose class made the rows
+        objective = OBJECTIVES.get(name) or object_in_memory(name)
+        return objective.label_of(row["strength"], row["options"] or "")
 
-    columns = pl.struct("objective", "strength")
+    if "options" not in table.columns:  # of earlier versions
+        table = table.with_columns(pl.lit(None, pl.String).alias("options"))
+    columns = pl.struct("objective", "strength", "options")
     return table.with_columns(
         columns.map_elements(key, return_dtype=pl.String).alias("key"),
         columns.map_elements(label, return_dtype=pl.String).alias("label"),

@@ -119,8 +119,15 @@ def transfer(table: pl.DataFrame, *, seed: int = 0) -> list[Transfer]:
     As in section 5.5 of Locatello et al. (2019). Settings are all that a run's description has but
     for the seed; fewer than three in common say nothing, and are left out.
     """
-    settings = ["objective", "strength", "network", "width", "depth", "n_latents", "n_images"]
-    settings += ["batch_size", "learning_rate", "optimizer", "weight_decay", "gradient_clip"]
+    settings = ["objective", "strength", "options", "network", "width", "depth", "n_latents"]
+    settings += [
+        "n_images",
+        "batch_size",
+        "learning_rate",
+        "optimizer",
+        "weight_decay",
+        "gradient_clip",
+    ]
     settings += ["schedule", "cpu_minutes"]
     settings = [name for name in settings if name in table.columns]  # earlier versions had fewer
     last = table.filter(pl.col("step") == pl.col("step").max().over("run"))

@@ -14,7 +14,7 @@ __all__ = ["SOURCES", "Share", "explained_variance"]
 
 SOURCES = ("dataset", "objective", "hyper-parameters", "scale", "interactions", "seed")
 _HYPER = (
-    "strength", "learning_rate", "batch_size", "n_latents", "optimizer", "weight_decay",
+    "strength", "options", "learning_rate", "batch_size", "n_latents", "optimizer", "weight_decay",
     "gradient_clip", "schedule",
 )  # fmt: skip
 _SCALE = ("step", "cpu_minutes", "n_images", "network", "width", "depth")

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from unweave._bounds import LARGEST, LARGEST_NUMPY_SEED
 from unweave._contents import Content
 from unweave._files import DamagedFileError, file_sha256, is_file, read_json, sealed
+from unweave._objects import object_name
 from unweave._storage import writable_folder, write_json
 from unweave.metrics.score import with_todays_names
 
@@ -123,7 +124,7 @@ class BaseStudy(Frozen, ABC):
         """What a study file calls this kind."""
         if cls.__module__.startswith("unweave.studies.kinds."):
             return cls.kind
-        return f"{cls.__module__}:{cls.__qualname__}"
+        return object_name(cls)
 
     @abstractmethod
     def runs(self) -> Sequence[Description]:

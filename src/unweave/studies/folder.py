@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,9 +15,10 @@ from pydantic import ValidationError
 import unweave
 from unweave._contents import Content
 from unweave._files import DamagedFileError, read_json
+from unweave._objects import UntrustedObjectError, importing_only
 from unweave._storage import write_json
 from unweave.studies.base import BaseStudy, Run, RunIsBusyError, free_name
-from unweave.studies.kind import KindLike, described, kind_of_folder
+from unweave.studies.kind import described, imported_kind, kind_by_keys
 from unweave.studies.loading import sentences
 
 __all__ = [
@@ -122,11 +123,12 @@ class Finished:
         return Finished(self.path, runs, self.damaged, self.run_type)
 
 
-def open_study(folder: str | Path, *, kind: KindLike | None = None) -> BaseStudy:
+def open_study(folder: str | Path, *, trust: Collection[str] = ()) -> BaseStudy:
     """The study whose results are kept in ``folder``.
 
-    A folder of a kind from outside this package is read if its class is imported already, or if you
-    name it as ``kind``: then it is imported.
+    It may name classes from outside this package: its kind, and objectives. They are used if their
+    modules are imported already. Otherwise name them in ``trust``, as ``package.module:Class``, and
+    they are imported, which runs the code of those modules.
 
     Raises
     ------
@@ -134,7 +136,8 @@ def open_study(folder: str | Path, *, kind: KindLike | None = None) -> BaseStudy
         If the folder holds no study.
     ValueError
         If ``study.json`` is damaged; if another version of this library made it, and it cannot be
-        read; or if its kind is from outside this package and not imported.
+        read; or if it names a class from outside this package that is neither imported nor
+        trusted.
     """
     file = Path(folder) / STUDY
     if not file.exists():
@@ -150,11 +153,21 @@ def open_study(folder: str | Path, *, kind: KindLike | None = None) -> BaseStudy
             "keeps studies in another way: use that version, or run the study again elsewhere"
         )
     read_json(file, StudyFile)
-    chosen = kind_of_folder(folder, content, kind)
+    named = content.pop("kind", None)
+    chosen = kind_by_keys(content)
     try:
-        study = chosen.model_validate({k: v for k, v in content.items() if k != "kind"})
-        _ = study.descriptions  # as in checked_study
+        with importing_only(trust):
+            if named is not None:
+                chosen = imported_kind(named)
+            study = chosen.model_validate(content)
+            _ = study.descriptions  # as in checked_study
         return study
+    except UntrustedObjectError as error:
+        raise ValueError(
+            f"{folder} holds a study that names {error.name}, which is not part of unweave, and to "
+            f"read it runs the code of that module: if you trust it, add --trust {error.name}, or "
+            f"in Python open_study(folder, trust=[{error.name!r}])"
+        ) from error
     except ValidationError as error:
         raise ValueError(
             f"{folder} was made by unweave {made_by}, and this is {unweave.__version__}: "
@@ -180,7 +193,7 @@ def check_same_study(study: BaseStudy, folder: str | Path, *, mend: bool = True)
     try:
         if _is_described(study, file):
             return
-        before = open_study(folder, kind=type(study))
+        before = open_study(folder)
     except DamagedFileError as error:
         names = (path.name for path in (Path(folder) / "runs").glob("*") if path.is_dir())
         others = [name for name in names if "." not in name and name not in keys]

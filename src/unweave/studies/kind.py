@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,7 @@ from unweave._check import check_choice
 from unweave._objects import imported_object, is_object_name
 from unweave.studies.base import BaseStudy
 
-__all__ = ["KINDS", "KindLike", "described", "imported_kind", "kind_by_keys", "kind_of_folder"]
-
-KindLike = str | type[BaseStudy]
-"""A name of ``KINDS``, ``package.module:Kind``, or a class."""
+__all__ = ["KINDS", "described", "imported_kind", "kind_by_keys"]
 
 
 def _found() -> dict[str, type[BaseStudy]]:
@@ -70,42 +66,6 @@ def imported_kind(kind: object) -> type[BaseStudy]:
             "unweave.studies.BaseStudy and has its runs"
         )
     return found  # type: ignore[return-value]
-
-
-def kind_of_folder(
-    folder: str | Path, content: Mapping[str, Any], given: KindLike | None
-) -> type[BaseStudy]:
-    """The kind of the study in a folder, for which nothing is imported that is not ``given``.
-
-    Raises
-    ------
-    ValueError
-        If there is no such kind, another one is ``given``, or it is from outside this package,
-        not imported yet and not ``given``.
-    """
-    named = content.get("kind") or kind_by_keys(content).kind
-    if isinstance(given, str) and given != named:
-        raise ValueError(f"{folder} holds a study of the kind {named}, and not of {given}")
-    if not (isinstance(named, str) and is_object_name(named)):
-        return imported_kind(named)
-    found = imported_kind(given) if isinstance(given, str) else given
-    for kind in (found, _in_memory(named)):
-        if kind is not None and kind.kind_name() == named:
-            return kind
-    raise ValueError(
-        f"{folder} holds a study of the kind {named}, which is not part of unweave, and to read it "
-        f"runs the code of that module: if you trust it, add --kind {named}, or in Python "
-        f"open_study(folder, kind={named!r})"
-    )
-
-
-def _in_memory(name: str) -> type[BaseStudy] | None:
-    """The class of this name, if its module is imported already."""
-    module, _, path = name.partition(":")
-    found: Any = sys.modules.get(module)
-    for part in path.split("."):  # not by getattr, which may run the code of a module
-        found = getattr(found, "__dict__", {}).get(part)
-    return found if _is_kind(found) else None
 
 
 def described(study: BaseStudy) -> dict[str, Any]:

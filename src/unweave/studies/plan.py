@@ -122,7 +122,7 @@ def plan_in_words(
 def _kind(run: TrainingDescription) -> str:
     """Runs of one kind take equally long for a step."""
     batch = run.training.batch_size, run.training.precision, run.training.devices
-    return f"{run.dataset} {run.network!r} {run.objective.name} {batch}"
+    return f"{run.dataset} {run.network!r} {run.objective.full_name()} {batch}"
 
 
 def _steps(run: TrainingDescription, seconds: float) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +21,6 @@ from unweave.metrics import (
     unsupervised_disentanglement_ranking,
 )
 from unweave.studies.folder import StudyFolder, open_study
-from unweave.studies.kind import KindLike
 from unweave.studies.training_run import TrainingRun
 from unweave.training.checkpoint import latest_checkpoint, load_model
 
@@ -46,7 +45,7 @@ def rank_models(
     method: str = "lasso",
     rows: int | None = None,
     seed: int = 0,
-    kind: KindLike | None = None,
+    trust: Collection[str] = (),
 ) -> pl.DataFrame:
     """UDR of each finished run of the study in ``folder``, a row for each.
 
@@ -54,7 +53,7 @@ def rank_models(
     their last checkpoints on the same ``rows`` of data; latents whose mean divergence is at most
     0.01 nats are left out. ``chance`` is the mean UDR of the group with rows permuted. Groups of
     fewer than two finished runs are left out. ``rows`` are 2,000 by default, drawn again and again
-    from a dataset that has fewer. For ``kind`` see :func:`~unweave.studies.open_study`.
+    from a dataset that has fewer. For ``trust`` see :func:`~unweave.studies.open_study`.
 
     Raises
     ------
@@ -64,7 +63,7 @@ def rank_models(
         If no group has two finished runs, or a dataset has fewer rows than asked for.
     """
     groups: dict[str, list[TrainingRun]] = {}
-    for run in _with_models(folder, kind):
+    for run in _with_models(folder, trust):
         alike = run.description.model_dump(mode="json")
         alike["training"].pop("seed")
         groups.setdefault(str(alike), []).append(run)
@@ -87,13 +86,13 @@ def rank_models_by_pipe(
     *,
     rows: int | None = None,
     seed: int = 0,
-    kind: KindLike | None = None,
+    trust: Collection[str] = (),
 ) -> pl.DataFrame:
     """PIPE of each finished run of the study in ``folder``, a row for each.
 
     The last checkpoint is read on ``rows`` images, the same for all runs of a dataset: 4,000 by
     default, or all where there are fewer. ``low`` and ``high`` are the interval, ``explained`` the
-    share of the variance of the images that reconstructions explain. For ``kind`` see
+    share of the variance of the images that reconstructions explain. For ``trust`` see
     :func:`~unweave.studies.open_study`.
 
     Raises
@@ -104,7 +103,7 @@ def rank_models_by_pipe(
         If no run that trains a model is finished, or a dataset has fewer rows than asked for, or
         too few.
     """
-    found = [_pipe_row(run, rows, seed) for run in _with_models(folder, kind)]
+    found = [_pipe_row(run, rows, seed) for run in _with_models(folder, trust)]
     if not found:
         raise ValueError(
             f"no run of {folder} has finished a model: PIPE reads encoders and decoders; let the "
@@ -143,9 +142,9 @@ def kept_ranking(folder: str | Path, by: Ranking) -> dict[str, float]:
     return read_json(file, RankingFile)["scores"] if file.exists() else {}
 
 
-def _with_models(folder: str | Path, kind: KindLike | None) -> Iterator[TrainingRun]:
+def _with_models(folder: str | Path, trust: Collection[str]) -> Iterator[TrainingRun]:
     """Finished runs whose model is there."""
-    whole = StudyFolder(open_study(folder, kind=kind), folder)
+    whole = StudyFolder(open_study(folder, trust=trust), folder)
     for run in whole.finished(with_model=True).runs:
         if not isinstance(run, TrainingRun):
             continue
@@ -179,7 +178,7 @@ def _described(run: TrainingRun) -> dict[str, object]:
     objective = run.description.objective
     return {
         "run": run.description.key,
-        "objective": objective.name,
+        "objective": objective.full_name(),
         "strength": objective.strength,
         "seed": run.description.training.seed,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
 import polars as pl
@@ -12,7 +13,6 @@ from unweave._storage import written_whole
 from unweave.studies.base import BaseStudy
 from unweave.studies.columns import columns_with_todays_names
 from unweave.studies.folder import StudyFolder, open_study
-from unweave.studies.kind import KindLike
 
 __all__ = ["build_table", "query", "read_table", "write_table"]
 
@@ -44,22 +44,22 @@ def write_table(table: pl.DataFrame, folder: str | Path) -> Path:
     return path
 
 
-def read_table(folder: str | Path, *, kind: KindLike | None = None) -> pl.DataFrame:
+def read_table(folder: str | Path, *, trust: Collection[str] = ()) -> pl.DataFrame:
     """The table of the study in ``folder``, from its finished runs as they are now.
 
     A ``.parquet`` file that :func:`write_table` wrote is read as it is, but for the names of its
-    columns, which are those of today. For ``kind`` see :func:`open_study`.
+    columns, which are those of today. For ``trust`` see :func:`open_study`.
 
     Raises
     ------
     FileNotFoundError
         If the folder holds no study.
     ValueError
-        If its kind is from outside this package and not imported.
+        If it names a class from outside this package that is neither imported nor trusted.
     """
     if Path(folder).suffix == ".parquet":
         return columns_with_todays_names(pl.read_parquet(folder))
-    return build_table(open_study(folder, kind=kind), folder)
+    return build_table(open_study(folder, trust=trust), folder)
 
 
 def query(table: pl.DataFrame, sql: str) -> pl.DataFrame:

@@ -17,13 +17,14 @@ from pydantic import Field, field_validator, model_validator
 
 from unweave._contents import Content, Part
 from unweave._files import DamagedFileError, is_file, read_json, sealed
+from unweave._objects import is_object_name
 from unweave._settings import filled, over_defaults
 from unweave._storage import write_json, written_whole
 from unweave.datasets import ImageDataset, canonical, load
 from unweave.metrics.score import with_todays_names
 from unweave.models import VAE, Network, build_vae, count_parameters
 from unweave.models.collapse import LEAST_KL
-from unweave.models.objectives import OBJECTIVES, AnyObjective
+from unweave.models.objectives import OBJECTIVES, AnyObjective, objective_class
 from unweave.studies.base import RESULT, Description, Result, Run
 from unweave.studies.columns import SCORE_COLUMNS, Count, ScoreContent, score_cells
 from unweave.studies.data import describe_data
@@ -120,7 +121,8 @@ class TrainingDescription(Description):
 def with_defaults(content: dict[str, Any]) -> dict[str, Any]:
     """A run's content, filled with the settings of its objective's paper."""
     name = content["objective"]["name"]
-    defaults = OBJECTIVES[name].defaults if name in OBJECTIVES else {}
+    is_known = name in OBJECTIVES or is_object_name(name)
+    defaults = objective_class(name).defaults if is_known else {}
     return {
         **content,
         "network": filled(content["network"], defaults.get("network", {})),
@@ -191,6 +193,7 @@ class TrainingRun(Run):
         "dataset": pl.String,
         "objective": pl.String,
         "strength": pl.Float64,
+        "options": pl.String,
         "network": pl.String,
         **_NETWORK,
         "n_images": pl.Int64,
@@ -228,8 +231,9 @@ class TrainingRun(Run):
                 yield {
                     "run": description.key,
                     "dataset": description.dataset,
-                    "objective": objective.name,
+                    "objective": objective.full_name(),
                     "strength": objective.strength,
+                    "options": objective.options or None,
                     "network": network.name,
                     **{name: getattr(network, name) for name in _NETWORK},
                     "n_images": result.get("n_images"),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_serializer
 from torch import Tensor, nn
 
+from unweave._objects import object_name
 from unweave._random import Stream, torch_seeded
 from unweave._settings import filled
 from unweave.datasets import ImageDataset
@@ -104,9 +105,9 @@ class AdversaryOptimizer(NamedTuple):
 class Objective(BaseModel):
     """What a model is trained to minimise.
 
-    A new objective is a subclass with a ``name`` and a ``loss``, in a file of its own in this
-    folder, which is found there. Its fields are its hyper-parameters: options of ``unweave train``
-    and keys of study files.
+    A new objective is a subclass with a ``name`` and a ``loss``. ``unweave train`` and study files
+    take it as ``package.module:Class``; those in files of this folder are found by their names. Its
+    fields are its hyper-parameters: options of ``unweave train`` and keys of study files.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -137,6 +138,18 @@ class Objective(BaseModel):
     likelihood: Likelihood = "bernoulli"
     """Distribution of a pixel: bernoulli, gaussian or laplace."""
 
+    @classmethod
+    def full_name(cls) -> str:
+        """What files call it: its name, or ``package.module:Class`` if it is from elsewhere."""
+        if cls.__module__.startswith(f"{__package__}."):
+            return str(cls.model_fields["name"].default)
+        return object_name(cls)
+
+    @model_serializer(mode="wrap")
+    def _with_full_name(self, serialised: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        content = serialised(self)
+        return {**content, "name": self.full_name()} if "name" in content else content
+
     @property
     def strength(self) -> float | None:
         """The hyper-parameter that distinguishes runs of this objective, if it has one."""
@@ -144,9 +157,30 @@ class Objective(BaseModel):
 
     @property
     def label(self) -> str:
-        """For people: the title, and the strength."""
-        title = self.title or self.name
-        return title if self.strength is None else f"{title} ({self.symbol} = {self.strength:g})"
+        """For people: the title, the strength, and what is not at its default."""
+        return self.label_of(self.strength, self.options)
+
+    @property
+    def options(self) -> str:
+        """Fields that are not at their defaults, as ``likelihood = laplace``, but the strength."""
+        defaults = {
+            name: field.default
+            for name, field in type(self).model_fields.items()
+            if name != "name" and getattr(self, name) != field.default
+        }
+        return ", ".join(
+            f"{name} = {_text(getattr(self, name))}"
+            for name, default in defaults.items()
+            if self.model_copy(update={name: default}).strength == self.strength
+        )
+
+    @classmethod
+    def label_of(cls, strength: float | None, options: str = "") -> str:
+        """The label of an objective of this class with this strength and these options."""
+        title = cls.title or str(cls.model_fields["name"].default)
+        shown = [] if strength is None else [f"{cls.symbol or 'strength'} = {strength:g}"]
+        shown += [options] if options else []
+        return f"{title} ({', '.join(shown)})" if shown else title
 
     def default_network(self, **given: Any) -> Network:
         """The network of its paper, but for the fields that are given.
@@ -293,3 +327,7 @@ class Objective(BaseModel):
             adversary,
             getattr(model, "groups", ()),
         )
+
+
+def _text(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -5,24 +5,23 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from unweave._storage import writable_folder
 from unweave.studies.base import BaseStudy, Run
 from unweave.studies.folder import StudyFolder, open_study, write_study
-from unweave.studies.kind import KindLike
 
 __all__ = ["merge_studies"]
 
 
 def merge_studies(
-    folders: Sequence[str | Path], out: str | Path, *, kind: KindLike | None = None
+    folders: Sequence[str | Path], out: str | Path, *, trust: Collection[str] = ()
 ) -> dict[str, int]:
     """Copy the finished runs of studies into one folder, but for damaged ones.
 
     The studies must be the same, but for the cells of studies of models: those are joined. A run
-    that is there already stays as it is. For ``kind`` see :func:`~unweave.studies.open_study`.
+    that is there already stays as it is. For ``trust`` see :func:`~unweave.studies.open_study`.
 
     Returns
     -------
@@ -37,11 +36,11 @@ def merge_studies(
         If the studies differ in more than their cells.
     """
     out = Path(out)
-    studies = [open_study(folder, kind=kind) for folder in folders]
+    studies = [open_study(folder, trust=trust) for folder in folders]
     whole = _joined(studies, folders)
     writable_folder(out / "runs")
     if (out / "study.json").exists():
-        whole = _joined([open_study(out, kind=kind), whole], [out, *folders])
+        whole = _joined([open_study(out, trust=trust), whole], [out, *folders])
     write_study(whole, out)
     return {
         str(folder): sum(

@@ -94,7 +94,7 @@ class EncoderDescription(EncodedDescription):
             return self.encoder.label
         objective = self.trained.objective
         strength = "" if objective.strength is None else f"({objective.strength:g})"
-        return f"trained:{objective.name}{strength}"
+        return f"trained:{objective.full_name()}{strength}"
 
     def rows_of(self, protocol: Protocol) -> int:
         """How many rows are encoded."""
