@@ -6,6 +6,7 @@ import copy
 import functools
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -19,6 +20,7 @@ __all__ = [
     "FactorSelection",
     "Selection",
     "check_n_rows",
+    "rows_of",
     "scoring",
     "scoring_rows",
     "selected",
@@ -213,6 +215,23 @@ def subset(dataset: ImageDataset, n: int, *, seed: int = 0) -> Selection:
     if n > len(dataset):
         raise ValueError(f"n_images={n:,} is more than {dataset.name} has, {len(dataset):,}")
     rows = generator(seed, Stream.SUBSET).permutation(len(dataset))[:n]
+    kind = FactorSelection if isinstance(dataset, FactorDataset) else Selection
+    return kind(dataset, rows)  # type: ignore[arg-type]
+
+
+def rows_of(
+    dataset: ImageDataset, seen: np.ndarray | None, part: Literal["all", "training", "unseen"]
+) -> ImageDataset | None:
+    """The images of which ``seen`` are rows, the others, or all; None if that leaves none."""
+    if part == "all" or (part == "training" and seen is None):
+        return dataset
+    if seen is None or (part == "unseen" and len(seen) == len(dataset)):
+        return None
+    rows = seen
+    if part == "unseen":
+        is_unseen = np.ones(len(dataset), dtype=bool)
+        is_unseen[seen] = False
+        rows = np.flatnonzero(is_unseen)
     kind = FactorSelection if isinstance(dataset, FactorDataset) else Selection
     return kind(dataset, rows)  # type: ignore[arg-type]
 

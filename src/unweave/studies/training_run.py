@@ -21,6 +21,7 @@ from unweave._objects import is_object_name
 from unweave._settings import filled, over_defaults
 from unweave._storage import write_json, written_whole
 from unweave.datasets import ImageDataset, canonical, load
+from unweave.datasets.selection import subset
 from unweave.metrics.score import with_todays_names
 from unweave.models import VAE, Network, build_vae, count_parameters
 from unweave.models.collapse import LEAST_KL
@@ -28,7 +29,7 @@ from unweave.models.objectives import OBJECTIVES, AnyObjective, objective_class
 from unweave.studies.base import RESULT, Description, Result, Run
 from unweave.studies.columns import SCORE_COLUMNS, Count, ScoreContent, score_cells
 from unweave.studies.data import describe_data
-from unweave.studies.evaluation import Evaluation, score_model
+from unweave.studies.evaluation import Evaluation, part_of, score_model
 from unweave.studies.levels import factor_ends
 from unweave.studies.pictures import pictures
 from unweave.training import TRAINING_REVISION, TrainingConfig
@@ -140,6 +141,7 @@ class _Milestone(Part):
     metrics: dict[str, ScoreContent]
     kl_per_latent: list[float] | None = None
     entropy_per_latent: list[float] | None = None
+    squared_error: dict[str, float] = {}
 
     @model_validator(mode="after")
     def _has_rates(self) -> _Milestone:
@@ -205,6 +207,7 @@ class TrainingRun(Run):
         "parameters": pl.Int64,
         "metric": pl.String,
         **SCORE_COLUMNS,
+        "squared_error": pl.Float64,
         "kl": pl.Float64,
         "active_latents": pl.Int64,
     }
@@ -245,6 +248,7 @@ class TrainingRun(Run):
                     "parameters": result["parameters"],
                     "metric": metric,
                     **score_cells(score),
+                    "squared_error": milestone.get("squared_error", {}).get(part_of(metric)),
                     "kl": sum(rates) if "kl_per_latent" in milestone else None,
                     "active_latents": sum(rate > LEAST_KL for rate in rates),
                 }
@@ -401,7 +405,7 @@ class TrainingRun(Run):
         write_json(self.folder / CONFIG, config)
 
         def at_milestone(step: int, model: VAE) -> dict[str, float]:
-            scores = score_model(model, dataset, description.evaluation)
+            scores = self._score(model, dataset)
             self._write_scores(step, scores, config)
             return {name: score["value"] for name, score in scores["metrics"].items()}
 
@@ -428,6 +432,12 @@ class TrainingRun(Run):
         beside = [name for name in _BESIDE if (self.folder / name).exists()]
         self.write_result({**result, "milestones": milestones}, *beside)
 
+    def _score(self, model: VAE, dataset: ImageDataset) -> dict[str, Any]:
+        training = self.description.training
+        n = training.n_images
+        seen = None if n is None else subset(dataset, n, seed=training.seed).rows
+        return score_model(model, dataset, self.description.evaluation, seen=seen)
+
     def _write_scores(
         self, step: int, scores: Mapping[str, Any], config: Mapping[str, Any]
     ) -> None:
@@ -449,7 +459,7 @@ class TrainingRun(Run):
             warnings.warn(message, RuntimeWarning, stacklevel=2)
             model = load_model(self.folder, step=step)
             model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-            found = score_model(model, dataset, self.description.evaluation)
+            found = self._score(model, dataset)
             self._write_scores(step, found, config)
         return {key: value for key, value in found.items() if key not in ("run", "checksum")}
 
