@@ -206,6 +206,9 @@ def test_noise_has_no_trend_but_for_one_in_twenty():
     assert sum(fit.law.name == "flat" for fit in found) >= 57
     quiet = scaling_fit(X, scores(lambda x: 0 * x + 0.3, seed=int(np.argmin(told))))
     assert "no trend is significant" in quiet.sentence("SAP", "parameters")
+    assert f"a slope of {quiet.smallest_slope:.2g} for each doubling would be in 80 % of" in (
+        quiet.sentence("SAP", "parameters")
+    )
 
 
 def held_out(name, values):

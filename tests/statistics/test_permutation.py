@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from unweave.statistics.permutation import spearman_test
+from unweave.statistics.permutation import LEVEL, POWER, smallest_slope, spearman_test
 
 
 def test_one_group_agrees_with_scipy(rng):
@@ -42,3 +42,32 @@ def test_groups_agree_with_all_their_orders_counted(rng):
 @pytest.mark.parametrize(("x", "scores"), [([1, 2, 3], [[5, 5, 5]]), ([2, 2, 2], [[1, 2, 3]])])
 def test_what_does_not_vary_has_no_correlation(rng, x, scores):
     assert spearman_test(np.array(x), np.array(scores), rng) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("n_seeds", [3, 5])
+def test_the_smallest_slope_is_found_in_four_of_five_studies(n_seeds):
+    rng = np.random.default_rng(0)
+    x = 250 * 2.0 ** np.arange(7)
+    slopes = [smallest_slope(x, rng.normal(size=(n_seeds, 7)), rng) for _ in range(10)]
+
+    def found(slope):
+        studies = (rng.normal(size=(n_seeds, 7)) + slope * np.log2(x) for _ in range(200))
+        return np.mean([spearman_test(x, s, rng, n_draws=300)[1] < LEVEL for s in studies])
+
+    assert found(np.median(slopes)) == pytest.approx(POWER, abs=0.1)
+    assert found(0) < 0.1
+
+
+def test_the_smallest_slope_has_the_unit_of_the_scores():
+    scores = np.random.default_rng(0).normal(size=(4, 5))
+    x = np.array([1, 3, 10, 30, 100])
+    one = smallest_slope(x, scores, np.random.default_rng(1))
+    assert 0 < one < np.inf
+    ten = smallest_slope(x, 10 * scores + 7, np.random.default_rng(1))
+    assert ten == pytest.approx(10 * one, rel=1e-4)
+    assert smallest_slope(x, np.full((2, 5), 0.3), np.random.default_rng(1)) == 0
+
+
+def test_one_seed_at_three_levels_shows_no_slope():
+    x, scores = np.array([1, 2, 4]), np.array([[0.1, 0.5, 0.2]])
+    assert smallest_slope(x, scores, np.random.default_rng(0)) == np.inf

@@ -28,6 +28,7 @@ _AXES = {
     "step": ("training steps", ("step",)),
     "n_images": ("training images", ("n_images",)),
     "parameters": ("parameters", ("network", "width", "depth")),
+    "n_latents": ("latents", ("n_latents",)),
 }
 _WORDS = {
     "n_images": "images",
@@ -43,6 +44,7 @@ _WORDS = {
 _DOWNSTREAM = ("downstream_accuracy", "statistical_efficiency")
 _MOST_FIGURES = 24
 _LEAST_LEVELS = 3
+_SAME_FLOPS = 1.1  # ratio of the largest to the smallest
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,8 @@ def scalings(table: pl.DataFrame) -> list[Scaling]:
         fixed = [c for c in ("label", *DESIGN, "step") if c in table.columns and c not in columns]
         if axis == "step":
             rows = rows.filter(pl.col("step").max().over("run") == pl.col("step").max())
+        if axis == "parameters" and _has_equal_flops(rows):
+            fixed.remove("step")
         varying = [c for c in fixed if c != "label" and rows[c].n_unique() > 1]
         for key, own in rows.group_by("metric", *fixed, maintain_order=True):
             wide = own.pivot(on="seed", index=axis, values="value", aggregate_function="mean").sort(
@@ -133,6 +137,12 @@ def scalings(table: pl.DataFrame) -> list[Scaling]:
                 )
             )  # fmt: skip
     return found
+
+
+def _has_equal_flops(rows: pl.DataFrame) -> bool:
+    """Whether runs of different steps, as of networks of different widths, cost the same."""
+    costs = rows.group_by("label").agg((pl.col("flops").max() / pl.col("flops").min()).alias("r"))
+    return rows["step"].n_unique() > 1 and bool((costs["r"] < _SAME_FLOPS).all())
 
 
 def shares_figure(shares: dict[str, list[Share]]) -> str:

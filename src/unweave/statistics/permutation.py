@@ -5,10 +5,15 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-__all__ = ["LEVEL", "spearman_test"]
+__all__ = ["LEVEL", "POWER", "smallest_slope", "spearman_test"]
 
 LEVEL = 0.05
 """A p-value below it is significant."""
+
+POWER = 0.8
+"""Share of studies in which an effect of the smallest slope is significant."""
+
+_HALVINGS = 20
 
 
 def spearman_test(
@@ -38,6 +43,54 @@ def spearman_test(
     shuffled = rng.permuted(np.broadcast_to(ranks, (n_draws, *ranks.shape)), axis=2)
     n_as_strong = (np.abs(_mean_correlation(shuffled, levels)) >= abs(observed) - 1e-9).sum()
     return float(observed), float((1 + n_as_strong) / (1 + n_draws))
+
+
+def smallest_slope(
+    x: np.ndarray, scores: np.ndarray, rng: np.random.Generator, *, n_draws: int = 500
+) -> float:
+    """The smallest slope that :func:`spearman_test` would find in most studies of this size.
+
+    A study is simulated by what the scores of each group vary by round its mean, permuted, with
+    groups drawn with replacement, and a slope over the logarithm of x. The result is the slope at
+    which a share :data:`POWER` of the studies has a p-value below :data:`LEVEL`.
+
+    Parameters
+    ----------
+    x
+        Values (n,) above 0, the same for all groups.
+    scores
+        Scores (groups, n).
+    rng
+        Random generator of the studies.
+    n_draws
+        How many.
+
+    Returns
+    -------
+    float
+        Score for each doubling of x; infinite if not even a perfect order would be significant.
+    """
+    levels, doublings = stats.rankdata(x), np.log2(x)
+    alone = np.broadcast_to(np.arange(len(x)), (n_draws, *scores.shape))
+    chance = np.abs(_mean_correlation(rng.permuted(alone, axis=2), levels))
+    critical = np.quantile(chance, 1 - LEVEL)
+    if (chance >= 1 - 1e-9).mean() >= LEVEL:
+        return np.inf
+    n = len(x)  # a mean of n is nearer to its scores than to those of other draws
+    noise = (scores - scores.mean(axis=1, keepdims=True)) * np.sqrt(n / (n - 1))
+    if not noise.any():
+        return 0.0
+    drawn = rng.permuted(noise[rng.integers(0, len(noise), (n_draws, len(noise)))], axis=2)
+
+    def share(slope: float) -> float:
+        ranks = stats.rankdata(drawn + slope * doublings, axis=2)
+        return float((_mean_correlation(ranks, levels) > critical).mean())
+
+    low, high = 0.0, float(np.ptp(noise) / np.diff(np.sort(doublings)).min())
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if share(middle) >= POWER else (middle, high)
+    return high
 
 
 def _mean_correlation(ranks: np.ndarray, levels: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unweave.statistics.permutation import LEVEL, spearman_test
+from unweave.statistics.permutation import LEVEL, POWER, smallest_slope, spearman_test
 
 __all__ = ["LAWS", "Law", "ScalingFit", "fit_law", "scaling_fit"]
 
@@ -61,6 +61,9 @@ class ScalingFit:
         Two-sided, of the rank correlation of x and score, from permuting each seed's scores.
     n_seeds, n_levels
         What it rests on.
+    smallest_slope
+        Score for each doubling of x, which the test of the p-value would find in 80 % of such
+        studies.
     """
 
     law: Law
@@ -72,6 +75,7 @@ class ScalingFit:
     p_value: float
     n_seeds: int
     n_levels: int
+    smallest_slope: float
 
     @property
     def has_trend(self) -> bool:
@@ -83,7 +87,9 @@ class ScalingFit:
         seeds = f"{self.n_seeds} seeds at {self.n_levels} levels"
         if not self.has_trend:
             return (
-                f"{metric} over {scale}: no trend is significant ({seeds}, p = {self.p_value:.2g})."
+                f"{metric} over {scale}: no trend is significant ({seeds}, p = {self.p_value:.2g}; "
+                f"a slope of {self.smallest_slope:.2g} for each doubling would be in "
+                f"{100 * POWER:.0f} % of such studies)."
             )
         rises = self.law.factor * (self.law.parameter if self.law.name == "power" else 1) > 0
         verb = "rises" if rises else "falls"
@@ -156,6 +162,7 @@ def scaling_fit(x: np.ndarray, scores: np.ndarray, *, seed: int = 0) -> ScalingF
         p_value=spearman_test(x, scores, rng)[1],
         n_seeds=n,
         n_levels=len(x),
+        smallest_slope=smallest_slope(x, scores, rng),
     )
 
 
