@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from unweave.reports.analysis import scalings
+from unweave.reports.analysis import analysis, scalings
 
 SHARED = {
     "dataset": "rooms", "network": "burgess", "depth": 1, "n_images": 480_000, "batch_size": 64,
@@ -56,3 +56,33 @@ def test_latents():
     (found,) = scalings(table(settings))
     assert found.axis == "n_latents"
     assert list(found.x) == [6, 12, 24, 48]
+
+
+def two_methods():
+    """One rises with width, the other falls; errors of the first predict its scores."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for label, sign in (("QLAE", 1), ("VAE", -1)):
+        for k, width in enumerate((1, 2, 4)):
+            for seed in range(5):
+                value = 0.5 + sign * 0.1 * (k - 1) + 0.01 * rng.normal()
+                rows.append({
+                    **SHARED, "label": label, "width": width, "parameters": 1000 * width**2,
+                    "n_latents": 12, "step": 400, "flops": 1e9 * width**2, "seed": seed,
+                    "run": f"{label}-{width}-{seed}", "value": value,
+                    "squared_error": 1 - value if label == "QLAE" else rng.uniform(),
+                    "strength": None, "options": None, "objective": label.lower(),
+                    "mixture_mean": 0.1,
+                })  # fmt: skip
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def test_the_page_says_who_overtakes_whom_and_what_reconstruction_predicts():
+    found = analysis(two_methods())
+    (order,) = found["orders"]
+    assert order.startswith("MIG over parameters: 1 of 1 pairs of methods change places")
+    assert "QLAE overtakes VAE (p = " in order
+    (sentence,) = found["reconstruction"]
+    assert sentence.startswith("MIG: rank correlation -")
+    assert "within a method: QLAE -1.00, VAE " in sentence
+    assert analysis(two_methods().drop("squared_error"))["reconstruction"] == []

@@ -11,9 +11,11 @@ import polars as pl
 from unweave.metrics.catalogue import title as metric_name
 from unweave.reports.figures import COLOURS, INK, drawing, svg
 from unweave.statistics.agreement import Agreement, metric_agreement, relation
+from unweave.statistics.order import order_change
 from unweave.statistics.permutation import LEVEL
 from unweave.statistics.scaling import ScalingFit, scaling_fit
 from unweave.statistics.selection import transfer
+from unweave.statistics.trends import Correlation, correlate
 from unweave.statistics.variance import SOURCES, Share, explained_variance
 
 __all__ = ["DESIGN", "Scaling", "analysis", "scalings", "seed_sentence"]
@@ -53,12 +55,19 @@ class Scaling:
 
     metric: str
     axis: str
-    group: str
+    method: str
+    rest: str
+    """What else distinguishes it from others of its metric, axis and method."""
     fit: ScalingFit
     x: np.ndarray
     scores: np.ndarray
     """(seeds, levels)."""
     chance: float
+
+    @property
+    def group(self) -> str:
+        """Of what the scores are."""
+        return f"{self.method}{self.rest}"
 
     @property
     def sentence(self) -> str:
@@ -79,6 +88,8 @@ def analysis(table: pl.DataFrame) -> dict[str, Any]:
         "shares_figure": shares_figure(shares) if shares else "",
         "scalings": scaled,
         "scaling_figures": [scaling_figure(one) for one in scaled[:_MOST_FIGURES]],
+        "orders": _orders(scaled),
+        "reconstruction": _reconstruction(table),
         "agreement": agreement,
         "agreement_figure": agreement_figure(agreement)
         if agreement is not None and len(agreement.metrics) > 2
@@ -132,7 +143,7 @@ def scalings(table: pl.DataFrame) -> list[Scaling]:
             chance = float(own["chance_mean"].to_numpy().mean())
             found.append(
                 Scaling(
-                    names["metric"], axis, f"{names['label']}{also}",
+                    names["metric"], axis, names["label"], also,
                     scaling_fit(x, scores), x, scores, chance,
                 )
             )  # fmt: skip
@@ -204,6 +215,51 @@ def agreement_figure(agreement: Agreement) -> str:
         axes.set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize=8)
         axes.set_yticks(range(len(names)), names, fontsize=8)
         return svg(figure, tag)
+
+
+def _orders(scaled: list[Scaling]) -> list[str]:
+    """For each metric and scale, whether methods overtake each other."""
+    groups: dict[tuple[str, str, str], list[Scaling]] = {}
+    for one in scaled:
+        groups.setdefault((one.metric, one.axis, one.rest), []).append(one)
+    sentences = []
+    for (metric, axis, rest), own in groups.items():
+        if len({len(one.x) for one in own}) > 1:
+            continue
+        found = order_change({one.method: one.scores for one in own})
+        if found is not None:
+            sentences.append(found.sentence(f"{metric_name(metric)}{rest}", _AXES[axis][0]))
+    return sentences
+
+
+def _reconstruction(table: pl.DataFrame) -> list[str]:
+    """How far squared errors predict each metric, over all models and within each method."""
+    if "squared_error" not in table.columns:  # tables of earlier versions
+        return []
+    last = table.filter(pl.col("step") == pl.col("step").max().over("run"))
+    sentences = []
+    for metric in last["metric"].unique(maintain_order=True):
+        rows = last.filter(pl.col("metric") == metric).drop_nulls(["squared_error", "value"])
+        over_all = _correlated(rows)
+        if over_all is None:
+            continue
+        within = [
+            (label, _correlated(own))
+            for (label,), own in rows.group_by("label", maintain_order=True)
+        ]
+        named = [
+            f"{label} {found.correlation:+.2f}" for label, found in within if found is not None
+        ]
+        also = f"; within a method: {', '.join(named)}" if len(named) > 1 else ""
+        sentences.append(
+            f"{metric_name(metric)}: rank correlation {over_all.correlation:+.2f} (p = "
+            f"{over_all.p_value:.2g}, {over_all.n_models} models){also}."
+        )
+    return sentences
+
+
+def _correlated(rows: pl.DataFrame) -> Correlation | None:
+    return correlate(rows["squared_error"].to_numpy(), rows["value"].to_numpy())
 
 
 def _shares(table: pl.DataFrame) -> dict[str, list[Share]]:
