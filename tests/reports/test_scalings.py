@@ -86,3 +86,12 @@ def test_the_page_says_who_overtakes_whom_and_what_reconstruction_predicts():
     assert sentence.startswith("MIG: rank correlation -")
     assert "within a method: QLAE -1.00, VAE " in sentence
     assert analysis(two_methods().drop("squared_error"))["reconstruction"] == []
+
+
+def test_the_page_says_whether_metrics_agree_on_seeds():
+    table = two_methods()
+    second = table.with_columns(pl.lit("sap").alias("metric"), pl.col("value") ** 2)
+    ((a, b, one),) = analysis(pl.concat([table, second]))["partial"]
+    assert (a, b) == ("mig", "sap")
+    assert one.within == 1
+    assert one.n_settings == 6

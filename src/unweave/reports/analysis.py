@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,14 @@ import polars as pl
 
 from unweave.metrics.catalogue import title as metric_name
 from unweave.reports.figures import COLOURS, INK, drawing, svg
-from unweave.statistics.agreement import Agreement, metric_agreement, relation
+from unweave.statistics.agreement import (
+    Agreement,
+    PartialAgreement,
+    last_scores,
+    metric_agreement,
+    partial_agreement,
+    relation,
+)
 from unweave.statistics.order import order_change
 from unweave.statistics.permutation import LEVEL
 from unweave.statistics.scaling import ScalingFit, scaling_fit
@@ -94,6 +102,7 @@ def analysis(table: pl.DataFrame) -> dict[str, Any]:
         "agreement_figure": agreement_figure(agreement)
         if agreement is not None and len(agreement.metrics) > 2
         else "",
+        "partial": _partial(table),
         "downstream": _downstream(table),
         "transfers": transfer(table) if table["dataset"].n_unique() > 1 else [],
     }
@@ -256,6 +265,23 @@ def _reconstruction(table: pl.DataFrame) -> list[str]:
             f"{over_all.p_value:.2g}, {over_all.n_models} models){also}."
         )
     return sentences
+
+
+def _partial(table: pl.DataFrame) -> list[tuple[str, str, PartialAgreement]]:
+    """For each two metrics, how far they agree on seeds and on settings."""
+    settings = [c for c in ("label", *DESIGN) if c in table.columns]
+    wide = last_scores(table)
+    names = [column for column in wide.columns if column != "run"]
+    of_run = table.unique("run", maintain_order=True).select(
+        "run", pl.struct(settings).rank("dense").alias("setting")
+    )
+    joined = wide.join(of_run, on="run", how="left")
+    found = []
+    for a, b in combinations(names, 2):
+        one = partial_agreement(*(joined[c].to_numpy() for c in (a, b, "setting")))
+        if one is not None and one.n_settings > 1:
+            found.append((a, b, one))
+    return found
 
 
 def _correlated(rows: pl.DataFrame) -> Correlation | None:

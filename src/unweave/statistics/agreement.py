@@ -6,10 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from scipy import stats
 
 from unweave.statistics.trends import Correlation, correlate
 
-__all__ = ["Agreement", "last_scores", "metric_agreement", "relation"]
+__all__ = [
+    "Agreement", "PartialAgreement", "last_scores", "metric_agreement", "partial_agreement",
+    "relation",
+]  # fmt: skip
+
+_DRAWS = 2_000
+_LEAST_SEEDS = 3
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,88 @@ def metric_agreement(table: pl.DataFrame) -> Agreement | None:
     found = centred.T @ centred / len(ranks)
     order = _leaves(found)
     return Agreement(tuple(names[i] for i in order), found[np.ix_(order, order)], wide.height)
+
+
+@dataclass(frozen=True)
+class PartialAgreement:
+    """Rank correlation of two metrics among models of one setting, and among settings.
+
+    Attributes
+    ----------
+    within
+        Spearman's, in [-1, 1], of models that differ by their seeds: the mean over settings,
+        weighted by their models.
+    within_p
+        Two-sided, of scores permuted among the models of each setting.
+    between
+        Spearman's of the means of settings; nan for fewer than three settings.
+    between_p
+        Two-sided, of means permuted among the settings.
+    n_settings, n_models
+        What it rests on.
+    """
+
+    within: float
+    within_p: float
+    between: float
+    between_p: float
+    n_settings: int
+    n_models: int
+
+
+def partial_agreement(
+    x: np.ndarray, y: np.ndarray, settings: np.ndarray, *, seed: int = 0
+) -> PartialAgreement | None:
+    """How far two metrics agree on seeds, and how far on settings.
+
+    Metrics that agree on settings alone say the same of methods, and not of models.
+
+    Parameters
+    ----------
+    x, y
+        Scores (models,).
+    settings
+        What each model is a seed of (models,). Settings with fewer than three models, or of which
+        all scores of a metric are equal, are left out.
+    seed
+        Seed of the permutations.
+
+    Returns
+    -------
+    PartialAgreement
+        None if no setting is left.
+    """
+    rng = np.random.default_rng(seed)
+    groups = [(x[settings == one], y[settings == one]) for one in dict.fromkeys(settings.tolist())]
+    kept = [(a, b) for a, b in groups if len(a) >= _LEAST_SEEDS and np.ptp(a) > 0 and np.ptp(b) > 0]
+    if not kept:
+        return None
+    sizes = np.array([len(a) for a, _ in kept])
+    own = [_with_draws(a, b, rng) for a, b in kept]
+    observed = float(np.average([pair[0] for pair in own], weights=sizes))
+    drawn = np.average([pair[1] for pair in own], axis=0, weights=sizes)
+    between, between_p = np.nan, np.nan
+    if len(kept) > 2:
+        a, b = (np.array([pair[i].mean() for pair in kept]) for i in (0, 1))
+        if np.ptp(a) > 0 and np.ptp(b) > 0:
+            between, means = _with_draws(a, b, rng)
+            between_p = _p_value(between, means)
+    return PartialAgreement(
+        observed, _p_value(observed, drawn), float(between), float(between_p),
+        len(kept), int(sizes.sum()),
+    )  # fmt: skip
+
+
+def _with_draws(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> tuple[float, np.ndarray]:
+    """Spearman's correlation, and those (draws,) of permuted scores."""
+    a, b = (stats.rankdata(values) for values in (x, y))
+    a, b = ((ranks - ranks.mean()) / (ranks.std() * np.sqrt(len(ranks))) for ranks in (a, b))
+    shuffled = rng.permuted(np.broadcast_to(b, (_DRAWS, len(b))), axis=1)
+    return float(a @ b), shuffled @ a
+
+
+def _p_value(observed: float, drawn: np.ndarray) -> float:
+    return float((1 + (np.abs(drawn) >= abs(observed) - 1e-9).sum()) / (1 + len(drawn)))
 
 
 def relation(table: pl.DataFrame, first: str, second: str) -> Correlation | None:
