@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from unweave.cli.files import READERS
+from unweave.metrics import mutual_information_gap
 
 
 @pytest.fixture(scope="module")
@@ -712,3 +713,25 @@ class TestPlaces:
         monkeypatch.setenv("USERPROFILE", str(tmp_path))
         monkeypatch.setenv("UNWEAVE_CACHE", "~/x")
         assert cache_folder() == tmp_path / "x"
+
+
+def test_fractions_without_a_kind_are_taken_to_be_continuous(tmp_path, cli, rng):
+    """They can be nothing else, and a table of columns has no place for kinds."""
+    shape, angle = rng.integers(0, 4, 300), rng.random(300).round(6)
+    codes = np.stack([shape, angle], axis=1) + 0.1 * rng.normal(size=(300, 2))
+    file = tmp_path / "codes.csv"
+    rows = np.column_stack([codes, shape, angle])
+    np.savetxt(file, rows, delimiter=",", header="z0,z1,factor_shape,factor_angle", comments="")
+    code, out, err = cli("score", file, "--metrics", "mig", "--json")
+    assert code == 0, err
+    found = json.loads(out)
+    factors = np.column_stack([shape, angle])
+    expected = mutual_information_gap(
+        rows[:, :2], factors, factor_kinds=["ordinal", "continuous"], noise=None
+    )
+    assert found["metrics"]["mig"]["value"] == pytest.approx(float(expected))
+    (note,) = found["notes"]
+    assert "factor factor_angle holds 300 different fractions in 300 rows" in note
+    code, out, err = cli("compare", file, file, "--metrics", "mig", "--halves", 4)
+    assert code == 0, err
+    assert "taken to be continuous" in " ".join(out.split())

@@ -46,6 +46,15 @@ class Table:
     groups: list[int] | None = None
     """Sizes of the groups of latents that the file has, if it has some."""
 
+    def kinds_and_notes(self) -> tuple[list[str | None] | None, list[str]]:
+        """Kinds of the factors, continuous for fractions without a kind, and notes on these."""
+        if self.factors is None:
+            return None, []
+        from unweave.metrics._information import kinds_of_fractions
+
+        own = read_factors(self.factors, names=self.names or None, kinds=self.kinds)
+        return kinds_of_fractions(own, self.kinds)
+
     def n_rows_apart(self, other: Table) -> int:
         """In how many rows the factors of both differ; their shapes must be equal."""
         pairs = zip(_columns(self.factors), _columns(other.factors), strict=True)

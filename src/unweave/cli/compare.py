@@ -73,6 +73,7 @@ def compare(
     )
     one, other = (read_codes(file, factors_file, choice) for file in (first, second))
     _check_same_rows(first, one, second, other)
+    kinds, notes = one.kinds_and_notes()
     with patience("comparing"):
         found = compare_codes(
             one.codes,
@@ -80,7 +81,7 @@ def compare(
             one.factors,
             metrics=metrics,
             factor_names=one.names,
-            factor_kinds=one.kinds,
+            factor_kinds=kinds,
             n_halves=halves,
             seed=seed,
         )
@@ -91,6 +92,7 @@ def compare(
                 "first": str(first),
                 "second": str(second),
                 **found.to_dict(),
+                "notes": [*notes, *found.notes],
             }
         )
         return
@@ -102,7 +104,7 @@ def compare(
         "training are not in it.",
         style="dim",
     )
-    for note in found.notes:
+    for note in (*notes, *found.notes):
         print_note(f"note: {note}")
 
 

@@ -113,18 +113,19 @@ def score(
         factors_needed=False if label_free else None,
     )
     table = read_codes(file, factors_file, choice)
+    kinds, taken = table.kinds_and_notes()
     sizes = (groups or table.groups) if table.factors is not None else None
     scores = evaluate(
         table.codes,
         table.factors,
         metrics=asked,
         factor_names=table.names or None,
-        factor_kinds=table.kinds,
+        factor_kinds=kinds,
         groups=sizes,
         seed=seed,
     )
     if json:
-        print_json(_content(file, table, scores))
+        print_json(_content(file, table, scores, taken))
         return
     first = next(iter(scores.values()))
     size = f"{counted(first.n_samples, 'row')}, {counted(table.codes.shape[1], 'latent')}"
@@ -143,7 +144,7 @@ def score(
             style="dim",
         )
         _print_factors(scores, table.names, wide=wide)
-    notes = list(scores.notes)
+    notes = [*taken, *scores.notes]
     if sizes:
         listed = ", ".join(name for name, one in scores.items() if "groups" in one.settings)
         notes.append(f"groups of {', '.join(map(str, sizes))} latents are the units of: {listed}")
@@ -161,7 +162,7 @@ def _refuse_beside_dictionary(given: Mapping[str, object]) -> None:
             raise ValueError(f"{name} says nothing of a dictionary: leave it out, or --dictionary")
 
 
-def _content(file: Path, table: Table, scores: Scores) -> dict[str, Any]:
+def _content(file: Path, table: Table, scores: Scores, taken: list[str]) -> dict[str, Any]:
     first = next(iter(scores.values()))
     return {
         "unweave": unweave.__version__,
@@ -172,6 +173,7 @@ def _content(file: Path, table: Table, scores: Scores) -> dict[str, Any]:
         "dropped_factors": table.dropped,
         "skipped": scores.skipped,
         "factor_dependence": scores.dependence and scores.dependence.to_dict(),
+        "notes": [*taken, *scores.notes],
         "metrics": scores.to_dict(),
     }
 

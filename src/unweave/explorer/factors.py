@@ -9,7 +9,7 @@ import numpy as np
 
 from unweave._factors import read_factors
 from unweave.datasets import FactorDataset
-from unweave.metrics._information import takes_any_value
+from unweave.metrics._information import kinds_of_fractions
 
 __all__ = ["MOST_FACTORS", "factors_of_arrays", "factors_of_dataset", "not_shown"]
 
@@ -66,19 +66,11 @@ def factors_of_arrays(
         If they cannot be used.
     """
     table = read_factors(factors, names=names, kinds=kinds)
-    found, notes = [], []
+    found = []
+    chosen, notes = kinds_of_fractions(table, kinds, scored[scored < len(table.values)])
     for k, (name, kind) in enumerate(zip(table.labels, table.kinds, strict=True)):
         column = table.values[:, k]
-        is_declared = kinds is not None and kinds[k] is not None
-        known = column[scored[scored < len(column)]]
-        if not is_declared and k not in table.words and takes_any_value(known):
-            kind = "continuous"
-            notes.append(
-                f"factor {name} holds {len(np.unique(known)):,} different fractions in "
-                f"{len(known):,} rows, and was taken to be continuous, which scores cut into 20 "
-                "bins: to say so, or otherwise, give factor_kinds, an array of the .npz (as "
-                "ordinal, continuous), with a kind for each factor"
-            )
+        kind = "continuous" if chosen[k] == "continuous" else kind
         if k in table.words:
             found.append(_factor(name, kind, list(table.words[k]), column))
             continue

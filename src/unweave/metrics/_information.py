@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import digamma, gammaln
 
+from unweave._factors import FactorTable
 from unweave.metrics._groups import Groups
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "bin_codes",
     "binned_table",
     "check_levels",
+    "kinds_of_fractions",
     "takes_any_value",
     "entropies",
     "expected_information",
@@ -144,6 +146,35 @@ def takes_any_value(column: np.ndarray, n_bins: int = 20) -> bool:
     if column.dtype.kind != "f" or (column == np.round(column)).all():
         return False
     return len(np.unique(column)) > max(n_bins, len(column) // 2)
+
+
+def kinds_of_fractions(
+    table: FactorTable, kinds: Sequence[str | None] | None, rows: np.ndarray | None = None
+) -> tuple[list[str | None], list[str]]:
+    """Kinds of factors, of which those that can be nothing else are continuous, and notes on them.
+
+    Parameters
+    ----------
+    table
+        The factors.
+    kinds
+        Declared kinds, which stay as they are; None, or None among them, is not declared.
+    rows
+        Rows that are scored; by default all.
+    """
+    found: list[str | None] = list(kinds or [None] * table.values.shape[1])
+    notes = []
+    for k, kind in enumerate(found):
+        column = table.values[:, k] if rows is None else table.values[rows, k]
+        if kind is None and k not in table.words and takes_any_value(column):
+            found[k] = "continuous"
+            notes.append(
+                f"factor {table.labels[k]} holds {len(np.unique(column)):,} different fractions in "
+                f"{len(column):,} rows, and was taken to be continuous, which scores cut into 20 "
+                "bins: to say so, or otherwise, give factor_kinds, an array of the .npz (as "
+                "ordinal, continuous), with a kind for each factor"
+            )
+    return found, notes
 
 
 def _ranked(column: np.ndarray) -> tuple[int, np.ndarray]:
