@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from unweave.cli.options import Flag, Names, Rows, Workers, within
+from unweave._bounds import MOST_ROWS
+from unweave.cli.options import Flag, Names, Workers, within
 
 __all__ = ["assess"]
 
@@ -16,7 +17,7 @@ def assess(
     *,
     protocol: Literal["sound", "paper", "both"] = "sound",
     dataset: str = "dsprites",
-    rows: Rows | None = None,
+    rows: Annotated[int, within(100, MOST_ROWS)] | None = None,
     random_seeds: Annotated[int, within(0, 1000)] = 1,
     metrics: Names | None = None,
     readouts: Names | None = None,
@@ -39,7 +40,8 @@ def assess(
         Dataset to encode: a name (`unweave data list`), a file, a folder of images,
         hf:OWNER/NAME or package.module:object.
     rows
-        Number of rows in the sound protocol; by default 10,000, or all if there are fewer.
+        Number of rows in the sound protocol, at least 100; by default 10,000, or all if there are
+        fewer.
     random_seeds
         Number of random controls for each architecture.
     metrics
