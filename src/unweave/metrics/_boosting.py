@@ -88,13 +88,24 @@ class _Work(NamedTuple):
     """(samples,)"""
 
 
-@njit(nogil=True)
-def boost(train, labels, n_classes, test):  # pragma: no cover - compiled
+def boost(
+    train: np.ndarray, labels: np.ndarray, n_classes: int, test: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Importance of each feature, and the classes that are predicted for the rows of ``test``.
 
     ``train`` (features, samples) float32, ``labels`` (samples,) from 0 to ``n_classes`` - 1,
     ``test`` (features, rows) float32.
     """
+    # Sorted here, as to compile a sort takes seconds.
+    by_label = np.argsort(labels, kind="stable").astype(np.int32)
+    first = np.searchsorted(labels[by_label], np.arange(n_classes + 1))
+    return _boost(train, labels, by_label, first, test)
+
+
+@njit(nogil=True)
+def _boost(train, labels, by_label, first, test):  # pragma: no cover - compiled
+    """``by_label`` are the rows by their labels, those of label k from ``first[k]`` on."""
+    n_classes = len(first) - 1
     n_features, n = train.shape
     n_trees = 1 if n_classes == 2 else n_classes
     columns = _sorted(train)
@@ -117,8 +128,6 @@ def boost(train, labels, n_classes, test):  # pragma: no cover - compiled
     node = np.empty(n, dtype=np.uint8)
     n_edges = columns.edges.shape[1]
     left = np.empty((n_features, n_edges, n_trees))
-    by_label = np.argsort(labels, kind="mergesort").astype(np.int32)
-    first = np.searchsorted(labels[by_label], np.arange(n_classes + 1))
     work = _memory(n_edges, n_features, n)
     work.counts[0] = columns.edges.T
     for _ in range(ROUNDS):
@@ -592,8 +601,10 @@ def _add_steps(test, features, thresholds, steps, raw):  # pragma: no cover - co
 
     It is written for a ``DEPTH`` of 3.
     """
-    chosen = np.maximum(features, 0)
-    t = np.where(features < 0, np.float32(np.inf), thresholds)
+    chosen, t = features.copy(), thresholds.copy()
+    for i in range(len(t)):
+        if features[i] < 0:
+            chosen[i], t[i] = 0, np.inf
     x0, x1, x2, x3 = test[chosen[0]], test[chosen[1]], test[chosen[2]], test[chosen[3]]
     x4, x5, x6 = test[chosen[4]], test[chosen[5]], test[chosen[6]]
     t0, t1, t2, t3, t4, t5, t6 = t[0], t[1], t[2], t[3], t[4], t[5], t[6]
