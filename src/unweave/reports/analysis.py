@@ -74,7 +74,7 @@ class Scaling:
 
     @property
     def group(self) -> str:
-        """Of what the scores are."""
+        """Method, and what else distinguishes it."""
         return f"{self.method}{self.rest}"
 
     @property

@@ -21,8 +21,8 @@ class Overtaking:
     winner: str
     loser: str
     p_value: float
-    """Of Welch's test that both change alike from the smallest to the largest scale, corrected for
-    all pairs of methods (Holm)."""
+    """P-value of Welch's test that both change alike from the smallest to the largest scale,
+    corrected for all pairs of methods (Holm)."""
 
     @property
     def is_significant(self) -> bool:
