@@ -121,6 +121,10 @@ def test_it_goes_through_a_study(here, cli, forgotten, shared_cache):
     rows = json.loads(out)["rows"]
     named = {(row["objective"], row["options"]) for row in rows}
     assert named == {("vae", None), (NAME, None), (NAME, "nats = 6")}
+    code, out, err = cli("study", "table", folder)
+    assert code == 0, err
+    assert "nats = 6" in out
+    assert "strength" not in out  # a column without a value
     table = label_objectives(read_table(folder))  # its class is imported now
     assert set(table["label"]) == {"VAE", "free nats", "free nats (nats = 6)"}
     assert table["key"].n_unique() == 3

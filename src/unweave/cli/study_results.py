@@ -61,6 +61,8 @@ def study_table(
         return
     if sql is None and shown:
         table = table.select(shown)
+        empty = [c for c in table.columns[:n_keys] if 0 < table.height == table[c].null_count()]
+        table, n_keys = table.drop(empty), n_keys - len(empty)
     rows = [[_cell(value) for value in row] for row in table.rows()]
     title = f"{folder}: {counted(table.height, 'row')}"
     print_table(title, table.columns, rows, n_keys=1 if sql else n_keys, wide=wide)

@@ -212,12 +212,19 @@ class TrainingRun(Run):
         "active_latents": pl.Int64,
     }
     shown: ClassVar = (
-        "objective", "strength", "seed", "step", "metric", (pl.col("flops") / 1e12).alias("tflop"),
-        "value", "low", "high", "adjusted", "chance_mean", "chance_sd", "mixture_mean", "p_value",
+        "objective", "strength", "options", "seed", "step", "metric",
+        (pl.col("flops") / 1e12).alias("tflop"), "value", "low", "high", "adjusted", "chance_mean", "chance_sd", "mixture_mean", "p_value",
         "n", "kl", "active_latents",
     )  # fmt: skip
-    n_keys: ClassVar = 5
-    order: ClassVar = ("metric", pl.col("strength").fill_null(-1), "objective", "seed", "step")
+    n_keys: ClassVar = 6
+    order: ClassVar = (
+        "metric",
+        pl.col("strength").fill_null(-1),
+        "objective",
+        "options",
+        "seed",
+        "step",
+    )
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """A row for each milestone and metric."""
