@@ -213,18 +213,13 @@ class TrainingRun(Run):
     }
     shown: ClassVar = (
         "objective", "strength", "options", "seed", "step", "metric",
-        (pl.col("flops") / 1e12).alias("tflop"), "value", "low", "high", "adjusted", "chance_mean", "chance_sd", "mixture_mean", "p_value",
-        "n", "kl", "active_latents",
+        (pl.col("flops") / 1e12).alias("tflop"), "value", "low", "high", "adjusted", "chance_mean",
+        "chance_sd", "mixture_mean", "p_value", "n", "kl", "active_latents",
     )  # fmt: skip
     n_keys: ClassVar = 6
     order: ClassVar = (
-        "metric",
-        pl.col("strength").fill_null(-1),
-        "objective",
-        "options",
-        "seed",
-        "step",
-    )
+        "metric", pl.col("strength").fill_null(-1), "objective", "options", "seed", "step",
+    )  # fmt: skip
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """A row for each milestone and metric."""
