@@ -49,20 +49,6 @@ MANIFOLDS = {
 
 
 @pytest.fixture
-def forgotten(monkeypatch):
-    """Call it to make this process forget the modules of strangers."""
-
-    def forget():
-        for name in ("samples", "loud"):
-            sys.modules.pop(name, None)
-
-    forget()
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    yield forget
-    forget()
-
-
-@pytest.fixture
 def here(tmp_path, monkeypatch, forgotten):
     """A folder with the page's files in it, from which commands are called."""
     (tmp_path / "samples.py").write_text(MODULE)

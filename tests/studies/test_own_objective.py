@@ -44,19 +44,6 @@ n_halves = 3
 
 
 @pytest.fixture
-def forgotten(monkeypatch):
-    """Call it to make this process forget the module of the stranger."""
-
-    def forget():
-        sys.modules.pop("free_nats", None)
-
-    forget()
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    yield forget
-    forget()
-
-
-@pytest.fixture
 def here(tmp_path, monkeypatch, forgotten):
     """A folder with the page's files in it, from which commands are called."""
     (tmp_path / "free_nats.py").write_text(MODULE)
@@ -210,7 +197,6 @@ def test_what_is_not_an_objective_is_refused(here, cli, name, message):
     code, _, err = cli("train", name, "--dataset", "torus")
     assert code == 2
     assert re.search(message, " ".join(err.split()))
-    sys.modules.pop("wrong", None)
 
 
 def test_what_is_wrong_with_its_options_is_told(own, here):
@@ -229,13 +215,10 @@ def test_its_defaults_are_taken(own, here):
         "from free_nats import FreeNats\n\n\nclass Paper(FreeNats):\n"
         "    defaults = {'network': {'n_latents': 7}, 'training': {'learning_rate': 0.5}}\n"
     )
-    try:
-        content = load_study("nats.toml").model_dump(mode="json")
-        content |= {"network": {"width": 0.125}, "training": {"batch_size": 8}}
-        content["cells"][0]["objectives"] = [{"name": "paper:Paper"}]
-        run = checked_study(content, "here").descriptions[0]
-    finally:
-        sys.modules.pop("paper", None)
+    content = load_study("nats.toml").model_dump(mode="json")
+    content |= {"network": {"width": 0.125}, "training": {"batch_size": 8}}
+    content["cells"][0]["objectives"] = [{"name": "paper:Paper"}]
+    run = checked_study(content, "here").descriptions[0]
     assert run.network.n_latents == 7
     assert run.training.learning_rate == 0.5
 

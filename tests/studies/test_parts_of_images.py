@@ -17,7 +17,7 @@ from unweave.training import TrainingConfig, load_model
 N_IMAGES = 300
 
 
-def described(**training):
+def described(images=("all", "training", "unseen"), **training):
     return TrainingDescription(
         dataset="torus",
         network=Network(width=0.125, n_latents=3),
@@ -30,7 +30,7 @@ def described(**training):
             n_permutations=3,
             n_projections=3,
             n_halves=3,
-            images=("all", "training", "unseen"),
+            images=images,
         ),
     )
 
@@ -85,6 +85,15 @@ def test_without_unseen_images_a_sentence_says_so(tmp_path):
     metrics = milestone["metrics"]
     assert not any("unseen" in key for key in metrics)
     assert metrics["mig(images=training)"]["value"] == metrics["mig"]["value"]
+
+
+def test_a_run_without_any_score_still_has_rates(tmp_path):
+    run = TrainingRun(described(("unseen",)), tmp_path)
+    run.execute()
+    milestone = run.result()["milestones"]["3"]
+    assert milestone["metrics"] == milestone["squared_error"] == {}
+    assert len(milestone["kl_per_latent"]) == 3
+    assert list(run.rows()) == []
 
 
 def test_images_without_factors_have_parts_too():

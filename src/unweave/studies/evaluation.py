@@ -134,6 +134,10 @@ def score_model(
         rates.setdefault(f"{model.latent_space.rate}_per_latent", nats.tolist())
         errors[part] = _squared_error(model, codes, images)
         left_out += scored.left_out
+    if not rates:  # no part has an image; what latents hold is said all the same
+        images = dataset.images(scoring_rows(dataset, evaluation.rows, seed=evaluation.seed))
+        nats = model.encode_with_rates(images)[1]
+        rates[f"{model.latent_space.rate}_per_latent"] = nats.tolist()
     found = {"metrics": metrics, **rates, "squared_error": errors}
     return {**found, "scores_left_out": list(dict.fromkeys(left_out))} if left_out else found
 
