@@ -8,7 +8,7 @@ import pytest
 from unweave._storage import write_json
 from unweave.datasets import ArrayDataset, DSprites, Factor, ImageTable
 from unweave.datasets.selection import scoring_rows
-from unweave.metrics import LABEL_FREE, Noise
+from unweave.metrics import DCI, LABEL_FREE, Noise
 from unweave.models import Network, build_vae
 from unweave.reports import write_report
 from unweave.studies import rank_models, run_study
@@ -103,6 +103,20 @@ def test_what_cannot_be_scored_is_said_and_the_rest_is(table):
     scored = scorable(table, rows, ("linear_r2", "sap", "irs")).score(codes, noise=noise, seed=0)
     assert "sap" not in scored.scores
     assert any("sap left out: codes have 1 latent" in sentence for sentence in scored.left_out)
+
+
+def test_a_metric_that_does_not_suit_leaves_others_one_computation(table, rng, monkeypatch):
+    """Codes that take any value have no discrete InfoMEC; three scores of DCI share their trees."""
+    reads, read = [], DCI.read
+    monkeypatch.setattr(DCI, "read", lambda metric, sample: reads.append(1) or read(metric, sample))
+    rows = scoring_rows(table, 100, seed=0)
+    codes = rng.standard_normal((len(rows), 3))
+    dci = ("dci_disentanglement", "dci_completeness", "dci_informativeness")
+    asked = (*dci, {"name": "infom", "code_kind": "discrete"})
+    scored = scorable(table, rows, asked).score(codes, noise=Noise(**FEW), seed=0)
+    assert set(scored.scores) == set(dci)
+    assert len(reads) == 1 + 2 + 2 * 2 + 3 + 1  # the value, and its noise
+    assert "infom left out: latent 0 takes 100 values" in scored.left_out[-1]
 
 
 def test_factors_that_are_unknown_or_constant_leave_the_others(plain):

@@ -29,6 +29,7 @@ _LN2_HIGH, _LN2_LOW = (
 _ROUND = 6755399441055744.0  # 1.5 * 2**52: adding it rounds to a whole number, in the lowest bits
 _ROWS = 4_096  # whose products are taken at a time
 _BLOCK = 64  # rows whose exponentials are
+_TINY = 1e-30  # residuals in single precision below it are 0: products with denormals are slow
 _LEAST = -700.0  # exponents below which exp is 0 for our purposes
 
 
@@ -163,6 +164,7 @@ def _loss_and_residuals(logits, intercepts, labels, weights, sums):  # pragma: n
             logits[i, 0] = residual
             sums[0] += residual
         return loss
+    least = _TINY if logits.itemsize == 4 else 0.0
     block = np.empty((min(n, _BLOCK), n_classes))
     for start in range(0, n, _BLOCK):
         own = logits[start : start + _BLOCK]
@@ -185,7 +187,7 @@ def _loss_and_residuals(logits, intercepts, labels, weights, sums):  # pragma: n
             terms[i, labels[start + i]] -= total
             for k in range(n_classes):
                 residual = terms[i, k] * scale
-                own[i, k] = residual
+                own[i, k] = residual if abs(residual) >= least else 0.0
                 sums[k] += residual
     return loss
 

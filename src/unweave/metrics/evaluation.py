@@ -17,7 +17,7 @@ from unweave.metrics.sample import Sample
 from unweave.metrics.score import Score
 from unweave.metrics.scores import Scores
 
-__all__ = ["evaluate", "scores_of", "undefined_metrics"]
+__all__ = ["evaluate", "evaluate_sample", "scores_of", "undefined_metrics", "unsuitable"]
 
 
 def evaluate(
@@ -72,6 +72,15 @@ def evaluate(
     {'mig': 1.0, 'sap': 1.0}
     """
     sample = Sample.of(codes, factors, factor_names, factor_kinds, groups=groups, seed=seed)
+    return evaluate_sample(sample, metrics, noise)
+
+
+def evaluate_sample(
+    sample: Sample,
+    metrics: Sequence[MetricLike] | MetricLike | Mapping[str, Choice] | None,
+    noise: Noise | None,
+) -> Scores:
+    """What :func:`evaluate` gives, of a sample that is checked already."""
     found, skipped, asked = scores_of(sample, metrics, noise)
     dependence = factor_dependence(sample)
     if dependence is not None:
@@ -118,6 +127,17 @@ def scores_of(
             + "; ".join(f"{key} {reason}" for key, reason in skipped.items())
         ) from error
     return {key: found[key] for key in asked if key in found}, skipped, asked
+
+
+def unsuitable(asked: Mapping[str, Choice], sample: Sample) -> dict[str, str]:
+    """Why metrics that were asked for do not suit the sample, by key."""
+    reasons: dict[str, str] = {}
+    for key, one in asked.items():
+        try:
+            one.metric.notes(one.metric.prepared(sample))
+        except ValueError as error:
+            reasons[key] = str(error)
+    return reasons
 
 
 def _together(asked: Mapping[str, Choice], sample: Sample) -> list[dict[str, Choice]]:

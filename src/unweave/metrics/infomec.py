@@ -70,6 +70,11 @@ class InfoMEC(Metric):
         """Latents are pruned by their range."""
         return ("scale",)
 
+    @property
+    def follows_from_sample(self) -> bool:
+        """Not of counts: random codes are cut into as many values as the scored ones take."""
+        return not self.is_discrete and super().follows_from_sample
+
     def settings(self, sample: Sample) -> dict[str, Any]:
         """Those that this kind of codes has."""
         return {

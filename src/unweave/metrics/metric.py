@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -17,6 +18,7 @@ from unweave._check import check_latents, constant_columns
 from unweave._parallel import in_threads
 from unweave.metrics._predictors import WIDE
 from unweave.metrics._progress import progress
+from unweave.metrics._random_codes import measured_once
 from unweave.metrics.noise import Noise, interval, p_value
 from unweave.metrics.sample import Sample
 from unweave.metrics.score import Chance, Measurement, Score
@@ -92,6 +94,16 @@ class Metric(ABC):
     def level_bins(self) -> int | None:
         """Bins that continuous factors are cut into; None if factors need not be levels."""
         return 20 if self.needs_levels else None
+
+    @property
+    def follows_from_sample(self) -> bool:
+        """Whether equal samples always get equal values, whatever sample they were drawn from.
+
+        Values of random codes are then computed once for all codes with the same factors. A metric
+        from outside the package may say so if ``read`` looks at nothing but the sample, and not at
+        its ``origin``.
+        """
+        return type(self).__module__.startswith(f"{__package__}.")
 
     @property
     def label(self) -> str:
@@ -216,7 +228,7 @@ def score(
     with quiet_fits():
         for metric in metrics:
             try:
-                measured[metric.names] = checked(metric, metric.read(whole), whole)
+                measured[metric.names] = _read(metric, whole)
             except Exception as error:
                 _record(metric.names, error, failed)
         draws = None
@@ -303,6 +315,10 @@ def checked(
     return found
 
 
+def _read(metric: Metric, sample: Sample) -> dict[str, Measurement]:
+    return checked(metric, metric.read(sample), sample)
+
+
 def _record(
     names: tuple[str, ...],
     error: Exception,
@@ -382,17 +398,25 @@ class _Draws:
         names = [name for metric in metrics for name in metric.names]
         with progress(", ".join(names)[:60], n_draws) as advance:
 
-            def drawn(make: Callable[[int], Sample], indices: Iterable[int]):
-                return _drawn(metrics, make, indices, advance, failed)
+            def drawn(make: Callable[[int], Sample], indices: Iterable[int], key: Hashable = None):
+                return _drawn(metrics, make, indices, advance, failed, key)
 
+            key = sample.key_of_random_codes
             return cls(
                 sample,
                 noise,
                 drawn(sample.permuted, range(noise.n_permutations)),
-                drawn(sample.mixture, range(noise.n_projections)),
-                drawn(sample.smooth, range(noise.n_projections)),
+                drawn(sample.mixture, range(noise.n_projections), key and ("mixture", key)),
+                drawn(sample.smooth, range(noise.n_projections), key and ("smooth", key)),
                 drawn(sample.half, good),
-                _drawn(metrics, lambda _: sample.perfect(), range(1), lambda: None, failed),
+                _drawn(
+                    metrics,
+                    lambda _: sample.perfect(),
+                    range(1),
+                    lambda: None,
+                    failed,
+                    key and ("perfect", key),
+                ),
             )
 
     def around(
@@ -440,16 +464,21 @@ def _drawn(
     indices: Iterable[int],
     advance: Callable[[], None],
     failed: dict[tuple[str, ...], Exception] | None,
+    key: Hashable = None,
 ) -> dict[str, _Drawn]:
-    """Values of each score over draws, which threads share; each draw has a seed of its own."""
+    """Values of each score over draws, which threads share; each draw has a seed of its own.
+
+    With a ``key``, samples of the same key and number are equal.
+    """
 
     def read(i: int) -> dict[str, Measurement]:
         sample = make(i)
         found: dict[str, Measurement] = {}
         for metric in metrics:
             if failed is None or metric.names not in failed:
+                own = (key, i, metric) if key and metric.follows_from_sample else None
                 try:
-                    found |= checked(metric, metric.read(sample), sample)
+                    found |= measured_once(own, partial(_read, metric, sample))
                 except Exception as error:
                     _record(metric.names, error, failed)
         advance()

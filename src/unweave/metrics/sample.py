@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -102,6 +103,22 @@ class Sample:
     def is_perfect(self) -> bool:
         """Whether it is the perfect code of the sample that it was drawn from."""
         return self.origin is not None and self.codes is self.origin._unit()
+
+    @property
+    def key_of_random_codes(self) -> Hashable:
+        """Equal for samples whose mixtures, smooth features and perfect code are equal.
+
+        None without factors: noise is then made from the codes.
+        """
+        if not self.has_factors:
+            return None
+        return self.once("key of random codes", self._key)
+
+    def _key(self) -> Hashable:
+        digest = hashlib.sha256(np.ascontiguousarray(self.factors).data).digest()
+        shape = (self.factors.shape, self.factors.dtype.str, self.codes.shape[1])
+        facts = (self.kinds, self.names, self.grid, self.groups, self.precisions)
+        return (digest, shape, facts, self.seed)
 
     def prepared(
         self,

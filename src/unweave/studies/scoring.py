@@ -10,8 +10,9 @@ import numpy as np
 
 from unweave._check import check_codes, constant_columns
 from unweave.datasets import FactorDataset, ImageDataset
-from unweave.metrics import LABEL_FREE, Noise, Score, Scores, evaluate
+from unweave.metrics import LABEL_FREE, Noise, Sample, Score, Scores
 from unweave.metrics.catalogue import Choice, MetricLike, chosen
+from unweave.metrics.evaluation import evaluate_sample, unsuitable
 
 __all__ = ["Scorable", "Scored", "scorable"]
 
@@ -75,28 +76,41 @@ class Scorable:
             If the codes are not finite numbers.
         """
         asked = self.metrics if metrics is None else metrics
-        options: dict[str, Any] = {**self.options, "noise": noise, "seed": seed}
-        if groups and self.factors is not None:
-            options["groups"] = groups
         check_codes(codes)
+        units = groups if groups and self.factors is not None else None
         try:
-            scores = evaluate(codes, self.factors, metrics=asked, **options)
-            failed = (f"{key} left out: it {reason}" for key, reason in scores.skipped.items())
-            return Scored(scores, (*self.left_out, *failed))
+            sample = Sample.of(codes, self.factors, groups=units, seed=seed, **self.options)
+        except ValueError as error:
+            return self._scored({}, dict.fromkeys(asked, str(error)))
+        reasons = unsuitable(asked, sample)
+        suited = {key: one for key, one in asked.items() if key not in reasons}
+        try:
+            scores = evaluate_sample(sample, suited, noise)
+            return self._scored(scores, reasons, scores.skipped)
         except ValueError:
-            pass  # which of them it is, and why, is said below
+            pass  # of some there is no noise, as with few rows: which of them it is, is said below
         found: dict[str, Score] = {}
-        reasons: dict[str, str] = {}
-        for key, one in asked.items():
+        for key, one in suited.items():
             try:
-                found |= evaluate(codes, self.factors, metrics={key: one}, **options)
+                found |= evaluate_sample(sample, {key: one}, noise)
             except ValueError as error:
                 reasons[key] = str(error)
-        grouped = {
-            reason: [m for m in reasons if reasons[m] == reason] for reason in reasons.values()
-        }
-        sentences = (f"{', '.join(own)} left out: {reason}" for reason, own in grouped.items())
-        return Scored(Scores(found), (*self.left_out, *sentences))
+        return self._scored(found, reasons)
+
+    def _scored(
+        self,
+        scores: Mapping[str, Score],
+        reasons: Mapping[str, str],
+        failed: Mapping[str, str] | None = None,
+    ) -> Scored:
+        """With a sentence for each reason that metrics are left out for."""
+        sentences = [
+            f"{', '.join(key for key in reasons if reasons[key] == reason)} left out: {reason}"
+            for reason in dict.fromkeys(reasons.values())
+        ]
+        sentences += [f"{key} left out: it {reason}" for key, reason in (failed or {}).items()]
+        scores = scores if isinstance(scores, Scores) else Scores(scores)
+        return Scored(scores, (*self.left_out, *sentences))
 
 
 def scorable(dataset: ImageDataset, rows: np.ndarray, metrics: Sequence[MetricLike]) -> Scorable:
