@@ -120,15 +120,17 @@ def neighbour_information(columns, ordered, levels, n_levels, n_neighbours, psi)
             if c > 1:
                 paired += c
         for j in range(n_latents):
-            # Sorted values of all rows that have company, and of each level.
+            # Sorted values of all rows that have company, and of each level, with their places.
             whole = np.empty(paired)
             own = np.empty(n_samples)
+            places = np.empty(n_samples, dtype=np.int64)
             filled = starts[:-1].copy()
             w = 0
             for i in range(n_samples):
                 row = ordered[j, i]
                 level = levels[k, row]
                 own[filled[level]] = columns[j, row]
+                places[filled[level]] = w
                 filled[level] += 1
                 if counts[level] > 1:
                     whole[w] = columns[j, row]
@@ -140,6 +142,7 @@ def neighbour_information(columns, ordered, levels, n_levels, n_neighbours, psi)
                     continue
                 near = min(n_neighbours, size - 1)
                 values = own[starts[level] : starts[level + 1]]
+                place = places[starts[level] : starts[level + 1]]
                 left = 0
                 for i in range(size):
                     x = values[i]
@@ -151,14 +154,33 @@ def neighbour_information(columns, ordered, levels, n_levels, n_neighbours, psi)
                         and values[left + near + 1] - x < x - values[left]
                     ):
                         left += 1
-                    radius = max(x - values[left], values[left + near] - x)
-                    radius = np.nextafter(radius, 0.0)
-                    first = np.searchsorted(whole, x - radius, side="left")
-                    last = np.searchsorted(whole, x + radius, side="right")
-                    # x + radius is rounded: the neighbour itself must stay outside.
-                    while first < last and x - whole[first] > radius:
+                    right = left + near
+                    below, above = x - values[left], values[right] - x
+                    radius = np.nextafter(max(below, above), 0.0)
+                    # The farther end is the neighbour, and must stay outside. The other side ends
+                    # before the next value of this level.
+                    if below >= above:
+                        first = place[left]
+                        last = place[right + 1] if right + 1 < size else paired
+                        low = place[right]
+                        while last > low and whole[last - 1] - x > radius:
+                            middle = (low + last) // 2
+                            if whole[middle] - x > radius:
+                                last = middle
+                            else:
+                                low = middle + 1
+                    else:
+                        last = place[right]
+                        first, high = place[left - 1] + 1 if left > 0 else 0, place[left]
+                        while first < high and x - whole[first] > radius:
+                            middle = (first + high) // 2
+                            if x - whole[middle] > radius:
+                                first = middle + 1
+                            else:
+                                high = middle
+                    while x - whole[first] > radius:
                         first += 1
-                    while last > first and whole[last - 1] - x > radius:
+                    while whole[last - 1] - x > radius:
                         last -= 1
                     total += psi[near] - psi[size] - psi[last - first]
             if paired > 0:

@@ -23,6 +23,7 @@ from unweave.metrics.score import Measurement, Score
 
 __all__ = ["MCC", "LinearR2", "linear_r2", "mean_correlation_coefficient"]
 
+_RANK = 1e-6  # of the largest singular value, below which a direction of the codes counts as none
 _CORRELATIONS = ("pearson", "spearman")
 
 
@@ -79,10 +80,35 @@ class LinearR2(Metric):
     def read(self, sample: Sample) -> dict[str, Measurement]:
         """Least squares on some rows, judged on others."""
         split = hold_out(sample)
-        train, judge = scaled_like(split[0], split[2])
         targets = targets_by_kind(np.concatenate([split[1], split[3]]), sample.kinds)
-        shares = np.array([_held_out_share(train, judge, target) for target in targets])
+        key = ("least squares", sample.test is None)
+        least_squares = sample.once_for_codes(key, lambda: _LeastSquares.of(*split[::2]))
+        shares = np.array([least_squares.held_out_share(target) for target in targets])
         return {"linear_r2": Measurement(float(shares.mean()), shares)}
+
+
+@dataclass(frozen=True)
+class _LeastSquares:
+    """Codes to learn from as what all targets need of them, and codes to be judged on."""
+
+    basis: np.ndarray
+    """Left singular vectors (rows, rank) of the codes to learn from."""
+    scores: np.ndarray
+    """Codes (rows, rank) to be judged on, in the directions and units of that basis."""
+
+    @classmethod
+    def of(cls, learn: np.ndarray, judge: np.ndarray) -> _LeastSquares:
+        """From the codes of both."""
+        train, others = scaled_like(learn, judge)
+        basis, spread, directions = np.linalg.svd(train, full_matrices=False)
+        kept = spread > _RANK * spread[0]
+        return cls(basis[:, kept], others @ (directions[kept].T / spread[kept]))
+
+    def held_out_share(self, target: np.ndarray) -> float:
+        """R² of ``target``, rows to learn from first, on the rows to be judged on."""
+        learn, true = target[: len(self.basis)], target[len(self.basis) :]
+        mean = learn.mean(axis=0)
+        return r_squared(self.scores @ (self.basis.T @ (learn - mean)) + mean, true)
 
 
 def mean_correlation_coefficient(
@@ -177,10 +203,3 @@ def _correlations(scaled: np.ndarray, target: np.ndarray) -> np.ndarray:
     basis, spread, _ = np.linalg.svd(target - target.mean(axis=0), full_matrices=False)
     basis = basis[:, spread > 1e-9 * spread[0]]
     return np.sqrt(np.clip(((basis.T @ scaled) ** 2).sum(axis=0) / len(scaled), 0, 1))
-
-
-def _held_out_share(train: np.ndarray, judge: np.ndarray, target: np.ndarray) -> float:
-    learn, true = target[: len(train)], target[len(train) :]
-    mean = learn.mean(axis=0)
-    weights = np.linalg.lstsq(train, learn - mean, rcond=1e-6)[0]
-    return r_squared(judge @ weights + mean, true)

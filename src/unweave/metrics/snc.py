@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -31,9 +32,12 @@ class SNC(Metric):
 
         split = hold_out(sample)
         learn_levels, judge_levels = labelled(split, sample.kinds)
-        learn, judge = _with_ties_broken(split[0], split[2])
+        # Permuted factors have the same codes, whose bins are most of the work.
+        key = ("snc", sample.test is None)
+        cut = sample.once_for_codes(key, lambda: _Cut.of(*split[::2]))
+        learn, judge = cut.learn, cut.judge
         n_levels = 1 + np.concatenate([learn_levels, judge_levels], axis=1).max(axis=1)
-        information = _information(learn, learn_levels, n_levels)
+        information = cut.information(learn_levels, n_levels)
         latents, matched = _assigned(information)
         accuracy = np.zeros(len(learn_levels))
         for j, k in zip(latents, matched, strict=True):
@@ -95,9 +99,9 @@ def latent_of_each_factor(codes: np.ndarray, levels: np.ndarray) -> np.ndarray:
 
     ``codes`` (rows, latents) and ``levels`` (factors, rows) are those to learn from.
     """
-    (learn,) = _with_ties_broken(codes)
     found = np.full(len(levels), -1)
-    latents, matched = _assigned(_information(learn, levels, 1 + levels.max(axis=1)))
+    information = _Cut.of(codes, codes[:0]).information(levels, 1 + levels.max(axis=1))
+    latents, matched = _assigned(information)
     found[matched] = latents
     return found
 
@@ -121,17 +125,44 @@ def _edges(column: np.ndarray, n_bins: int) -> np.ndarray:
     return np.sort(column)[np.arange(1, n_bins) * len(column) // n_bins]
 
 
-def _information(codes: np.ndarray, levels: np.ndarray, n_levels: np.ndarray) -> np.ndarray:
-    """Information (latents, factors) in nats of each latent in as many bins as levels."""
-    from unweave.metrics import _kernels
-    from unweave.metrics._information import binned_table
+@dataclass(frozen=True)
+class _Cut:
+    """Codes with ties broken, and in bins."""
 
-    ordered = np.sort(codes, axis=0).T
-    columns = np.ascontiguousarray(codes.T)
-    information = np.empty((codes.shape[1], len(levels)))
-    for k, size in enumerate(n_levels.tolist()):
-        lower = ordered[:, np.arange(size) * len(codes) // size]
-        bins = _kernels.digitise(columns, np.ascontiguousarray(lower))
-        row = factor_levels(levels[k : k + 1].T)
-        information[:, k] = binned_table(bins, row[0], size, row[1]).information[:, 0]
-    return information
+    learn: np.ndarray
+    """(rows, latents)"""
+    judge: np.ndarray
+    """(rows, latents)"""
+    columns: np.ndarray
+    """``learn`` (latents, rows)."""
+    ordered: np.ndarray
+    """``columns`` in ascending order."""
+    bins: dict[int, np.ndarray] = field(default_factory=dict)
+    """Bins (latents, rows) of ``columns``, by their number."""
+
+    @classmethod
+    def of(cls, learn: np.ndarray, judge: np.ndarray) -> _Cut:
+        """From codes to learn from and codes to be judged on."""
+        learn, judge = _with_ties_broken(learn, judge)
+        columns = np.ascontiguousarray(learn.T)
+        return cls(learn, judge, columns, np.sort(columns, axis=1))
+
+    def information(self, levels: np.ndarray, n_levels: np.ndarray) -> np.ndarray:
+        """Information (latents, factors) in nats of each latent in as many bins as levels."""
+        from unweave.metrics._information import binned_table
+
+        information = np.empty((len(self.columns), len(levels)))
+        for k, size in enumerate(n_levels.tolist()):
+            row = factor_levels(levels[k : k + 1].T)
+            table = binned_table(self._in_bins(size), row[0], size, row[1])
+            information[:, k] = table.information[:, 0]
+        return information
+
+    def _in_bins(self, size: int) -> np.ndarray:
+        from unweave.metrics import _kernels
+
+        if size not in self.bins:
+            n = self.columns.shape[1]
+            lower = np.ascontiguousarray(self.ordered[:, np.arange(size) * n // size])
+            self.bins[size] = _kernels.digitise(self.columns, lower)
+        return self.bins[size]
