@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.tree import DecisionTreeRegressor
 
-from unweave.metrics._boosting import DEPTH, _grow, _memory, _roots, _sorted, _Tree
+from unweave.metrics._boosting import DEPTH, _fill, _grow, _memory, _roots, _sorted, _Tree
 
 
 def tree_of(features, residual):
@@ -19,7 +19,8 @@ def tree_of(features, residual):
     left = np.empty((n_features, n_edges, 1))
     (root,), (threshold,), (gain,) = _roots(columns, residual[:, None], left)
     work = _memory(n_edges, n_features, n)
-    work.sums[0], work.counts[0] = left[:, :, 0].T, columns.edges.T
+    _fill(left[:, :, 0], work.sums[0])
+    _fill(columns.edges, work.counts[0])
     tree = _Tree(
         np.full(2**DEPTH - 1, root),
         np.full(2**DEPTH - 1, threshold, dtype=np.float32),
@@ -35,9 +36,9 @@ def tree_of(features, residual):
 
 
 @pytest.mark.parametrize("n", [40, 1_500])
-@pytest.mark.parametrize("kind", ["continuous", "levels", "nearly equal", "constant", "rare"])
+@pytest.mark.parametrize("kind", ["continuous", "levels", "nearly equal", "constant", "rare", "wide"])
 def test_a_tree_parts_rows_as_that_of_scikit_learn(rng, n, kind):
-    features = rng.standard_normal((6, n))
+    features = rng.standard_normal((37 if kind == "wide" else 6, n))
     residual = np.sin(2 * features[0]) * features[1] + 0.5 * rng.standard_normal(n)
     if kind == "levels":
         features = np.round(2 * features)
