@@ -36,7 +36,9 @@ def tree_of(features, residual):
 
 
 @pytest.mark.parametrize("n", [40, 1_500])
-@pytest.mark.parametrize("kind", ["continuous", "levels", "nearly equal", "constant", "rare", "wide"])
+@pytest.mark.parametrize(
+    "kind", ["continuous", "levels", "nearly equal", "constant", "rare", "wide"]
+)
 def test_a_tree_parts_rows_as_that_of_scikit_learn(rng, n, kind):
     features = rng.standard_normal((37 if kind == "wide" else 6, n))
     residual = np.sin(2 * features[0]) * features[1] + 0.5 * rng.standard_normal(n)

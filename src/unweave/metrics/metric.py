@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import partial
+from itertools import islice
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -394,30 +395,19 @@ class _Draws:
                 f"{len(sample.codes)} rows are too few for an interval: in many halves of them a "
                 "factor never varies; give more rows (in Python, noise=None gives the bare value)"
             )
-        n_draws = noise.n_permutations + 2 * noise.n_projections + len(good)
-        names = [name for metric in metrics for name in metric.names]
-        with progress(", ".join(names)[:60], n_draws) as advance:
-
-            def drawn(make: Callable[[int], Sample], indices: Iterable[int], key: Hashable = None):
-                return _drawn(metrics, make, indices, advance, failed, key)
-
-            key = sample.key_of_random_codes
-            return cls(
-                sample,
-                noise,
-                drawn(sample.permuted, range(noise.n_permutations)),
-                drawn(sample.mixture, range(noise.n_projections), key and ("mixture", key)),
-                drawn(sample.smooth, range(noise.n_projections), key and ("smooth", key)),
-                drawn(sample.half, good),
-                _drawn(
-                    metrics,
-                    lambda _: sample.perfect(),
-                    range(1),
-                    lambda: None,
-                    failed,
-                    key and ("perfect", key),
-                ),
-            )
+        projections, key = range(noise.n_projections), sample.key_of_random_codes
+        draws = {
+            "chance": [_Draw(partial(sample.permuted, i)) for i in range(noise.n_permutations)],
+            "mixture": [
+                _Draw(partial(sample.mixture, i), key and (key, "mixture", i)) for i in projections
+            ],
+            "smooth": [
+                _Draw(partial(sample.smooth, i), key and (key, "smooth", i)) for i in projections
+            ],
+            "halves": [_Draw(partial(sample.half, i)) for i in good],
+            "perfect": [_Draw(sample.perfect, key and (key, "perfect"))],
+        }
+        return cls(sample, noise, **_drawn(metrics, draws, failed))
 
     def around(
         self, metric: Metric, name: str, measured: Measurement, adjusted: float | None
@@ -458,39 +448,49 @@ class _Drawn:
     """(draws, factors), or (draws, 0)."""
 
 
+@dataclass(frozen=True)
+class _Draw:
+    """A sample of noise, which is made when it is read."""
+
+    make: Callable[[], Sample]
+    key: Hashable = None
+    """Samples of the same key are equal; None where there is no such key."""
+
+
 def _drawn(
     metrics: list[Metric],
-    make: Callable[[int], Sample],
-    indices: Iterable[int],
-    advance: Callable[[], None],
+    draws: Mapping[str, Sequence[_Draw]],
     failed: dict[tuple[str, ...], Exception] | None,
-    key: Hashable = None,
-) -> dict[str, _Drawn]:
-    """Values of each score over draws, which threads share; each draw has a seed of its own.
+) -> dict[str, dict[str, _Drawn]]:
+    """Values of each score in draws of each kind. Threads share all draws of all kinds."""
 
-    With a ``key``, samples of the same key and number are equal.
-    """
-
-    def read(i: int) -> dict[str, Measurement]:
-        sample = make(i)
+    def read(draw: _Draw) -> dict[str, Measurement]:
+        sample = draw.make()
         found: dict[str, Measurement] = {}
         for metric in metrics:
             if failed is None or metric.names not in failed:
-                own = (key, i, metric) if key and metric.follows_from_sample else None
+                key = (draw.key, metric) if draw.key and metric.follows_from_sample else None
                 try:
-                    found |= measured_once(own, partial(_read, metric, sample))
+                    found |= measured_once(key, partial(_read, metric, sample))
                 except Exception as error:
                     _record(metric.names, error, failed)
         advance()
         return found
 
-    found = in_threads(read, indices)
+    together = [draw for own in draws.values() for draw in own]
+    titles = ", ".join(name for metric in metrics for name in metric.names)
+    with progress(titles[:60], len(together)) as advance:
+        read_in_order = iter(in_threads(read, together))
+    found = {kind: list(islice(read_in_order, len(own))) for kind, own in draws.items()}
+    left = [metric for metric in metrics if failed is None or metric.names not in failed]
     return {
-        name: _Drawn(
-            np.array([draw[name].value for draw in found]),
-            np.array([draw[name].by_factor for draw in found]),
-        )
-        for metric in metrics
-        if failed is None or metric.names not in failed
-        for name in metric.names
+        kind: {
+            name: _Drawn(
+                np.array([draw[name].value for draw in own]),
+                np.array([draw[name].by_factor for draw in own]),
+            )
+            for metric in left
+            for name in metric.names
+        }
+        for kind, own in found.items()
     }
