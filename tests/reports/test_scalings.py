@@ -3,13 +3,14 @@
 import numpy as np
 import polars as pl
 
-from unweave.reports.analysis import analysis, scalings
+from unweave.reports.analysis import analysis
+from unweave.reports.scaling import beside_each_other, scalings, trend_sentences
 
 SHARED = {
     "dataset": "rooms", "network": "burgess", "depth": 1, "n_images": 480_000, "batch_size": 64,
     "learning_rate": 5e-4, "optimizer": "adam", "weight_decay": None, "gradient_clip": None,
     "schedule": "constant", "cpu_minutes": None, "metric": "mig", "label": "VAE",
-    "chance_mean": 0.0,
+    "chance_mean": 0.0, "objective": "vae",
 }  # fmt: skip
 
 
@@ -86,6 +87,55 @@ def test_the_page_says_who_overtakes_whom_and_what_reconstruction_predicts():
     assert sentence.startswith("MIG: rank correlation -")
     assert "within a method: QLAE -1.00, VAE " in sentence
     assert analysis(two_methods().drop("squared_error"))["reconstruction"] == []
+
+
+def test_settings_that_each_method_has_for_itself_are_a_part_of_it():
+    """Methods with other networks and learning rates are compared, and not named by these."""
+    is_qlae = pl.col("label") == "QLAE"
+    own = two_methods().with_columns(
+        pl.when(is_qlae).then(pl.lit("style")).otherwise("network").alias("network"),
+        pl.when(is_qlae).then(1e-3).otherwise("learning_rate").alias("learning_rate"),
+    )
+    found = analysis(own)
+    assert [(one.method, one.rest) for one in found["scalings"]] == [("QLAE", ""), ("VAE", "")]
+    assert "QLAE overtakes VAE (p = " in found["orders"][0]
+    assert len(found["scaling_figures"]) == 1
+    assert found["own_settings"] == [
+        "network style for QLAE and burgess for VAE",
+        "learning rate 0.001 for QLAE and 0.0005 for VAE",
+    ]
+    assert analysis(two_methods())["own_settings"] == []
+
+
+def test_own_settings_of_many_methods_are_short():
+    is_qlae = pl.col("label") == "QLAE"
+    table = pl.concat(
+        two_methods().with_columns(
+            pl.when(is_qlae).then(pl.lit("style")).otherwise("network").alias("network"),
+            pl.when(is_qlae).then("label").otherwise(pl.lit(name)).alias("label"),
+            pl.col("run") + name,
+        )
+        for name in ("VAE", "AE", "β-VAE")
+    )
+    assert analysis(table)["own_settings"] == ["network style for QLAE and burgess for the others"]
+
+
+def test_settings_that_vary_within_a_method_distinguish():
+    """The same learning rates for both methods are a part of the study, and not of a method."""
+    both = pl.concat(
+        two_methods().with_columns(pl.lit(rate).alias("learning_rate"), pl.col("run") + f"-{rate}")
+        for rate in (1e-3, 1e-4)
+    )
+    found = scalings(both)
+    assert {one.rest for one in found} == {", learning rate 0.001", ", learning rate 0.0001"}
+    assert [len(own) for own in beside_each_other(found)] == [2, 2]
+    assert analysis(both)["own_settings"] == []
+
+
+def test_trends_are_counted_by_method():
+    assert trend_sentences(scalings(two_methods())) == [
+        "Over parameters, QLAE: 1 of 1 scores rise; VAE: 1 of 1 scores fall."
+    ]
 
 
 def test_the_page_says_whether_metrics_agree_on_seeds():

@@ -160,7 +160,8 @@ def test_a_power_law_is_found_with_its_exponent():
     assert found.law.offset == pytest.approx(0.8, abs=0.03)
     assert found.has_trend
     assert found.extrapolation["power"] < found.extrapolation["flat"]
-    assert "MIG rises with steps as a power law" in found.sentence("MIG", "steps")
+    assert found.direction == "rises"
+    assert found.form.startswith("power law, exponent -0.")
 
 
 TRIED = np.array([p for p in np.linspace(-2, 2, 161) if abs(p) > 1e-9])
@@ -195,7 +196,10 @@ def test_saturation_is_found_where_it_bends():
     found = scaling_fit(X, scores(lambda x: 0.1 + 0.6 * (1 - np.exp(-x / 700)), noise=0.01))
     assert found.law.name == "saturating"
     assert found.law.parameter == pytest.approx(700, rel=0.2)
-    assert "levels off, at 0.7" in found.sentence("MIG", "images")
+    assert found.direction == "rises"
+    assert found.form.startswith("levels off at 0.7")
+    falling = scaling_fit(X, scores(lambda x: 0.8 - 0.6 * (1 - np.exp(-x / 700)), noise=0.01))
+    assert falling.direction == "falls"
 
 
 def test_noise_has_no_trend_but_for_one_in_twenty():
@@ -205,10 +209,8 @@ def test_noise_has_no_trend_but_for_one_in_twenty():
     # Without held-out seeds a law that bends would always win, and by the least error one in four.
     assert sum(fit.law.name == "flat" for fit in found) >= 57
     quiet = scaling_fit(X, scores(lambda x: 0 * x + 0.3, seed=int(np.argmin(told))))
-    assert "no trend is significant" in quiet.sentence("SAP", "parameters")
-    assert f"a slope of {quiet.smallest_slope:.2g} for each doubling would be in 80 % of" in (
-        quiet.sentence("SAP", "parameters")
-    )
+    assert quiet.direction == "no trend"
+    assert quiet.form == f"a slope of {quiet.smallest_slope:.2g} would show"
 
 
 def held_out(name, values):
@@ -322,6 +324,25 @@ def test_settings_transfer_where_data_sets_agree(rng):
     assert against.correlation == pytest.approx(-1)
     assert against.better_than_random == 0
     assert transfer(table(rows(same=True)).filter(pl.col("dataset") == "a")) == []
+
+
+def test_a_metric_of_few_models_does_not_cost_the_others_theirs(rng):
+    """As that of quantised codes, which one method of four has."""
+    data = metrics({"mig": rng.normal(size=20), "sap": rng.normal(size=20)})
+    few = data.filter(pl.col("metric") == "sap").head(5).with_columns(pl.lit("few").alias("metric"))
+    both = pl.concat([data, few])
+    assert metric_agreement(both).metrics == metric_agreement(data).metrics
+    assert metric_agreement(both).n_models == 20
+    assert relation(both, "mig", "few").n_models == 5
+
+
+def test_what_each_objective_has_for_itself_is_not_scale():
+    """A network that one objective has and the other has not is a part of the objective."""
+    data = factorial(lambda o, s, w: o + w, noise=0.1)
+    own = data.with_columns(("net" + pl.col("objective")).alias("network"))
+    expected, found = (by_source(explained_variance(one)) for one in (data, own))
+    assert {k: v.df for k, v in found.items()} == {k: v.df for k, v in expected.items()}
+    assert found["scale"].share == pytest.approx(expected["scale"].share)
 
 
 def test_each_run_counts_at_its_own_last_milestone(rng):

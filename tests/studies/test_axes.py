@@ -179,7 +179,7 @@ def test_a_study_with_axes_trains_each_point_and_explains_its_scores(tmp_path):
     assert "score-versus-scale curves show a significant trend" in page
     assert "What explains the scores" in page
     assert "Which metrics agree" in page
-    assert "VAE, width 0.1, images 50" in page
+    assert "VAE, width 0.1" in page
     assert "parameters" in page
 
 

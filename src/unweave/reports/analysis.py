@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -10,7 +9,14 @@ import numpy as np
 import polars as pl
 
 from unweave.metrics.catalogue import title as metric_name
-from unweave.reports.figures import COLOURS, INK, drawing, svg
+from unweave.reports.design import DESIGN, own_settings
+from unweave.reports.figures import COLOURS, drawing, svg
+from unweave.reports.scaling import (
+    beside_each_other,
+    order_sentences,
+    scaling_figure,
+    scalings,
+)
 from unweave.statistics.agreement import (
     Agreement,
     PartialAgreement,
@@ -19,69 +25,15 @@ from unweave.statistics.agreement import (
     partial_agreement,
     relation,
 )
-from unweave.statistics.order import order_change
 from unweave.statistics.permutation import LEVEL
-from unweave.statistics.scaling import ScalingFit, scaling_fit
 from unweave.statistics.selection import transfer
 from unweave.statistics.trends import Correlation, correlate
 from unweave.statistics.variance import SOURCES, Share, explained_variance
 
-__all__ = ["DESIGN", "Scaling", "analysis", "scalings", "seed_sentence"]
+__all__ = ["analysis", "seed_sentence"]
 
-DESIGN = (
-    "dataset", "network", "width", "depth", "n_latents", "n_images", "batch_size", "learning_rate",
-    "optimizer", "weight_decay", "gradient_clip", "schedule", "cpu_minutes",
-)  # fmt: skip
-"""Columns beside objective, strength, seed and step that a study may vary."""
-
-_AXES = {
-    "step": ("training steps", ("step",)),
-    "n_images": ("training images", ("n_images",)),
-    "parameters": ("parameters", ("network", "width", "depth")),
-    "n_latents": ("latents", ("n_latents",)),
-}
-_WORDS = {
-    "n_images": "images",
-    "n_latents": "latents",
-    "learning_rate": "learning rate",
-    "batch_size": "batch size",
-    "weight_decay": "weight decay",
-    "gradient_clip": "gradient clip",
-    "cpu_minutes": "CPU minutes",
-    "dataset": "data",
-    "step": "steps",
-}
 _DOWNSTREAM = ("downstream_accuracy", "statistical_efficiency")
 _MOST_FIGURES = 24
-_LEAST_LEVELS = 3
-_SAME_FLOPS = 1.1  # ratio of the largest to the smallest
-
-
-@dataclass(frozen=True)
-class Scaling:
-    """A metric over one scale, all else being equal."""
-
-    metric: str
-    axis: str
-    method: str
-    rest: str
-    """What else distinguishes it from others of its metric, axis and method."""
-    fit: ScalingFit
-    x: np.ndarray
-    scores: np.ndarray
-    """(seeds, levels)."""
-    chance: float
-
-    @property
-    def group(self) -> str:
-        """Method, and what else distinguishes it."""
-        return f"{self.method}{self.rest}"
-
-    @property
-    def sentence(self) -> str:
-        """The finding in words."""
-        name = metric_name(self.metric)
-        return self.fit.sentence(f"{name} of {self.group}", _AXES[self.axis][0])
 
 
 def analysis(table: pl.DataFrame) -> dict[str, Any]:
@@ -89,14 +41,18 @@ def analysis(table: pl.DataFrame) -> dict[str, Any]:
     empty.
     """  # noqa: D205
     scaled = scalings(table)
+    groups = beside_each_other(scaled)
     agreement = metric_agreement(table)
     shares = _shares(table)
     return {
         "shares": shares,
         "shares_figure": shares_figure(shares) if shares else "",
         "scalings": scaled,
-        "scaling_figures": [scaling_figure(one) for one in scaled[:_MOST_FIGURES]],
-        "orders": _orders(scaled),
+        "n_axes": len({one.axis for one in scaled}),
+        "scaling_figures": [scaling_figure(own) for own in groups[:_MOST_FIGURES]],
+        "n_groups": len(groups),
+        "orders": order_sentences(groups),
+        "own_settings": own_settings(table),
         "reconstruction": _reconstruction(table),
         "agreement": agreement,
         "agreement_figure": agreement_figure(agreement)
@@ -125,46 +81,6 @@ def seed_sentence(shares: dict[str, list[Share]]) -> str:
     )
 
 
-def scalings(table: pl.DataFrame) -> list[Scaling]:
-    """Every metric over every scale that has three levels and two seeds, the rest being equal."""
-    found = []
-    for axis, (_, columns) in _AXES.items():
-        rows = table
-        if axis != "step":
-            rows = table.filter(pl.col("step") == pl.col("step").max().over("run"))
-        fixed = [c for c in ("label", *DESIGN, "step") if c in table.columns and c not in columns]
-        if axis == "step":
-            rows = rows.filter(pl.col("step").max().over("run") == pl.col("step").max())
-        if axis == "parameters" and _has_equal_flops(rows):
-            fixed.remove("step")
-        varying = [c for c in fixed if c != "label" and rows[c].n_unique() > 1]
-        for key, own in rows.group_by("metric", *fixed, maintain_order=True):
-            wide = own.pivot(on="seed", index=axis, values="value", aggregate_function="mean").sort(
-                axis
-            )
-            # Seeds that all levels have.
-            seeds = [c for c in wide.columns if c != axis and not wide[c].null_count()]
-            if wide.height < _LEAST_LEVELS or len(seeds) < 2:
-                continue
-            x, scores = wide[axis].to_numpy().astype(float), wide.select(seeds).to_numpy().T
-            names = dict(zip(("metric", *fixed), key, strict=True))
-            also = "".join(f", {_WORDS.get(c, c)} {_short(names[c])}" for c in varying)
-            chance = float(own["chance_mean"].to_numpy().mean())
-            found.append(
-                Scaling(
-                    names["metric"], axis, names["label"], also,
-                    scaling_fit(x, scores), x, scores, chance,
-                )
-            )  # fmt: skip
-    return found
-
-
-def _has_equal_flops(rows: pl.DataFrame) -> bool:
-    """Whether runs of different steps, as of networks of different widths, cost the same."""
-    costs = rows.group_by("label").agg((pl.col("flops").max() / pl.col("flops").min()).alias("r"))
-    return rows["step"].n_unique() > 1 and bool((costs["r"] < _SAME_FLOPS).all())
-
-
 def shares_figure(shares: dict[str, list[Share]]) -> str:
     """Adjusted shares of each metric, a bar each, parts side by side."""
     tag = "shares"
@@ -188,26 +104,6 @@ def shares_figure(shares: dict[str, list[Share]]) -> str:
         return svg(figure, tag)
 
 
-def scaling_figure(scaling: Scaling) -> str:
-    """Seeds, their means, the law that was chosen, and chance."""
-    tag = f"scaling-{scaling.metric}-{scaling.axis}-{scaling.group}"
-    with drawing(tag) as (figure, axes):
-        for scores in scaling.scores:
-            axes.plot(scaling.x, scores, "o", color=COLOURS[0], alpha=0.3, ms=3)
-        axes.plot(scaling.x, scaling.scores.mean(axis=0), "o", color=COLOURS[0], label="mean")
-        x = np.geomspace(scaling.x.min(), scaling.x.max(), 200)
-        law = scaling.fit.law
-        axes.plot(x, law(x), color=COLOURS[1], lw=2, label=f"{law.name} law")
-        axes.axhline(scaling.chance, color=INK, ls=":", lw=1.2, label="chance")
-        axes.set_xscale("log")
-        axes.set_ylim(bottom=0)
-        axes.set_xlabel(_AXES[scaling.axis][0])
-        name = metric_name(scaling.metric)
-        axes.set_title(f"{name}: {scaling.group}", loc="left", fontsize=10)
-        axes.legend(loc="best")
-        return svg(figure, tag)
-
-
 def agreement_figure(agreement: Agreement) -> str:
     """Rank correlations of the metrics, those that agree beside each other."""
     tag = "agreement"
@@ -224,21 +120,6 @@ def agreement_figure(agreement: Agreement) -> str:
         axes.set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize=8)
         axes.set_yticks(range(len(names)), names, fontsize=8)
         return svg(figure, tag)
-
-
-def _orders(scaled: list[Scaling]) -> list[str]:
-    """For each metric and scale, whether methods overtake each other."""
-    groups: dict[tuple[str, str, str], list[Scaling]] = {}
-    for one in scaled:
-        groups.setdefault((one.metric, one.axis, one.rest), []).append(one)
-    sentences = []
-    for (metric, axis, rest), own in groups.items():
-        if len({len(one.x) for one in own}) > 1:
-            continue
-        found = order_change({one.method: one.scores for one in own})
-        if found is not None:
-            sentences.append(found.sentence(f"{metric_name(metric)}{rest}", _AXES[axis][0]))
-    return sentences
 
 
 def _reconstruction(table: pl.DataFrame) -> list[str]:
@@ -317,9 +198,3 @@ def _downstream(table: pl.DataFrame) -> list[str]:
             name, other = (metric_name(m) for m in (metric, use))
             sentences.append(f"{name} and {other}: {verdict}, {found.n_models} models.")
     return sentences
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:g}"
-    return f"{value:,}" if isinstance(value, int) else str(value)

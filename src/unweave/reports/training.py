@@ -11,7 +11,8 @@ import polars as pl
 from unweave.datasets import load
 from unweave.metrics.catalogue import needs_factors
 from unweave.metrics.catalogue import title as metric_name
-from unweave.reports.analysis import DESIGN, analysis, seed_sentence
+from unweave.reports.analysis import analysis, seed_sentence
+from unweave.reports.design import DESIGN, own_columns
 from unweave.reports.disentanglement import disentanglement_content
 from unweave.reports.figures import (
     COLOURS,
@@ -25,6 +26,7 @@ from unweave.reports.findings import find, label_objectives, scaled_cells
 from unweave.reports.model import model_pictures
 from unweave.reports.page import render
 from unweave.reports.published import PAPER_SCORES
+from unweave.reports.scaling import trend_sentences
 from unweave.reports.settings import optimiser_words
 from unweave.statistics.budgets import with_common_steps
 from unweave.statistics.permutation import LEVEL
@@ -81,16 +83,18 @@ def _design_content(
 ) -> dict[str, Any]:
     """Content for a study that varies more than objectives, seeds and steps."""
     content = {**_shared_content(study, table, runs), **analysis(table)}
-    varied = [c for c in ("label", *DESIGN, "step") if table[c].n_unique() > 1]
-    trends = [one.sentence for one in content["scalings"] if one.fit.has_trend]
+    own = own_columns(table)
+    varied = [c for c in ("label", *DESIGN, "step") if c not in own and table[c].n_unique() > 1]
     n = len(content["scalings"])
+    n_trends = sum(one.fit.has_trend for one in content["scalings"])
     headline = (
-        f"{len(trends)} of {n} score-versus-scale curves show a significant trend (about "
+        f"{n_trends} of {n} score-versus-scale curves show a significant trend (about "
         f"{LEVEL * n:.2g} expected by chance)."
     )
+    trends = trend_sentences(content["scalings"])
     return {
         **content,
-        "headline": " ".join([headline, *trends[:3]]) if n else _widest(content["shares"]),
+        "headline": " ".join([headline, *trends]) if n else _widest(content["shares"]),
         "varied": varied,
     }
 

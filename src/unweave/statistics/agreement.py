@@ -39,9 +39,14 @@ class Agreement:
 
 
 def last_scores(table: pl.DataFrame) -> pl.DataFrame:
-    """A row for each run that has all metrics, at its last milestone; a column for each metric."""
+    """A row for each run that has all metrics, at its last milestone; a column for each metric.
+
+    Metrics that fewer than half of the runs have are left out, as those of quantised codes alone.
+    """
     last = table.filter(pl.col("step") == pl.col("step").max().over("run"))
-    return last.pivot(on="metric", index="run", values="value").drop_nulls()
+    wide = last.pivot(on="metric", index="run", values="value")
+    kept = [column for column in wide.columns if 2 * wide[column].null_count() <= wide.height]
+    return wide.select(kept).drop_nulls()
 
 
 def metric_agreement(table: pl.DataFrame) -> Agreement | None:
@@ -146,8 +151,12 @@ def _p_value(observed: float, drawn: np.ndarray) -> float:
 
 def relation(table: pl.DataFrame, first: str, second: str) -> Correlation | None:
     """Rank correlation of two metrics over models, and its p-value; None for too few models."""
-    wide = last_scores(table)
-    return correlate(wide[first].to_numpy(), wide[second].to_numpy())
+    last = table.filter(pl.col("step") == pl.col("step").max().over("run"))
+    wide = last.filter(pl.col("metric").is_in([first, second])).pivot(
+        on="metric", index="run", values="value"
+    )
+    both = wide.drop_nulls()
+    return correlate(both[first].to_numpy(), both[second].to_numpy())
 
 
 def _leaves(correlations: np.ndarray) -> list[int]:

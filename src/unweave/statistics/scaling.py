@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unweave.statistics.permutation import LEVEL, POWER, smallest_slope, spearman_test
+from unweave.statistics.permutation import LEVEL, smallest_slope, spearman_test
 
 __all__ = ["LAWS", "Law", "ScalingFit", "fit_law", "scaling_fit"]
 
@@ -82,28 +82,22 @@ class ScalingFit:
         """Whether a law that is not flat wins, and the order of the levels is not random."""
         return self.law.name != "flat" and self.p_value < LEVEL
 
-    def sentence(self, metric: str, scale: str) -> str:
-        """The finding in words."""
-        seeds = f"{self.n_seeds} seeds at {self.n_levels} levels"
+    @property
+    def direction(self) -> str:
+        """``rises``, ``falls`` or ``no trend``."""
         if not self.has_trend:
-            return (
-                f"{metric} over {scale}: no trend is significant ({seeds}, p = {self.p_value:.2g}; "
-                f"a slope of {self.smallest_slope:.2g} for each doubling would be in "
-                f"{100 * POWER:.0f} % of such studies)."
-            )
+            return "no trend"
         rises = self.law.factor * (self.law.parameter if self.law.name == "power" else 1) > 0
-        verb = "rises" if rises else "falls"
-        how = (
-            f"as a power law with offset, exponent {self.exponent:.2f} [{self.low:.2f}, "
-            f"{self.high:.2f}]"
-            if self.law.name == "power"
-            else f"and levels off, at {self.law.offset + self.law.factor:.3f}"
-        )
-        return (
-            f"{metric} {verb} with {scale} {how} ({seeds}, p = {self.p_value:.2g}; error on "
-            f"held-out seeds {self.errors[self.law.name]:.3f}, of the flat law "
-            f"{self.errors['flat']:.3f})."
-        )
+        return "rises" if rises else "falls"
+
+    @property
+    def form(self) -> str:
+        """The law in words; without a trend, the slope that the test would find."""
+        if not self.has_trend:
+            return f"a slope of {self.smallest_slope:.2g} would show"
+        if self.law.name == "power":
+            return f"power law, exponent {self.exponent:.2f} [{self.low:.2f}, {self.high:.2f}]"
+        return f"levels off at {self.law.offset + self.law.factor:.3f}"
 
 
 def scaling_fit(x: np.ndarray, scores: np.ndarray, *, seed: int = 0) -> ScalingFit:

@@ -52,7 +52,8 @@ def explained_variance(table: pl.DataFrame) -> list[Share]:
 
     ``table`` has a row for each run and milestone, with the columns of a study's table. Sums of
     squares are sequential, in the order of :data:`SOURCES`: hyper-parameters within objectives, the
-    scale (steps, images, network) added to these, then all their interactions; what differs between
+    scale (steps, images, network) added to these, then all their interactions. A setting that
+    differs between objectives and within none is a part of these. What differs between
     runs that differ by their seed alone is the seed's. In a study of which every cell has equally
     many seeds the order makes no difference. It is the analysis of Locatello et al. (2019),
     https://arxiv.org/abs/1811.12359, section 5.4, where shares are not adjusted.
@@ -99,6 +100,7 @@ class _Design:
         hyper_columns, scale_columns = (
             [name for name in names if name in table.columns] for names in (_HYPER, _SCALE)
         )  # tables of earlier versions have fewer
+        scale_columns = [name for name in scale_columns if not _is_own(table, name)]
         hyper = _groups(table, ["dataset", "objective", *hyper_columns])
         scale = _groups(table, scale_columns)
         cell = _groups(table, ["dataset", "objective", *hyper_columns, *scale_columns])
@@ -145,6 +147,12 @@ class _Design:
         adjusted = (squares - np.diff(ranks) * mean_square) / total
         shares = np.append(squares, within) / total
         return shares, np.append(adjusted, 1 - adjusted.sum())
+
+
+def _is_own(table: pl.DataFrame, column: str) -> bool:
+    """Whether each objective has one value of its own, which is then a part of the objective."""
+    within = table.group_by("objective").agg(pl.col(column).n_unique())[column]
+    return table[column].n_unique() > 1 and within.max() == 1
 
 
 def _groups(table: pl.DataFrame, columns: list[str] | tuple[str, ...]) -> np.ndarray:

@@ -1,0 +1,63 @@
+"""What a study of models varies beside objective, seed and step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+__all__ = ["DESIGN", "own_columns", "own_settings", "setting"]
+
+DESIGN = (
+    "dataset", "network", "width", "depth", "n_latents", "n_images", "batch_size", "learning_rate",
+    "optimizer", "weight_decay", "gradient_clip", "schedule", "cpu_minutes",
+)  # fmt: skip
+"""Columns beside objective, strength, seed and step that a study may vary."""
+
+_WORDS = {
+    "n_images": "images",
+    "n_latents": "latents",
+    "learning_rate": "learning rate",
+    "batch_size": "batch size",
+    "weight_decay": "weight decay",
+    "gradient_clip": "gradient clip",
+    "cpu_minutes": "CPU minutes",
+    "dataset": "data",
+    "step": "steps",
+}
+
+
+def own_columns(table: pl.DataFrame) -> list[str]:
+    """Columns that differ between objectives and within none: each method's own settings."""
+    columns = [c for c in DESIGN if c in table.columns and table[c].n_unique() > 1]
+    if not columns:
+        return []
+    most = table.group_by("objective").agg(pl.col(columns).n_unique()).select(pl.col(columns).max())
+    return [c for c in columns if most[c][0] == 1]
+
+
+def own_settings(table: pl.DataFrame) -> list[str]:
+    """What each method's own settings are, a phrase for each column."""
+    found = []
+    for column in own_columns(table):
+        methods: dict[str, list[str]] = {}
+        for label, value in table.select("label", column).unique(maintain_order=True).iter_rows():
+            methods.setdefault(_value(value), []).append(label)
+        *few, (common, most) = sorted(methods.items(), key=lambda item: len(item[1]))
+        parts = ", ".join(f"{value} for {', '.join(own)}" for value, own in few)
+        others = "the others" if len(most) > 1 else most[0]
+        found.append(f"{_WORDS.get(column, column)} {parts} and {common} for {others}")
+    return found
+
+
+def setting(column: str, value: Any) -> str:
+    """A setting in words, as ``learning rate 0.001``."""
+    return f"{_WORDS.get(column, column)} {_value(value)}"
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,170 @@
+"""Scores over the scales of a study: laws, figures, and the order of methods."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from unweave.metrics.catalogue import title as metric_name
+from unweave.reports.design import DESIGN, own_columns, setting
+from unweave.reports.figures import COLOURS, INK, drawing, svg
+from unweave.statistics.order import order_change
+from unweave.statistics.scaling import ScalingFit, scaling_fit
+
+__all__ = [
+    "Scaling",
+    "beside_each_other",
+    "order_sentences",
+    "scaling_figure",
+    "scalings",
+    "trend_sentences",
+]
+
+_AXES = {
+    "step": ("training steps", ("step",)),
+    "n_images": ("training images", ("n_images",)),
+    "parameters": ("parameters", ("network", "width", "depth")),
+    "n_latents": ("latents", ("n_latents",)),
+}
+_LEAST_LEVELS = 3
+_SAME_FLOPS = 1.1  # ratio of the largest to the smallest
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """A metric of one method over one scale, all else being equal."""
+
+    metric: str
+    axis: str
+    method: str
+    rest: str
+    """What else distinguishes it from others of its metric, axis and method."""
+    fit: ScalingFit
+    x: np.ndarray
+    scores: np.ndarray
+    """(seeds, levels)."""
+    chance: float
+
+    @property
+    def over(self) -> str:
+        """The scale in words."""
+        return _AXES[self.axis][0]
+
+    @property
+    def first(self) -> float:
+        """Mean at the smallest scale."""
+        return float(self.scores[:, 0].mean())
+
+    @property
+    def last(self) -> float:
+        """Mean at the largest scale."""
+        return float(self.scores[:, -1].mean())
+
+
+def scalings(table: pl.DataFrame) -> list[Scaling]:
+    """Every metric over every scale that has three levels and two seeds, the rest being equal.
+
+    Settings of which each method has its own do not distinguish: they are a part of the method.
+    """
+    found = []
+    own = own_columns(table)
+    for axis, (_, columns) in _AXES.items():
+        rows = table
+        if axis != "step":
+            rows = table.filter(pl.col("step") == pl.col("step").max().over("run"))
+        fixed = [c for c in ("label", *DESIGN, "step") if c in table.columns and c not in columns]
+        if axis == "step":
+            rows = rows.filter(pl.col("step").max().over("run") == pl.col("step").max())
+        if axis == "parameters" and _has_equal_flops(rows):
+            fixed.remove("step")
+        varying = [c for c in fixed if c not in ("label", *own) and rows[c].n_unique() > 1]
+        for key, cell in rows.group_by("metric", *fixed, maintain_order=True):
+            wide = cell.pivot(
+                on="seed", index=axis, values="value", aggregate_function="mean"
+            ).sort(axis)
+            # Seeds that all levels have.
+            seeds = [c for c in wide.columns if c != axis and not wide[c].null_count()]
+            if wide.height < _LEAST_LEVELS or len(seeds) < 2:
+                continue
+            x, scores = wide[axis].to_numpy().astype(float), wide.select(seeds).to_numpy().T
+            names = dict(zip(("metric", *fixed), key, strict=True))
+            also = "".join(f", {setting(c, names[c])}" for c in varying)
+            chance = float(cell["chance_mean"].to_numpy().mean())
+            found.append(
+                Scaling(
+                    names["metric"], axis, names["label"], also,
+                    scaling_fit(x, scores), x, scores, chance,
+                )
+            )  # fmt: skip
+    return found
+
+
+def beside_each_other(scaled: Sequence[Scaling]) -> list[list[Scaling]]:
+    """Methods together that differ in nothing else."""
+    groups: dict[tuple[str, str, str], list[Scaling]] = {}
+    for one in scaled:
+        groups.setdefault((one.metric, one.axis, one.rest), []).append(one)
+    return list(groups.values())
+
+
+def trend_sentences(scaled: Sequence[Scaling]) -> list[str]:
+    """For each scale, in how many scores each method has a trend."""
+    sentences = []
+    for axis in dict.fromkeys(one.axis for one in scaled):
+        own = [one for one in scaled if one.axis == axis]
+        parts = []
+        for method in dict.fromkeys(one.method for one in own):
+            trends = [one.fit.direction for one in own if one.method == method]
+            counts = [
+                f"{trends.count(verb)} of {len(trends)} scores {words}"
+                for verb, words in (("rises", "rise"), ("falls", "fall"))
+                if verb in trends
+            ]
+            none = f"none of {len(trends)} scores has a trend"
+            parts.append(f"{method}: {' and '.join(counts) or none}")
+        sentences.append(f"Over {_AXES[axis][0]}, {'; '.join(parts)}.")
+    return sentences
+
+
+def order_sentences(groups: Sequence[Sequence[Scaling]]) -> list[str]:
+    """For each metric and scale, whether methods overtake each other."""
+    sentences = []
+    for own in groups:
+        if len({len(one.x) for one in own}) > 1:
+            continue
+        found = order_change({one.method: one.scores for one in own})
+        if found is not None:
+            name = metric_name(own[0].metric) + own[0].rest
+            sentences.append(found.sentence(name, own[0].over))
+    return sentences
+
+
+def scaling_figure(group: Sequence[Scaling]) -> str:
+    """Methods beside each other: seeds, their means, the law that was chosen, and chance."""
+    first = group[0]
+    tag = f"scaling-{first.metric}-{first.axis}-{first.rest}"
+    with drawing(tag) as (figure, axes):
+        for i, one in enumerate(group):
+            colour = COLOURS[i % len(COLOURS)]
+            for scores in one.scores:
+                axes.plot(one.x, scores, "o", color=colour, alpha=0.3, ms=3)
+            axes.plot(one.x, one.scores.mean(axis=0), "o", color=colour, label=one.method)
+            x = np.geomspace(one.x.min(), one.x.max(), 200)
+            axes.plot(x, one.fit.law(x), color=colour, lw=2)
+        chance = float(np.mean([one.chance for one in group]))
+        axes.axhline(chance, color=INK, ls=":", lw=1.2, label="chance")
+        axes.set_xscale("log")
+        axes.set_ylim(bottom=min(0.0, *(float(one.scores.min()) for one in group)))
+        axes.set_xlabel(first.over)
+        axes.set_title(metric_name(first.metric) + first.rest, loc="left", fontsize=11)
+        axes.legend(loc="best")
+        return svg(figure, tag)
+
+
+def _has_equal_flops(rows: pl.DataFrame) -> bool:
+    """Whether runs of different steps, as of networks of different widths, cost the same."""
+    costs = rows.group_by("label").agg((pl.col("flops").max() / pl.col("flops").min()).alias("r"))
+    return rows["step"].n_unique() > 1 and bool((costs["r"] < _SAME_FLOPS).all())
