@@ -13,6 +13,7 @@ import pytest
 from unweave.cli import main
 from unweave.datasets.drawn.meshes import pointer
 from unweave.datasets.drawn.renderer import Renderer
+from unweave.metrics._random_codes import forget_random_codes
 
 if find_spec("torch") is not None:  # the tests of the core run without it
     import torch
@@ -52,6 +53,12 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 )
 if not hasattr(sys.modules.get("sitecustomize"), "MendedTorchvision"):  # workers start with it
     KEPT = runpy.run_path(str(MENDED / "sitecustomize.py"))  # what it declares goes when it goes
+
+
+@pytest.fixture(autouse=True)
+def no_scores_of_random_codes():
+    """No test finds what random codes of the same factors scored in another one."""
+    forget_random_codes()
 
 
 @pytest.fixture

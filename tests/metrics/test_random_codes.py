@@ -12,13 +12,6 @@ N_DRAWS = 4 + 2 * 3 + 4 + 2  # and the value, and the perfect code
 N_OF_RANDOM_CODES = 2 * 3 + 1
 
 
-@pytest.fixture(autouse=True)
-def nothing_kept():
-    forget_random_codes()
-    yield
-    forget_random_codes()
-
-
 @pytest.fixture
 def factors(rng):
     return rng.integers(0, 4, (200, 2))
