@@ -432,7 +432,7 @@ def _search(
     for row in own:
         work.rows[n_own] = row
         n_own += tree.node[row] == node
-    n_found, least, slope = 0, 4 * _NEAR * top, abs(total)
+    n_found, least = 0, 4 * _NEAR * top
     positive, excess = work.positive, work.excess
     for b in range(n_blocks):
         first, last_feature = b * width, min((b + 1) * width, n_features)
@@ -441,18 +441,7 @@ def _search(
             for f in range(first, last_feature):
                 positive[columns.slots[row, f] - b * at - width] += residual[row]
         lower_sums, lower_counts = sums[b * at :], counts[b * at :]
-        upper_sums, upper_counts = sums[b * at + width :], counts[b * at + width :]
-        # A walk from one difference to another of this length goes no further than half of their
-        # sum.
-        for i in range(at - width):
-            c0, c1, s0, s1 = lower_counts[i], upper_counts[i], lower_sums[i], upper_sums[i]
-            length = n * (2 * positive[i] - (s1 - s0)) + slope * (c1 - c0)
-            farthest = abs(s0 * n - total * c0) + abs(s1 * n - total * c1) + length
-            low = c0 if c0 > 1.0 else 1.0
-            high = c1 if c1 < n - 1.0 else n - 1.0
-            at_low, at_high = low * (n - low), high * (n - high)
-            product = at_low if at_low < at_high else at_high
-            excess[i] = farthest * farthest - least * product if c1 - c0 > 1 else -1.0
+        _bound(lower_sums, lower_counts, n, total, least, work)
         for i in range(at - width):
             if excess[i] >= 0:
                 e, f = i // width, first + i % width
@@ -492,6 +481,25 @@ def _gains(sums, counts, n, total, gains):  # pragma: no cover - compiled
         difference = sums[i] * n - total * counts[i]
         gain = difference * difference / max(product, 0.5)
         gains[i] = gain if product > 0 else 0.0
+
+
+@njit(nogil=True)
+def _bound(sums, counts, n, total, least, work):  # pragma: no cover - compiled
+    """Fill ``work.excess`` of the block whose sums and counts are the first ones of these.
+
+    A walk from one difference to another of some length goes no further than half of their sum.
+    """
+    positive, excess, slope, width = work.positive, work.excess, abs(total), work.sums.shape[3]
+    upper_sums, upper_counts = sums[width:], counts[width:]
+    for i in range(len(excess) - width):
+        c0, c1, s0, s1 = counts[i], upper_counts[i], sums[i], upper_sums[i]
+        length = n * (2 * positive[i] - (s1 - s0)) + slope * (c1 - c0)
+        farthest = abs(s0 * n - total * c0) + abs(s1 * n - total * c1) + length
+        low = c0 if c0 > 1.0 else 1.0
+        high = c1 if c1 < n - 1.0 else n - 1.0
+        at_low, at_high = low * (n - low), high * (n - high)
+        product = at_low if at_low < at_high else at_high
+        excess[i] = farthest * farthest - least * product if c1 - c0 > 1 else -1.0
 
 
 @njit(nogil=True)

@@ -25,7 +25,7 @@ from unweave.statistics.agreement import (
     partial_agreement,
     relation,
 )
-from unweave.statistics.permutation import LEVEL
+from unweave.statistics.permutation import LEVEL, POWER
 from unweave.statistics.selection import transfer
 from unweave.statistics.trends import Correlation, correlate
 from unweave.statistics.variance import SOURCES, Share, explained_variance
@@ -48,6 +48,7 @@ def analysis(table: pl.DataFrame) -> dict[str, Any]:
         "shares": shares,
         "shares_figure": shares_figure(shares) if shares else "",
         "scalings": scaled,
+        "power": POWER,
         "n_axes": len({one.axis for one in scaled}),
         "scaling_figures": [scaling_figure(own) for own in groups[:_MOST_FIGURES]],
         "n_groups": len(groups),

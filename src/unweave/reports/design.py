@@ -6,6 +6,8 @@ from typing import Any
 
 import polars as pl
 
+from unweave.statistics.variance import own_columns as settings_of_objectives
+
 __all__ = ["DESIGN", "own_columns", "own_settings", "setting"]
 
 DESIGN = (
@@ -28,12 +30,8 @@ _WORDS = {
 
 
 def own_columns(table: pl.DataFrame) -> list[str]:
-    """Columns that differ between objectives and within none: each method's own settings."""
-    columns = [c for c in DESIGN if c in table.columns and table[c].n_unique() > 1]
-    if not columns:
-        return []
-    most = table.group_by("objective").agg(pl.col(columns).n_unique()).select(pl.col(columns).max())
-    return [c for c in columns if most[c][0] == 1]
+    """Columns of the design that are each method's own settings."""
+    return settings_of_objectives(table, [c for c in DESIGN if c in table.columns])
 
 
 def own_settings(table: pl.DataFrame) -> list[str]:

@@ -43,10 +43,14 @@ def last_scores(table: pl.DataFrame) -> pl.DataFrame:
 
     Metrics that fewer than half of the runs have are left out, as those of quantised codes alone.
     """
-    last = table.filter(pl.col("step") == pl.col("step").max().over("run"))
-    wide = last.pivot(on="metric", index="run", values="value")
+    wide = _wide(table)
     kept = [column for column in wide.columns if 2 * wide[column].null_count() <= wide.height]
     return wide.select(kept).drop_nulls()
+
+
+def _wide(table: pl.DataFrame) -> pl.DataFrame:
+    last = table.filter(pl.col("step") == pl.col("step").max().over("run"))
+    return last.pivot(on="metric", index="run", values="value")
 
 
 def metric_agreement(table: pl.DataFrame) -> Agreement | None:
@@ -151,11 +155,7 @@ def _p_value(observed: float, drawn: np.ndarray) -> float:
 
 def relation(table: pl.DataFrame, first: str, second: str) -> Correlation | None:
     """Rank correlation of two metrics over models, and its p-value; None for too few models."""
-    last = table.filter(pl.col("step") == pl.col("step").max().over("run"))
-    wide = last.filter(pl.col("metric").is_in([first, second])).pivot(
-        on="metric", index="run", values="value"
-    )
-    both = wide.drop_nulls()
+    both = _wide(table).select(first, second).drop_nulls()
     return correlate(both[first].to_numpy(), both[second].to_numpy())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from scipy import stats
 
 from unweave.statistics.budgets import with_common_steps
 
-__all__ = ["SOURCES", "Share", "explained_variance"]
+__all__ = ["SOURCES", "Share", "explained_variance", "own_columns"]
 
 SOURCES = ("dataset", "objective", "hyper-parameters", "scale", "interactions", "seed")
 _HYPER = (
@@ -91,6 +92,15 @@ def explained_variance(table: pl.DataFrame) -> list[Share]:
     ]
 
 
+def own_columns(table: pl.DataFrame, columns: Sequence[str]) -> list[str]:
+    """The columns that differ between objectives and within none: each one's own settings."""
+    varying = [name for name in columns if table[name].n_unique() > 1]
+    if not varying:
+        return []
+    within = table.group_by("objective").agg(pl.col(varying).n_unique())
+    return [name for name in varying if within[name].max() == 1]
+
+
 class _Design:
     """Which rows share their dataset, objective, hyper-parameters and scale."""
 
@@ -100,7 +110,8 @@ class _Design:
         hyper_columns, scale_columns = (
             [name for name in names if name in table.columns] for names in (_HYPER, _SCALE)
         )  # tables of earlier versions have fewer
-        scale_columns = [name for name in scale_columns if not _is_own(table, name)]
+        own = own_columns(table, scale_columns)
+        scale_columns = [name for name in scale_columns if name not in own]
         hyper = _groups(table, ["dataset", "objective", *hyper_columns])
         scale = _groups(table, scale_columns)
         cell = _groups(table, ["dataset", "objective", *hyper_columns, *scale_columns])
@@ -147,12 +158,6 @@ class _Design:
         adjusted = (squares - np.diff(ranks) * mean_square) / total
         shares = np.append(squares, within) / total
         return shares, np.append(adjusted, 1 - adjusted.sum())
-
-
-def _is_own(table: pl.DataFrame, column: str) -> bool:
-    """Whether each objective has one value of its own, which is then a part of the objective."""
-    within = table.group_by("objective").agg(pl.col(column).n_unique())[column]
-    return table[column].n_unique() > 1 and within.max() == 1
 
 
 def _groups(table: pl.DataFrame, columns: list[str] | tuple[str, ...]) -> np.ndarray:

@@ -88,7 +88,7 @@ class Scorable:
             scores = evaluate_sample(sample, suited, noise)
             return self._scored(scores, reasons, scores.skipped)
         except ValueError:
-            pass  # of some there is no noise, as with few rows: which of them it is, is said below
+            pass  # with few rows some metrics have no noise: they are found one by one
         found: dict[str, Score] = {}
         for key, one in suited.items():
             try:
