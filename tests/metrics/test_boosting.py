@@ -4,42 +4,53 @@ Where several features part the rows of a node alike, either may be chosen: what
 parts.
 """
 
+import itertools
+
 import numpy as np
 import pytest
 from sklearn.tree import DecisionTreeRegressor
 
-from unweave.metrics._boosting import DEPTH, _fill, _grow, _memory, _roots, _sorted, _Tree
+from unweave.metrics._boosting import (
+    DEPTH,
+    _grow,
+    _least,
+    _memory,
+    _pack,
+    _roots,
+    _shift,
+    _sorted,
+    _Tree,
+)
 
 
 def tree_of(features, residual):
     """Features, thresholds and importance of our tree."""
     n_features, n = features.shape
     columns = _sorted(features)
-    n_edges = columns.edges.shape[1]
-    left = np.empty((n_features, n_edges, 1))
-    (root,), (threshold,), (gain,) = _roots(columns, residual[:, None], left)
-    work = _memory(n_edges, n_features, n)
-    _fill(left[:, :, 0], work.sums[0])
-    _fill(columns.edges, work.counts[0])
+    work = _memory(columns.edges.shape[1], n_features, n)
+    units = np.empty(1)
+    packed = np.empty((n, 1), dtype=np.int64)
+    _pack(residual[:, None], _shift(n), packed, units)
+    work.packed[:] = packed[:, 0]
+    _roots(columns, packed, work.below[:1])
     tree = _Tree(
-        np.full(2**DEPTH - 1, root),
-        np.full(2**DEPTH - 1, threshold, dtype=np.float32),
+        np.empty(2**DEPTH - 1, dtype=np.int64),
+        np.empty(2**DEPTH - 1, dtype=np.float32),
         np.zeros(n_features),
         np.empty(n, dtype=np.int32),
         np.empty(n, dtype=np.uint8),
         np.zeros(2 ** (DEPTH + 1) - 1),
     )
-    tree.importance[root] += gain / n
     own = np.flatnonzero(residual > 0).astype(np.int32)
-    _grow(features, columns, residual, own, work, tree)
+    _grow(features, columns, residual, own, units[0], work, tree)
     return tree
 
 
-@pytest.mark.parametrize("n", [40, 1_500])
-@pytest.mark.parametrize(
-    "kind", ["continuous", "levels", "nearly equal", "constant", "rare", "wide"]
-)
-def test_a_tree_parts_rows_as_that_of_scikit_learn(rng, n, kind):
+KINDS = ["continuous", "levels", "nearly equal", "constant", "rare", "tiny beside one", "wide"]
+
+
+@pytest.mark.parametrize(("kind", "n"), list(itertools.product(KINDS, [40, 1_500])))
+def test_a_tree_parts_rows_as_that_of_scikit_learn(rng, kind, n):
     features = rng.standard_normal((37 if kind == "wide" else 6, n))
     residual = np.sin(2 * features[0]) * features[1] + 0.5 * rng.standard_normal(n)
     if kind == "levels":
@@ -50,6 +61,9 @@ def test_a_tree_parts_rows_as_that_of_scikit_learn(rng, n, kind):
         features[2:] = 1.0
     if kind == "rare":
         residual = (rng.random(n) < 20 / n) - 0.02 + 1e-3 * residual
+    if kind == "tiny beside one":
+        residual *= 5e-8  # units of rounded residuals follow from the largest one
+        residual[n // 2] = 1.0
     features = features.astype(np.float32)
     ours = tree_of(features, residual)
     model = DecisionTreeRegressor(max_depth=DEPTH, random_state=0).fit(features.T, residual)
@@ -66,3 +80,21 @@ def test_duplicates_of_a_feature_change_nothing(rng):
     np.testing.assert_array_equal(doubled.features // 2, alone.features)
     np.testing.assert_array_equal(doubled.thresholds, alone.thresholds)
     np.testing.assert_array_equal(doubled.node, alone.node)
+
+
+def test_the_best_split_is_among_those_that_rounding_leaves(rng):
+    n, n_other = 40, 0
+    below = np.arange(1, n)
+    for _ in range(200):
+        residual = rng.standard_normal(n)
+        orders = rng.permuted(np.tile(np.arange(n), (20, 1)), axis=1)
+
+        def gains(residual, orders=orders):
+            left = residual[orders].cumsum(axis=1)[:, :-1]
+            difference = n * left - residual.sum() * below
+            return difference**2 / (below * (n - below))
+
+        true, rounded = gains(residual), gains(np.rint(residual))
+        n_other += true.argmax() != rounded.argmax()
+        assert rounded.flat[true.argmax()] >= _least(rounded.max(), float(n))
+    assert n_other > 20

@@ -27,9 +27,10 @@ _BLOCK = 8  # features of which the one with the first place wins, if splits are
 _ROWS = 16  # of a bucket
 _MOST_BUCKETS = 64
 _WIDTH = 16  # features whose sums lie side by side and fit into the fastest cache
-_FEW = 16  # rows of a node that is searched without buckets
-_NEAR = 1 - 1e-9  # beyond this share of the best gain rounding may decide
-_ROUNDING = 2e-6  # of the largest difference: gains below it are nothing but rounding
+_FEW = 24  # rows of a node that is searched without buckets
+_NEAR = 1 - 1e-5  # beyond this share of the best gain rounding may decide
+_BITS = 63  # of a number that holds rows and residuals
+_ROUNDING = 1e-9  # of the largest difference: gains below it are nothing but rounding
 _MOST_TIED = 4096
 _SAME = 1e-7  # values nearer to each other than this are not split
 
@@ -43,8 +44,10 @@ class _Columns(NamedTuple):
     """(features, samples)"""
     ranks: np.ndarray
     """Place of each row in the order (samples, features)."""
+    distinct: np.ndarray
+    """Features (features,) no two values of which are too near to be split."""
     slots: np.ndarray
-    """Upper edge of the bucket of each row (samples, features), as an index of the flat edges."""
+    """Upper edge of the bucket of each row (blocks, samples, width), as an index of the block."""
     edges: np.ndarray
     """First place of each bucket, and the number of samples (features, edges)."""
 
@@ -68,23 +71,33 @@ class _Tree(NamedTuple):
 class _Work(NamedTuple):
     """Memory that all trees share.
 
-    Edges come block by block, of ``_WIDTH`` features each, or of all if they are fewer. The last
-    block may have places of no feature.
+    Edges come block by block, of ``_WIDTH`` features each; the last block may have places of no
+    feature, which come last.
+
+    The number of some rows and the sum of their residuals are one integer, so that both are added
+    up at once: the number, times a power of two, plus the sum in units of a tree. Residuals are
+    rounded to units, and so the best split of rounded ones only tells which features may have it.
     """
 
+    below: np.ndarray
+    """Rows and residuals below each edge (5, blocks, edges, width) of the root, of its two
+    children, and of two children of one of them."""
+    packed: np.ndarray
+    """Each row and its residual (samples,)."""
     sums: np.ndarray
-    """Residuals below each edge (5, blocks, edges, width) of the root, of its two children, and of
-    two children of one of them."""
+    """Residuals below each edge of a block (edges, width), in units."""
     counts: np.ndarray
-    """Rows below each edge, alike."""
+    """Rows below each edge of a block, alike."""
     positive: np.ndarray
-    """Positive residuals of each bucket of a block (edges * width,), where its lower edge is."""
-    gains: np.ndarray
-    """Gain of a split at each edge of a block, alike."""
+    """Positive residuals of each bucket of a block, in units, where its upper edge is."""
     excess: np.ndarray
     """From 0 on where the best split may lie inside a bucket of a block, alike."""
-    tops: np.ndarray
-    """The largest gain at an edge of each block (blocks,)."""
+    gains: np.ndarray
+    """The largest gain at an edge, or of few rows, of each feature (blocks, width)."""
+    left: np.ndarray
+    """Residuals up to a row (features,)."""
+    seen: np.ndarray
+    """Rows up to a row (features,)."""
     places: np.ndarray
     """Feature and place of splits that may be the best."""
     terms: np.ndarray
@@ -134,22 +147,23 @@ def _boost(train, labels, by_label, first, test):  # pragma: no cover - compiled
     rows = np.empty(n, dtype=np.int32)
     node = np.empty(n, dtype=np.uint8)
     n_edges = columns.edges.shape[1]
-    left = np.empty((n_features, n_edges, n_trees))
+    packed = np.empty((n, n_trees), dtype=np.int64)
+    units = np.empty(n_trees)
     work = _memory(n_edges, n_features, n)
-    _fill(columns.edges, work.counts[0])
+    roots = np.zeros((n_trees, *work.below.shape[1:]), dtype=np.int64)
+    shift = _shift(n)
     for _ in range(ROUNDS):
         _residuals(raw, labels, n_classes, residuals)
-        roots = _roots(columns, residuals, left)
+        _pack(residuals, shift, packed, units)
+        _roots(columns, packed, roots)
         for k in range(n_trees):
             residual[:] = residuals[:, k]
-            features[0], thresholds[0] = roots[0][k], roots[1][k]
-            if features[0] >= 0:
-                importance[features[0]] += roots[2][k] / n
-            _fill(left[:, :, k], work.sums[0])
+            work.packed[:] = packed[:, k]
+            work.below[0] = roots[k]
             label = 1 if n_classes == 2 else k
             own = by_label[first[label] : first[label + 1]]
             tree = _Tree(features, thresholds, importance, rows, node, steps)
-            _grow(train, columns, residual, own, work, tree)
+            _grow(train, columns, residual, own, units[k], work, tree)
             if n_classes > 2:
                 steps *= (n_classes - 1) / n_classes
             steps *= RATE
@@ -165,15 +179,17 @@ def _boost(train, labels, by_label, first, test):  # pragma: no cover - compiled
 
 @njit(nogil=True)
 def _memory(n_edges, n_features, n):  # pragma: no cover - compiled
-    width = min(_WIDTH, n_features)
-    n_blocks = (n_features + width - 1) // width
+    n_blocks = (n_features + _WIDTH - 1) // _WIDTH
     return _Work(
-        np.zeros((5, n_blocks, n_edges, width)),
-        np.zeros((5, n_blocks, n_edges, width)),
-        np.empty(n_edges * width),
-        np.empty(n_edges * width),
-        np.empty(n_edges * width),
-        np.empty(n_blocks),
+        np.zeros((5, n_blocks, n_edges, _WIDTH), dtype=np.int64),
+        np.empty(n, dtype=np.int64),
+        np.empty((n_edges, _WIDTH)),
+        np.empty((n_edges, _WIDTH)),
+        np.empty((n_edges, _WIDTH)),
+        np.empty((n_edges, _WIDTH)),
+        np.empty((n_blocks, _WIDTH)),
+        np.empty(n_features),
+        np.empty(n_features),
         np.empty((_MOST_TIED, 2), dtype=np.int64),
         np.empty((_MOST_TIED, 3)),
         np.empty(n_features, dtype=np.uint8),
@@ -182,12 +198,41 @@ def _memory(n_edges, n_features, n):  # pragma: no cover - compiled
 
 
 @njit(nogil=True)
-def _fill(by_feature, blocks):  # pragma: no cover - compiled
-    """Enter numbers (features, edges) into ``blocks`` (blocks, edges, width)."""
-    width = blocks.shape[2]
-    for f in range(len(by_feature)):
-        for e in range(blocks.shape[1]):
-            blocks[f // width, e, f % width] = by_feature[f, e]
+def _shift(n):  # pragma: no cover - compiled
+    """Bits below the number of rows, of which there are ``n`` at most."""
+    shift = _BITS
+    while n > 0:
+        shift -= 1
+        n //= 2
+    return shift
+
+
+@njit(nogil=True)
+def _pack(residuals, shift, packed, units):  # pragma: no cover - compiled
+    """Fill ``packed`` (samples, trees) with each row and its residual, in ``units`` (trees,)."""
+    n, n_trees = residuals.shape
+    most = np.float64(np.int64(1) << np.int64(shift - 2)) / n
+    units[:] = 0.0
+    for i in range(n):
+        for k in range(n_trees):
+            units[k] = max(units[k], abs(residuals[i, k]))
+    for k in range(n_trees):
+        units[k] = units[k] / most if units[k] > 0 else 1.0
+    one = np.int64(1) << np.int64(shift)
+    for i in range(n):
+        for k in range(n_trees):
+            packed[i, k] = one + np.int64(np.rint(residuals[i, k] / units[k]))
+
+
+@njit(nogil=True)
+def _unpack(below, shift, sums, counts):  # pragma: no cover - compiled
+    """Fill ``sums`` and ``counts`` (edges, width) of a block."""
+    half = np.int64(1) << np.int64(shift - 1)
+    flat, flat_sums, flat_counts = below.reshape(-1), sums.reshape(-1), counts.reshape(-1)
+    for i in range(len(flat)):
+        count = (flat[i] + half) >> np.int64(shift)
+        flat_counts[i] = np.float64(count)
+        flat_sums[i] = np.float64(flat[i] - (count << np.int64(shift)))
 
 
 @njit(nogil=True)
@@ -210,53 +255,35 @@ def _residuals(raw, labels, n_classes, residuals):  # pragma: no cover - compile
 
 
 @njit(nogil=True)
-def _roots(columns, residuals, left_of_edges):  # pragma: no cover - compiled
-    """Feature, threshold and gain (trees,) of the first split of each tree of a round.
+def _roots(columns, packed, below):  # pragma: no cover - compiled
+    """Fill ``below`` (trees, blocks, edges, width) with rows and residuals below each edge.
 
     All trees start from the same rows, so that one walk along a feature serves them all at once.
-    ``left_of_edges`` (features, edges, trees) is filled with sums of residuals.
     """
-    order, values, edges = columns.order, columns.values, columns.edges
-    n_features, n = order.shape
-    n_trees = residuals.shape[1]
-    sums, squares = np.zeros(n_trees), np.zeros(n_trees)
-    for i in range(n):
-        for k in range(n_trees):
-            sums[k] += residuals[i, k]
-            squares[k] += residuals[i, k] * residuals[i, k]
-    gains, places = np.zeros(n_trees), np.full(n_trees, -1)
-    for k in range(n_trees):
-        if squares[k] - sums[k] ** 2 / n <= _PURE * n:
-            gains[k] = np.inf
-    left = np.empty(n_trees)
-    for f in range(n_features):
-        left[:] = 0
-        e = 0
-        for p in range(n):
-            while edges[f, e] == p:
-                left_of_edges[f, e] = left
-                e += 1
-            if p > 0 and values[f, p] > values[f, p - 1] + np.float32(_SAME):
-                share = 1.0 / (p * (n - p))
-                place = f * n + p
-                for k in range(n_trees):
-                    difference = left[k] * (n - p) - (sums[k] - left[k]) * p
-                    gain = difference * difference * share
-                    better = gain > gains[k]
-                    gains[k] = gain if better else gains[k]
-                    places[k] = place if better else places[k]
-            row = order[f, p]
+    order, edges = columns.order, columns.edges
+    n_trees, n_blocks, n_edges, width = below.shape
+    left = np.empty(n_trees, dtype=np.int64)
+    block = np.zeros((n_edges, width, n_trees), dtype=np.int64)
+    for b in range(n_blocks):
+        block[:] = 0
+        for w in range(min(width, len(order) - b * width)):
+            f = b * width + w
+            left[:] = 0
+            for e in range(n_edges - 1):
+                first, last = edges[f, e], edges[f, e + 1]
+                for p in range(first, last - 1, 2):
+                    row, other = order[f, p], order[f, p + 1]
+                    for k in range(n_trees):
+                        left[k] += packed[row, k] + packed[other, k]
+                if (last - first) % 2 == 1:
+                    row = order[f, last - 1]
+                    for k in range(n_trees):
+                        left[k] += packed[row, k]
+                block[e + 1, w] = left
+        for e in range(n_edges):
             for k in range(n_trees):
-                left[k] += residuals[row, k]
-        left_of_edges[f, e:] = left
-    features = np.full(n_trees, -1)
-    thresholds = np.zeros(n_trees, dtype=np.float32)
-    for k in range(n_trees):
-        if places[k] >= 0:
-            f, p = places[k] // n, places[k] % n
-            features[k] = f
-            thresholds[k] = _between(values[f, p - 1], values[f, p])
-    return features, thresholds, gains
+                for w in range(width):
+                    below[k, b, e, w] = block[e, w, k]
 
 
 @njit(nogil=True)
@@ -273,12 +300,17 @@ def _sorted(train):  # pragma: no cover - compiled
     order = np.empty((n_features, n), dtype=np.int32)
     values = np.empty((n_features, n), dtype=np.float32)
     ranks = np.empty((n, n_features), dtype=np.int32)
-    slots = np.empty((n, n_features), dtype=np.uint32)
-    width = min(_WIDTH, n_features)
+    distinct = np.empty(n_features, dtype=np.bool_)
+    slots = np.empty(((n_features + _WIDTH - 1) // _WIDTH, n, _WIDTH), dtype=np.uint16)
+    for w in range(_WIDTH):
+        slots[:, :, w] = _WIDTH + w
     edges = np.empty((n_features, n_buckets + 1), dtype=np.int32)
     for f in range(n_features):
         order[f] = np.argsort(train[f])
         values[f] = train[f][order[f]]
+        distinct[f] = True
+        for p in range(1, n):
+            distinct[f] &= values[f, p] > values[f, p - 1] + np.float32(_SAME)
         edges[f, 0] = 0
         p = 0
         for e in range(1, n_buckets + 1):
@@ -291,36 +323,33 @@ def _sorted(train):  # pragma: no cover - compiled
             while edges[f, e + 1] <= p:
                 e += 1
             ranks[order[f, p], f] = p
-            upper = f // width * (n_buckets + 1) + e + 1
-            slots[order[f, p], f] = upper * width + f % width
-    return _Columns(order, values, ranks, slots, edges)
+            slots[f // _WIDTH, order[f, p], f % _WIDTH] = (e + 1) * _WIDTH + f % _WIDTH
+    return _Columns(order, values, ranks, distinct, slots, edges)
 
 
 @njit(nogil=True)
-def _grow(train, columns, residual, own, work, tree):  # pragma: no cover - compiled
-    """Fill a tree below the split of its root, and the leaf of each row.
-
-    ``own`` are the rows with a positive residual.
-    """
-    n = len(residual)
-    for i in range(n):
+def _grow(train, columns, residual, own, unit, work, tree):  # pragma: no cover - compiled
+    """Fill a tree, and the leaf of each row. ``own`` are the rows with a positive residual."""
+    for i in range(len(residual)):
         tree.rows[i] = i
-    tree.features[1:] = -1
+        tree.node[i] = 0
+    tree.features[:] = -1
+    _split(columns, residual, own, tree.rows, 0, 0, unit, work, tree)
     middle = _divide(train, tree.rows, 0, work, tree)
     if tree.features[0] >= 0:
-        _share(columns, residual, tree.rows, middle, work, 0, 1, 2)
+        _share(columns, tree.rows, middle, work, 0, 1, 2)
     for child in (1, 2):
         rows = tree.rows[:middle] if child == 1 else tree.rows[middle:]
         if tree.features[0] >= 0:
-            _split(columns, residual, own, rows, child, child, work, tree)
+            _split(columns, residual, own, rows, child, child, unit, work, tree)
         cut = _divide(train, rows, child, work, tree)
         if tree.features[child] >= 0:
-            _share(columns, residual, rows, cut, work, child, 3, 4)
+            _share(columns, rows, cut, work, child, 3, 4)
         for side in (0, 1):
             node = 2 * child + 1 + side
             part = rows[:cut] if side == 0 else rows[cut:]
             if tree.features[child] >= 0:
-                _split(columns, residual, own, part, node, 3 + side, work, tree)
+                _split(columns, residual, own, part, node, 3 + side, unit, work, tree)
             _step(train, residual, part, node, tree)
 
 
@@ -349,8 +378,8 @@ def _divide(train, rows, node, work, tree):  # pragma: no cover - compiled
 
 
 @njit(nogil=True)
-def _share(columns, residual, rows, middle, work, parent, below, above):  # pragma: no cover
-    """Sums and counts below each edge of two children: the smaller is summed, the other is left.
+def _share(columns, rows, middle, work, parent, below, above):  # pragma: no cover - compiled
+    """Rows and residuals below each edge of two children: one is added up, the other is left.
 
     ``parent``, ``below`` and ``above`` number the memory of the node and of its children.
     """
@@ -359,33 +388,28 @@ def _share(columns, residual, rows, middle, work, parent, below, above):  # prag
         few, small, large = rows[middle:], above, below
     if len(rows) - len(few) <= _FEW:
         return
-    sums, counts = work.sums[small], work.counts[small]
-    n_blocks, n_edges, width = sums.shape
-    n_features, size = len(work.chosen), n_edges * width
-    flat_sums, flat_counts = sums.reshape(-1), counts.reshape(-1)
-    all_sums, all_counts = work.sums[parent].reshape(-1), work.counts[parent].reshape(-1)
-    other_sums, other_counts = work.sums[large].reshape(-1), work.counts[large].reshape(-1)
-    for b in range(n_blocks):
-        first, last = b * width, min((b + 1) * width, n_features)
-        sums[b] = 0
-        counts[b] = 0
+    for b in range(work.below.shape[1]):
+        slots = columns.slots[b]
+        added, left = work.below[small, b].reshape(-1), work.below[large, b].reshape(-1)
+        both = work.below[parent, b].reshape(-1)
+        added[:] = 0
         for row in few:
-            r = residual[row]
-            for f in range(first, last):
-                slot = columns.slots[row, f]
-                flat_sums[slot] += r
-                flat_counts[slot] += 1.0
-        for i in range(b * size + width, (b + 1) * size):
-            flat_sums[i] += flat_sums[i - width]
-            flat_counts[i] += flat_counts[i - width]
-        for i in range(b * size, (b + 1) * size):
-            other_sums[i] = all_sums[i] - flat_sums[i]
-            other_counts[i] = all_counts[i] - flat_counts[i]
+            number = work.packed[row]
+            for w in range(_WIDTH):
+                added[slots[row, w]] += number
+        left[:_WIDTH] = 0
+        for i in range(_WIDTH, len(added)):
+            added[i] += added[i - _WIDTH]
+            left[i] = both[i] - added[i]
 
 
 @njit(nogil=True)
-def _split(columns, residual, own, rows, node, which, work, tree):  # pragma: no cover - compiled
-    """Find the best split of a node, whose sums are the part ``which`` of ``work``."""
+def _split(columns, residual, own, rows, node, which, unit, work, tree):  # pragma: no cover
+    """Find the best split of a node, whose rows and residuals are the part ``which`` of ``work``.
+
+    The best of rounded residuals is found first. If rounding may decide, that of residuals is
+    searched for among the features that may have it.
+    """
     n, total, squares, size = len(rows), 0.0, 0.0, 0.0
     for row in rows:
         r = residual[row]
@@ -395,13 +419,12 @@ def _split(columns, residual, own, rows, node, which, work, tree):  # pragma: no
     # A node that is pure up to rounding is not split.
     if n < 2 or squares - total**2 / n <= _PURE * n:
         return
-    if n <= _FEW:
-        work.chosen[:] = 1
-        f, p, gain = _exact(columns, residual, rows, node, total, work, tree)
-    elif _search(columns, residual, own, n, node, total, size, which, work, tree) == 1:
-        f, p = work.places[0]
-        gain = work.terms[0, 0]
+    if n > _FEW and _search(columns, own, n, node, size / unit, which, work, tree) == 1:
+        f, p = work.places[0, 0], work.places[0, 1]
+        gain = work.terms[0, 0] * unit * unit
     else:
+        if n <= _FEW:
+            _choose(columns, residual, rows, total, size, work)
         f, p, gain = _exact(columns, residual, rows, node, total, work, tree)
     if f >= 0:
         last = p - 1
@@ -413,135 +436,205 @@ def _split(columns, residual, own, rows, node, which, work, tree):  # pragma: no
 
 
 @njit(nogil=True)
-def _search(
-    columns, residual, own, n_rows, node, total, size, which, work, tree
-):  # pragma: no cover - compiled
+def _search(columns, own, n_rows, node, size, which, work, tree):  # pragma: no cover - compiled
     """Number of splits that may be the best but for rounding, which then lie in ``work``.
 
     If there are several, the features that they lie in are chosen for an exact search.
     """
-    order, values, edges = columns.order, columns.values, columns.edges
-    n_blocks, n_edges, width = work.sums[which].shape
-    n_features, n, at = len(work.chosen), np.float64(n_rows), n_edges * width
-    sums, counts = work.sums[which].reshape(-1), work.counts[which].reshape(-1)
-    for b in range(n_blocks):
-        _gains(sums[b * at :], counts[b * at :], n, total, work.gains)
-        work.tops[b] = _largest(work.gains)
-    top = _largest(work.tops)
+    n, shift, below = np.float64(n_rows), _shift(len(work.packed)), work.below[which]
+    _unpack(below[0, -1:], shift, work.sums[:1], work.counts[:1])
+    total = work.sums[0, 0]
+    for b in range(len(below)):
+        _unpack(below[b], shift, work.sums, work.counts)
+        _gains(n, total, work.sums, work.counts, work.gains[b])
+    gains = work.gains.reshape(-1)[: len(work.chosen)]
     n_own = 0
     for row in own:
         work.rows[n_own] = row
         n_own += tree.node[row] == node
-    n_found, least = 0, 4 * _NEAR * top
-    positive, excess = work.positive, work.excess
-    for b in range(n_blocks):
-        first, last_feature = b * width, min((b + 1) * width, n_features)
-        positive[:] = 0
-        for row in work.rows[:n_own]:
-            for f in range(first, last_feature):
-                positive[columns.slots[row, f] - b * at - width] += residual[row]
-        lower_sums, lower_counts = sums[b * at :], counts[b * at :]
-        _bound(lower_sums, lower_counts, n, total, least, work)
-        for i in range(at - width):
-            if excess[i] >= 0:
-                e, f = i // width, first + i % width
-                left, seen, last = lower_sums[i], lower_counts[i], np.float32(np.inf)
-                for p in range(edges[f, e], edges[f, e + 1]):
-                    if tree.node[order[f, p]] == node:
-                        if values[f, p] > last + np.float32(_SAME):
-                            difference = left * n - total * seen
-                            gain = difference * difference / (seen * (n - seen))
-                            if gain >= _NEAR * top:
-                                top = max(top, gain)
-                                n_found = _note(work, n_found, f, p, gain)
-                        left += residual[order[f, p]]
-                        seen += 1
-                        last = values[f, p]
-    for b in range(n_blocks):
-        if work.tops[b] >= _NEAR * top and work.tops[b] > 0:
-            _gains(sums[b * at :], counts[b * at :], n, total, work.gains)
-            for i in range(at):
-                if work.gains[i] >= _NEAR * top:
-                    f = b * width + i % width
-                    p = edges[f, i // width]
-                    while tree.node[order[f, p]] != node:
-                        p += 1
-                    n_found = _note(work, n_found, f, p, work.gains[i])
+    top, n_found = _inside(
+        columns, work.rows[:n_own], n, total, node, below, shift, gains.max(), work, tree
+    )
+    least, places, terms = _least(top, n), work.places, work.terms
+    for f in range(len(gains)):
+        if gains[f] >= least and gains[f] > 0:
+            numbers = below[f // _WIDTH, :, f % _WIDTH]
+            n_found = _at_edges(
+                columns, f, n, total, node, numbers, shift, least, n_found, places, terms, tree.node
+            )
     if n_found == _MOST_TIED or top * (n - 1) <= (_ROUNDING * n * size) ** 2:
         work.chosen[:] = 1
         return _MOST_TIED
-    return _distinct(work, _drop(work, n_found, _NEAR * top))
+    return _distinct(places, terms, _drop(places, terms, n_found, least), work.chosen)
 
 
 @njit(nogil=True)
-def _gains(sums, counts, n, total, gains):  # pragma: no cover - compiled
-    """Fill ``gains`` with those of splits at edges, of which the first ones are these."""
-    for i in range(len(gains)):
-        product = counts[i] * (n - counts[i])
-        difference = sums[i] * n - total * counts[i]
-        gain = difference * difference / max(product, 0.5)
-        gains[i] = gain if product > 0 else 0.0
+def _at_edges(
+    columns, f, n, total, node, below, shift, least, n_found, places, terms, nodes
+):  # pragma: no cover - compiled
+    """Note the best splits of a feature at edges of its buckets."""
+    half = np.int64(1) << np.int64(shift - 1)
+    for e in range(len(below)):
+        rows = (below[e] + half) >> np.int64(shift)
+        count, left = np.float64(rows), np.float64(below[e] - (rows << np.int64(shift)))
+        if 0 < count < n:
+            difference = left * n - total * count
+            gain = difference * difference / (count * (n - count))
+            if gain >= least:
+                p = columns.edges[f, e]
+                while nodes[columns.order[f, p]] != node:
+                    p += 1
+                n_found = _note(places, terms, n_found, f, p, gain)
+    return n_found
 
 
 @njit(nogil=True)
-def _bound(sums, counts, n, total, least, work):  # pragma: no cover - compiled
-    """Fill ``work.excess`` of the block whose sums and counts are the first ones of these.
+def _least(top, n):  # pragma: no cover - compiled
+    """Gain from which on a split may be the best, if ``top`` is the largest of rounded residuals.
+
+    Rounding by half a unit changes a difference c R - (n - c) L by no more than c (n - c) units,
+    and so the root of a gain by no more than n / 2 units, that of ``top`` included.
+    """
+    return max(np.sqrt(_NEAR * top) - n, 0.0) ** 2
+
+
+@njit(nogil=True)
+def _gains(n, total, sums, counts, largest):  # pragma: no cover - compiled
+    """Fill ``largest`` (width,) with the largest gain of a split at an edge of each feature."""
+    largest[:] = 0.0
+    for e in range(len(sums)):
+        for w in range(_WIDTH):
+            product = counts[e, w] * (n - counts[e, w])
+            difference = sums[e, w] * n - total * counts[e, w]
+            gain = difference * difference / max(product, 0.5)
+            gain = gain if product > 0 else 0.0
+            largest[w] = gain if gain > largest[w] else largest[w]
+
+
+@njit(nogil=True)
+def _inside(
+    columns, own, n, total, node, below, shift, top, work, tree
+):  # pragma: no cover - compiled
+    """Note the best splits inside buckets; returns the largest gain and the number of splits.
+
+    Buckets that cannot have the best split, of a gain of ``top`` at least, are left out.
+    """
+    order, values, edges, nodes = columns.order, columns.values, columns.edges, tree.node
+    packed, sums, counts, least, n_found = work.packed, work.sums, work.counts, _least(top, n), 0
+    one, excess, positive = np.int64(1) << np.int64(shift), work.excess, work.positive
+    flat, places, terms = positive.reshape(-1), work.places, work.terms
+    for b in range(len(below)):
+        _unpack(below[b], shift, sums, counts)
+        slots, n_here = columns.slots[b], min(_WIDTH, len(work.chosen) - b * _WIDTH)
+        flat[:] = 0
+        for row in own:
+            number = np.float64(packed[row] - one)
+            for w in range(_WIDTH):
+                flat[slots[row, w]] += number
+        _bound(n, total, 4 * least, sums, counts, positive, excess)
+        for e in range(len(excess) - 1):
+            n_open = 0
+            for w in range(_WIDTH):
+                n_open += excess[e, w] >= 0
+            if n_open == 0:
+                continue
+            for w in range(n_here):
+                if excess[e, w] < 0:
+                    continue
+                f = b * _WIDTH + w
+                left, seen, last = sums[e, w], counts[e, w], np.float32(np.inf)
+                for p in range(edges[f, e], edges[f, e + 1]):
+                    row = order[f, p]
+                    if nodes[row] == node:
+                        if values[f, p] > last + np.float32(_SAME):
+                            difference = left * n - total * seen
+                            gain = difference * difference / (seen * (n - seen))
+                            if gain >= least:
+                                if gain > top:
+                                    top, least = gain, _least(gain, n)
+                                n_found = _note(places, terms, n_found, f, p, gain)
+                        left += np.float64(packed[row] - one)
+                        seen += 1
+                        last = values[f, p]
+    return top, n_found
+
+
+@njit(nogil=True)
+def _bound(n, total, least, sums, counts, positive, excess):  # pragma: no cover - compiled
+    """Fill ``excess`` (edges, width) of a block.
 
     A walk from one difference to another of some length goes no further than half of their sum.
     """
-    positive, excess, slope, width = work.positive, work.excess, abs(total), work.sums.shape[3]
-    upper_sums, upper_counts = sums[width:], counts[width:]
-    for i in range(len(excess) - width):
-        c0, c1, s0, s1 = counts[i], upper_counts[i], sums[i], upper_sums[i]
-        length = n * (2 * positive[i] - (s1 - s0)) + slope * (c1 - c0)
+    slope, s, c = abs(total), sums.reshape(-1), counts.reshape(-1)
+    p, x = positive.reshape(-1), excess.reshape(-1)
+    for i in range(len(x) - _WIDTH):
+        c0, c1, s0, s1 = c[i], c[i + _WIDTH], s[i], s[i + _WIDTH]
+        length = n * (2 * p[i + _WIDTH] - (s1 - s0)) + slope * (c1 - c0)
         farthest = abs(s0 * n - total * c0) + abs(s1 * n - total * c1) + length
         low = c0 if c0 > 1.0 else 1.0
         high = c1 if c1 < n - 1.0 else n - 1.0
         at_low, at_high = low * (n - low), high * (n - high)
         product = at_low if at_low < at_high else at_high
-        excess[i] = farthest * farthest - least * product if c1 - c0 > 1 else -1.0
+        x[i] = farthest * farthest - least * product if c1 - c0 > 1 else -1.0
 
 
 @njit(nogil=True)
-def _largest(values):  # pragma: no cover - compiled
-    """The largest of numbers from 0 on; four comparisons do not wait for each other."""
-    n, a, b, c, d = len(values), 0.0, 0.0, 0.0, 0.0
-    for i in range(0, n - 3, 4):
-        v, w, x, y = values[i], values[i + 1], values[i + 2], values[i + 3]
-        a = v if v > a else a
-        b = w if w > b else b
-        c = x if x > c else c
-        d = y if y > d else d
-    for i in range(n - n % 4, n):
-        a = max(a, values[i])
-    return max(max(a, b), max(c, d))
+def _choose(columns, residual, rows, total, size, work):  # pragma: no cover - compiled
+    """Choose the features that may have the best split of few rows, but for rounding.
+
+    Each row is compared with each, for all features at once. Features with values that are too near
+    to be split are chosen in any case.
+    """
+    n, ranks, left, seen = np.float64(len(rows)), columns.ranks, work.left, work.seen
+    gains = work.gains.reshape(-1)[: len(left)]
+    gains[:] = 0.0
+    for last in rows:
+        left[:] = 0.0
+        seen[:] = 0.0
+        for row in rows:
+            r = residual[row]
+            for f in range(len(left)):
+                left[f] += r if ranks[row, f] <= ranks[last, f] else 0.0
+                seen[f] += 1.0 if ranks[row, f] <= ranks[last, f] else 0.0
+        for f in range(len(left)):
+            product = seen[f] * (n - seen[f])
+            difference = left[f] * n - total * seen[f]
+            gain = difference * difference / max(product, 0.5)
+            gain = gain if product > 0 else 0.0
+            gains[f] = gain if gain > gains[f] else gains[f]
+    work.chosen[:] = 1
+    top = 0.0
+    for f in range(len(left)):
+        top = max(top, gains[f] if columns.distinct[f] else 0.0)
+    if top * (n - 1) > (_ROUNDING * n * size) ** 2:
+        for f in range(len(left)):
+            work.chosen[f] = gains[f] >= _NEAR * top or not columns.distinct[f]
 
 
 @njit(nogil=True)
-def _note(work, n_found, f, p, gain):  # pragma: no cover - compiled
+def _note(places, terms, n_found, f, p, gain):  # pragma: no cover - compiled
     """Enter a split, if there is room."""
     if n_found == _MOST_TIED:
         return n_found
-    work.places[n_found, 0] = f
-    work.places[n_found, 1] = p
-    work.terms[n_found, 0] = gain
+    places[n_found, 0] = f
+    places[n_found, 1] = p
+    terms[n_found, 0] = gain
     return n_found + 1
 
 
 @njit(nogil=True)
-def _distinct(work, n_found):  # pragma: no cover - compiled
+def _distinct(places, terms, n_found, chosen):  # pragma: no cover - compiled
     """Number of splits, each counted once; their features are chosen."""
-    work.chosen[:] = 0
+    chosen[:] = 0
     n_left = 0
     for i in range(n_found):
-        f, p = work.places[i]
+        f, p = places[i, 0], places[i, 1]
         is_known = False
         for j in range(n_left):
-            is_known |= work.places[j, 0] == f and work.places[j, 1] == p
+            is_known |= places[j, 0] == f and places[j, 1] == p
         if not is_known:
-            work.places[n_left] = work.places[i]
-            work.terms[n_left] = work.terms[i]
-            work.chosen[f] = 1
+            _move(places, terms, i, n_left)
+            chosen[f] = 1
             n_left += 1
     return n_left
 
@@ -573,32 +666,38 @@ def _exact(columns, residual, rows, node, total, work, tree):  # pragma: no cove
                     n_found = min(n_found, _MOST_TIED - 1)
                     work.terms[n_found, 1] = square
                     work.terms[n_found, 2] = product
-                    n_found = _note(work, n_found, f, p, gain)
+                    n_found = _note(work.places, work.terms, n_found, f, p, gain)
             left += residual[order[f, p]]
             last = values[f, p]
-    n_found = _drop(work, n_found, _NEAR * top)
+    n_found = _drop(work.places, work.terms, n_found, _NEAR * top)
     keys = np.empty(n_found, dtype=np.int64)
     for i in range(n_found):
-        f, p = work.places[i]
+        f, p = work.places[i, 0], work.places[i, 1]
         keys[i] = (f // _BLOCK * n_all + p) * _BLOCK + f % _BLOCK
     best, feature, place = 0.0, -1, 0
     for i in np.argsort(keys):
         if work.terms[i, 1] > best * work.terms[i, 2]:
             best = work.terms[i, 0]
-            feature, place = work.places[i]
+            feature, place = work.places[i, 0], work.places[i, 1]
     return feature, place, best
 
 
 @njit(nogil=True)
-def _drop(work, n_found, least):  # pragma: no cover - compiled
+def _drop(places, terms, n_found, least):  # pragma: no cover - compiled
     """Keep splits with a gain from ``least`` on, and return their number."""
     n_kept = 0
     for i in range(n_found):
-        if work.terms[i, 0] >= least:
-            work.terms[n_kept] = work.terms[i]
-            work.places[n_kept] = work.places[i]
+        if terms[i, 0] >= least:
+            _move(places, terms, i, n_kept)
             n_kept += 1
     return n_kept
+
+
+@njit(nogil=True)
+def _move(places, terms, i, j):  # pragma: no cover - compiled
+    """Enter split ``i`` in place of split ``j``, number by number: slices are expensive."""
+    places[j, 0], places[j, 1] = places[i, 0], places[i, 1]
+    terms[j, 0], terms[j, 1], terms[j, 2] = terms[i, 0], terms[i, 1], terms[i, 2]
 
 
 @njit(nogil=True)

@@ -326,11 +326,11 @@ def grouped_deviations(columns, order, starts, quantile):  # pragma: no cover - 
             distances = np.empty(len(rows))
             for i in range(len(rows)):
                 distances[i] = abs(columns[j, rows[i]] - mean)
-            distances.sort()
             at = quantile * (len(rows) - 1)
             low = int(at)
-            high = min(low + 1, len(rows) - 1)
-            deviations[j] += distances[low] + (at - low) * (distances[high] - distances[low])
+            distances = np.partition(distances, low)
+            above = distances[low + 1 :].min() if low + 1 < len(rows) else distances[low]
+            deviations[j] += distances[low] + (at - low) * (above - distances[low])
         deviations[j] /= n_groups
     return deviations
 

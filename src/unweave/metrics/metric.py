@@ -250,7 +250,9 @@ def score(
 def thinned_by(metric: Metric, sample: Sample) -> int:
     """How many times fewer draws are taken: more where latents are many and fits expensive."""
     cost = metric.cost_of(sample)
-    return 30 if cost >= 5 and sample.codes.shape[1] > WIDE else cost
+    if sample.codes.shape[1] <= WIDE or cost == 1:
+        return cost
+    return 10 if cost < 5 else 30
 
 
 @contextmanager

@@ -23,8 +23,9 @@ class Noise:
     """How much is spent on knowing the noise of a score.
 
     Metrics that are read from counts take all of these draws. Expensive ones take a half, a fifth
-    or a tenth, and with more than 64 latents those of the last two take a thirtieth, though never
-    fewer than three, or two projections. The page of the metrics has the share of each.
+    or a tenth. With more than 64 latents, those of a half take a tenth and the others a thirtieth,
+    though never fewer than three, or two projections. The page of the metrics has the share of
+    each.
     """
 
     n_permutations: int = 100
