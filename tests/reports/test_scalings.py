@@ -2,9 +2,15 @@
 
 import numpy as np
 import polars as pl
+import pytest
 
 from unweave.reports.analysis import analysis
-from unweave.reports.scaling import beside_each_other, scalings, trend_sentences
+from unweave.reports.scaling import (
+    beside_each_other,
+    scaling_figure,
+    scalings,
+    trend_sentences,
+)
 
 SHARED = {
     "dataset": "rooms", "network": "burgess", "depth": 1, "n_images": 480_000, "batch_size": 64,
@@ -87,6 +93,15 @@ def test_the_page_says_who_overtakes_whom_and_what_reconstruction_predicts():
     assert sentence.startswith("MIG: rank correlation -")
     assert "within a method: QLAE -1.00, VAE " in sentence
     assert analysis(two_methods().drop("squared_error"))["reconstruction"] == []
+
+
+def test_scores_are_shown_beside_those_of_random_mixtures():
+    without = scalings(two_methods())
+    assert all(np.isnan(one.mixture) for one in without)
+    assert "random mixtures" not in scaling_figure(without)
+    known = scalings(two_methods().with_columns(mixture_upper=pl.lit(0.3)))
+    assert [one.mixture for one in known] == pytest.approx([0.3] * len(known))
+    assert "random mixtures, 97.5 %" in scaling_figure(known)
 
 
 def test_settings_that_each_method_has_for_itself_are_a_part_of_it():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from matplotlib.axes import Axes
 
 from unweave.metrics.catalogue import title as metric_name
 from unweave.reports.design import DESIGN, own_columns, setting
@@ -17,6 +18,7 @@ from unweave.statistics.scaling import ScalingFit, scaling_fit
 __all__ = [
     "Scaling",
     "beside_each_other",
+    "draw_scaling",
     "order_sentences",
     "scaling_figure",
     "scalings",
@@ -47,6 +49,8 @@ class Scaling:
     scores: np.ndarray
     """(seeds, levels)."""
     chance: float
+    mixture: float
+    """Upper 97.5 % quantile of random mixtures of the factors; nan if they have no score."""
 
     @property
     def over(self) -> str:
@@ -92,11 +96,11 @@ def scalings(table: pl.DataFrame) -> list[Scaling]:
             x, scores = wide[axis].to_numpy().astype(float), wide.select(seeds).to_numpy().T
             names = dict(zip(("metric", *fixed), key, strict=True))
             also = "".join(f", {setting(c, names[c])}" for c in varying)
-            chance = float(cell["chance_mean"].to_numpy().mean())
+            chance, mixture = (_mean(cell, name) for name in ("chance_mean", "mixture_upper"))
             found.append(
                 Scaling(
                     names["metric"], axis, names["label"], also,
-                    scaling_fit(x, scores), x, scores, chance,
+                    scaling_fit(x, scores), x, scores, chance, mixture,
                 )
             )  # fmt: skip
     return found
@@ -143,28 +147,45 @@ def order_sentences(groups: Sequence[Sequence[Scaling]]) -> list[str]:
 
 
 def scaling_figure(group: Sequence[Scaling]) -> str:
-    """Methods beside each other: seeds, their means, the law that was chosen, and chance."""
+    """A figure of :func:`draw_scaling` for a page."""
     first = group[0]
     tag = f"scaling-{first.metric}-{first.axis}-{first.rest}"
     with drawing(tag) as (figure, axes):
-        for i, one in enumerate(group):
-            colour = COLOURS[i % len(COLOURS)]
-            for scores in one.scores:
-                axes.plot(one.x, scores, "o", color=colour, alpha=0.3, ms=3)
-            axes.plot(one.x, one.scores.mean(axis=0), "o", color=colour, label=one.method)
-            x = np.geomspace(one.x.min(), one.x.max(), 200)
-            axes.plot(x, one.fit.law(x), color=colour, lw=2)
-        chance = float(np.mean([one.chance for one in group]))
-        axes.axhline(chance, color=INK, ls=":", lw=1.2, label="chance")
-        axes.set_xscale("log")
-        axes.set_ylim(bottom=min(0.0, *(float(one.scores.min()) for one in group)))
-        axes.set_xlabel(first.over)
-        axes.set_title(metric_name(first.metric) + first.rest, loc="left", fontsize=11)
+        draw_scaling(axes, group)
         axes.legend(loc="best")
         return svg(figure, tag)
+
+
+def draw_scaling(axes: Axes, group: Sequence[Scaling]) -> None:
+    """Methods beside each other: seeds, their means, the law that was chosen, and what is easy."""
+    first = group[0]
+    for i, one in enumerate(group):
+        colour = COLOURS[i % len(COLOURS)]
+        for scores in one.scores:
+            axes.plot(one.x, scores, "o", color=colour, alpha=0.3, ms=3)
+        axes.plot(one.x, one.scores.mean(axis=0), "o", color=colour, label=one.method)
+        x = np.geomspace(one.x.min(), one.x.max(), 200)
+        axes.plot(x, one.fit.law(x), color=colour, lw=2)
+    for floor, label, line in (
+        ([one.mixture for one in group], "random mixtures, 97.5 %", "--"),
+        ([one.chance for one in group], "chance", ":"),
+    ):
+        if np.isfinite(np.mean(floor)):
+            axes.axhline(float(np.mean(floor)), color=INK, label=label, ls=line, lw=1.1)
+    axes.set_xscale("log")
+    axes.set_ylim(bottom=min(0.0, *(float(one.scores.min()) for one in group)))
+    axes.set_xlabel(first.over)
+    axes.set_title(metric_name(first.metric) + first.rest, loc="left", fontsize=11)
 
 
 def _has_equal_flops(rows: pl.DataFrame) -> bool:
     """Whether runs of different steps, as of networks of different widths, cost the same."""
     costs = rows.group_by("label").agg((pl.col("flops").max() / pl.col("flops").min()).alias("r"))
     return rows["step"].n_unique() > 1 and bool((costs["r"] < _SAME_FLOPS).all())
+
+
+def _mean(rows: pl.DataFrame, column: str) -> float:
+    """Mean of a column, and nan if a value, or the column, is missing."""
+    if column not in rows.columns:  # tables of earlier versions
+        return float("nan")
+    return float(rows[column].cast(pl.Float64).to_numpy().mean())
