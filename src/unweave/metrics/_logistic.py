@@ -29,6 +29,7 @@ _LN2_HIGH, _LN2_LOW = (
 _ROUND = 6755399441055744.0  # 1.5 * 2**52: adding it rounds to a whole number, in the lowest bits
 _ROWS = 4_096  # whose products are taken at a time
 _BLOCK = 64  # rows whose exponentials are
+_MOST_ROWS = 32_768  # whose probabilities are computed at a time, as they take several copies
 _TINY = 1e-30  # residuals in single precision below it are 0: products with denormals are slow
 _LEAST = -700.0  # exponents below which exp is 0 for our purposes
 
@@ -84,6 +85,22 @@ class LogisticRegression:
 
     def probabilities(self, codes: Any) -> np.ndarray:
         """Probability (rows, classes) of each class, in [0, 1]."""
+        found = np.empty((codes.shape[0], len(self.classes)))
+        for start in range(0, len(found), _MOST_ROWS):
+            rows = slice(start, start + _MOST_ROWS)
+            found[rows] = self._probabilities(codes[rows])
+        return found
+
+    def likelihoods(self, codes: Any, labels: np.ndarray) -> np.ndarray:
+        """Probability (rows,) of the class of each row, which ``labels`` count from 0 on."""
+        found = np.empty(codes.shape[0])
+        for start in range(0, len(found), _MOST_ROWS):
+            rows = slice(start, start + _MOST_ROWS)
+            own = self._probabilities(codes[rows])
+            found[rows] = own[np.arange(len(own)), labels[rows]]
+        return found
+
+    def _probabilities(self, codes: Any) -> np.ndarray:
         from scipy.special import expit, softmax
 
         logits = self.decisions(codes)

@@ -115,10 +115,11 @@ def area_under_roc(scores: np.ndarray, positive: np.ndarray) -> np.ndarray:
     """
     from scipy.stats import rankdata
 
-    ranks = rankdata(scores, axis=0)
     n_positive = positive.sum(axis=0)
     n_pairs = n_positive * (len(positive) - n_positive)
-    above = (ranks * positive).sum(axis=0) - n_positive * (n_positive + 1) / 2
+    # Class by class, because ranks take several copies.
+    ranks = np.array([rankdata(s)[p].sum() for s, p in zip(scores.T, positive.T, strict=True)])
+    above = ranks - n_positive * (n_positive + 1) / 2
     return np.where(n_pairs > 0, above / np.maximum(n_pairs, 1), np.nan)
 
 

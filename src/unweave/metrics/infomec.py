@@ -306,6 +306,6 @@ def _preference(rows: np.ndarray, matrix: np.ndarray) -> Measurement:
 def _explicitness(seen: Any, levels: np.ndarray, n_levels: int) -> float:
     """Share of the entropy of ``levels`` (samples,) that what is ``seen`` of them takes away."""
     model = logistic_regression(seen, levels, penalty=0.0, balanced=True)
-    likelihood = model.probabilities(seen)[np.arange(len(levels)), levels]
+    likelihood = model.likelihoods(seen, levels)
     # With balanced classes and nothing to see, every level is as likely.
     return 1 + float(np.log(np.maximum(likelihood, np.finfo(float).eps)).mean() / np.log(n_levels))

@@ -35,18 +35,18 @@ class SNC(Metric):
         # Permuted factors have the same codes, whose bins are most of the work.
         key = ("snc", sample.test is None)
         cut = sample.once_for_codes(key, lambda: _Cut.of(*split[::2]))
-        learn, judge = cut.learn, cut.judge
         n_levels = 1 + np.concatenate([learn_levels, judge_levels], axis=1).max(axis=1)
         information = cut.information(learn_levels, n_levels)
         latents, matched = _assigned(information)
         accuracy = np.zeros(len(learn_levels))
         for j, k in zip(latents, matched, strict=True):
             size = int(n_levels[k])
-            edges = _edges(learn[:, j], size)
+            edges = cut.edges(j, size)
             counts = np.zeros((size, size))
-            np.add.at(counts, (np.searchsorted(edges, learn[:, j], "right"), learn_levels[k]), 1)
+            bins = np.searchsorted(edges, cut.columns[j], "right")
+            np.add.at(counts, (bins, learn_levels[k]), 1)
             _, level_of_bin = linear_sum_assignment(counts, maximize=True)
-            predicted = level_of_bin[np.searchsorted(edges, judge[:, j], "right")]
+            predicted = level_of_bin[np.searchsorted(edges, cut.judge[:, j], "right")]
             accuracy[k] = (predicted == judge_levels[k]).mean()
         above = float(((accuracy - 1 / n_levels) / (1 - 1 / n_levels)).mean())
         value = float(accuracy.mean())
@@ -120,21 +120,14 @@ def _with_ties_broken(*parts: np.ndarray) -> list[np.ndarray]:
     return [part + 1e-10 * spread * rng.standard_normal((len(part), 1)) for part in parts]
 
 
-def _edges(column: np.ndarray, n_bins: int) -> np.ndarray:
-    """Inner edges (n_bins - 1,) of bins that as many rows fall into as ties allow."""
-    return np.sort(column)[np.arange(1, n_bins) * len(column) // n_bins]
-
-
 @dataclass(frozen=True)
 class _Cut:
     """Codes with ties broken, and in bins."""
 
-    learn: np.ndarray
-    """(rows, latents)"""
-    judge: np.ndarray
-    """(rows, latents)"""
     columns: np.ndarray
-    """``learn`` (latents, rows)."""
+    """Those to learn from (latents, rows)."""
+    judge: np.ndarray
+    """Those to be judged on (rows, latents)."""
     ordered: np.ndarray
     """``columns`` in ascending order."""
     bins: dict[int, np.ndarray] = field(default_factory=dict)
@@ -145,7 +138,7 @@ class _Cut:
         """From codes to learn from and codes to be judged on."""
         learn, judge = _with_ties_broken(learn, judge)
         columns = np.ascontiguousarray(learn.T)
-        return cls(learn, judge, columns, np.sort(columns, axis=1))
+        return cls(columns, judge, np.sort(columns, axis=1))
 
     def information(self, levels: np.ndarray, n_levels: np.ndarray) -> np.ndarray:
         """Information (latents, factors) in nats of each latent in as many bins as levels."""
@@ -157,6 +150,11 @@ class _Cut:
             table = binned_table(self._in_bins(size), row[0], size, row[1])
             information[:, k] = table.information[:, 0]
         return information
+
+    def edges(self, latent: int, n_bins: int) -> np.ndarray:
+        """Inner edges (n_bins - 1,) of bins that as many rows fall into as ties allow."""
+        n = self.columns.shape[1]
+        return self.ordered[latent, np.arange(1, n_bins) * n // n_bins]
 
     def _in_bins(self, size: int) -> np.ndarray:
         from unweave.metrics import _kernels
