@@ -270,13 +270,8 @@ def _roots(columns, packed, below):  # pragma: no cover - compiled
             f = b * width + w
             left[:] = 0
             for e in range(n_edges - 1):
-                first, last = edges[f, e], edges[f, e + 1]
-                for p in range(first, last - 1, 2):
-                    row, other = order[f, p], order[f, p + 1]
-                    for k in range(n_trees):
-                        left[k] += packed[row, k] + packed[other, k]
-                if (last - first) % 2 == 1:
-                    row = order[f, last - 1]
+                for p in range(edges[f, e], edges[f, e + 1]):
+                    row = order[f, p]
                     for k in range(n_trees):
                         left[k] += packed[row, k]
                 block[e + 1, w] = left
@@ -533,7 +528,7 @@ def _inside(
                 flat[slots[row, w]] += number
         _bound(n, total, 4 * least, sums, counts, positive, excess)
         for e in range(len(excess) - 1):
-            n_open = 0
+            n_open = 0  # counted first, all at once: most edges have none
             for w in range(_WIDTH):
                 n_open += excess[e, w] >= 0
             if n_open == 0:

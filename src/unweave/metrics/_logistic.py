@@ -7,7 +7,7 @@ where the limit on steps ends a fit before its optimum.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,28 +86,29 @@ class LogisticRegression:
     def probabilities(self, codes: Any) -> np.ndarray:
         """Probability (rows, classes) of each class, in [0, 1]."""
         found = np.empty((codes.shape[0], len(self.classes)))
-        for start in range(0, len(found), _MOST_ROWS):
-            rows = slice(start, start + _MOST_ROWS)
-            found[rows] = self._probabilities(codes[rows])
+        for rows, own in self._in_pieces(codes):
+            found[rows] = own
         return found
 
     def likelihoods(self, codes: Any, labels: np.ndarray) -> np.ndarray:
         """Probability (rows,) of the class of each row, which ``labels`` count from 0 on."""
         found = np.empty(codes.shape[0])
-        for start in range(0, len(found), _MOST_ROWS):
-            rows = slice(start, start + _MOST_ROWS)
-            own = self._probabilities(codes[rows])
+        for rows, own in self._in_pieces(codes):
             found[rows] = own[np.arange(len(own)), labels[rows]]
         return found
 
-    def _probabilities(self, codes: Any) -> np.ndarray:
+    def _in_pieces(self, codes: Any) -> Iterator[tuple[slice, np.ndarray]]:
+        """Some rows after the others, and their probabilities (rows, classes)."""
         from scipy.special import expit, softmax
 
-        logits = self.decisions(codes)
-        if len(self.classes) > 2:
-            return softmax(logits, axis=1)
-        second = expit(logits)
-        return np.concatenate([1 - second, second], axis=1)
+        for start in range(0, codes.shape[0], _MOST_ROWS):
+            rows = slice(start, start + _MOST_ROWS)
+            logits = self.decisions(codes[rows])
+            if len(self.classes) > 2:
+                yield rows, softmax(logits, axis=1)
+            else:
+                second = expit(logits)
+                yield rows, np.concatenate([1 - second, second], axis=1)
 
     def predict(self, codes: Any) -> np.ndarray:
         """Class (rows,) of the largest probability."""
