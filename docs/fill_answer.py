@@ -1,4 +1,4 @@
-"""The figures and tables of answer.md, from the table of `unweave study scale`.
+"""The figures and tables of answer.md and all laws, from the table of `unweave study scale`.
 
 Run, from the root of the repository:
     python docs/fill_answer.py                # draw the figures and fill the tables
@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+import polars.selectors as cs
 from matplotlib.figure import Figure
 
 from unweave.metrics.catalogue import title as metric_name
@@ -26,24 +27,30 @@ from unweave.reports.scaling import (
     order_sentences,
     scalings,
 )
+from unweave.statistics.agreement import partial_agreement
+from unweave.statistics.variance import Share, explained_variance
 from unweave.studies import load_study
 from unweave.studies.folder import StudyFolder
 
 HERE = Path(__file__).parent
 STORE, PAGE = HERE / "results" / "scale.parquet", HERE / "answer.md"
-STUDY = "scale"
-METRICS = ("dci_disentanglement", "infom(code_kind=discrete)", "mig", "sap", "linear_r2")
+LAWS = HERE / "results" / "scale-laws.csv"
+STUDY = load_study("scale")
+TITLES = {part.name: part.title for part in STUDY.parts}
+METRICS = (
+    "dci_disentanglement", "infom", "infom(code_kind=discrete)", "mig", "sap", "linear_r2",
+)  # fmt: skip
 _SIZE = (4.2, 3.4)
 _LEGEND = 2.2
+_FIRST = "DCI disentanglement"
 
 
 def keep(folder: str) -> None:
     """Add the finished runs of a folder to those that are stored."""
-    study = load_study(STUDY)
-    found = StudyFolder(study, folder).finished()
+    found = StudyFolder(STUDY, folder).finished()
     tables = [
         own.with_columns(part=pl.lit(part.name))
-        for part in study.parts
+        for part in STUDY.parts
         if (own := found.of(part).table).height
     ]
     if STORE.exists():
@@ -131,17 +138,21 @@ def draw(table: pl.DataFrame) -> None:
     what_grows(table)
 
 
-def trends(table: pl.DataFrame) -> str:
+def parts_of(table: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """The rows of each part that has some, in the order of the study."""
+    found = set(table["part"].unique())
+    return {name: part_of(table, name) for name in TITLES if name in found}
+
+
+def trends(scaled: Mapping[str, Sequence[Scaling]]) -> str:
     """A row for each scale and method: where each metric starts and ends, and whether it grows."""
-    head = ["scale", "method", *(metric_name(metric) for metric in METRICS), "law of the first"]
-    lines = [_row(head), _row(["---"] * len(head))]
-    for part in table["part"].unique(maintain_order=True):
-        scaled = scalings(part_of(table, part))
-        for method in dict.fromkeys(one.method for one in scaled):
-            own = {one.metric: one for one in scaled if one.method == method}
+    lines = _head(["scale", "method", *map(metric_name, METRICS), f"law of {_FIRST}"])
+    for part, every in scaled.items():
+        for method in dict.fromkeys(one.method for one in every):
+            own = {one.metric: one for one in every if one.method == method}
             found = [own.get(m, own.get(f"{m}(images=unseen)")) for m in METRICS]
             law = "" if found[0] is None else found[0].fit.form
-            lines.append(_row([part, method, *map(_cell, found), law]))
+            lines.append(_row([TITLES[part], method, *map(_cell, found), law]))
     return "\n".join(lines)
 
 
@@ -152,24 +163,126 @@ def _cell(one: Scaling | None) -> str:
     return f"**{text}, {one.fit.direction}**" if one.fit.has_trend else text
 
 
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def orders(table: pl.DataFrame) -> str:
+def orders(scaled: Mapping[str, Sequence[Scaling]]) -> str:
     """Whether methods overtake each other, for each scale."""
     found = [
-        f"- {sentence}"
-        for part in table["part"].unique(maintain_order=True)
-        for sentence in order_sentences(beside_each_other(scalings(part_of(table, part))))
+        f"- {TITLES[part]}: {sentence}"
+        for part, every in scaled.items()
+        for sentence in order_sentences(beside_each_other(every))
         if "overtakes" in sentence
     ]
     return "\n".join(found)
 
 
-def filled(page: str, table: pl.DataFrame) -> str:
+def shares(table: pl.DataFrame) -> str:
+    """A row for each part and metric: what method, scale, both together and the seed explain."""
+    sources = {
+        "objective": "method",
+        "scale": "scale",
+        "interactions": "scale, by method",
+        "seed": "seed",
+    }
+    lines = _head(["part", "metric", *sources.values()])
+    for part, rows in parts_of(table).items():
+        for metric in _of_all_methods(rows):
+            own = rows.filter(pl.col("metric") == metric)
+            found = {one.source: one for one in explained_variance(own)}
+            cells = [_share(found.get(source)) for source in sources]
+            lines.append(_row([TITLES[part], _named(metric), *cells]))
+    return "\n".join(lines)
+
+
+def _share(one: Share | None) -> str:
+    if one is None:
+        return ""
+    return f"{one.adjusted:.2f} [{max(0, one.low):.2f}, {min(1, one.high):.2f}]"
+
+
+def reconstruction(table: pl.DataFrame) -> str:
+    """A row for each part and metric: rank correlations of the squared error with the score."""
+    lines = _head(["part", "metric", "among seeds of one setting", "among settings", "models"])
+    for part, rows in parts_of(table).items():
+        last = rows.filter(pl.col("step") == pl.col("step").max().over("run"))
+        for metric in _of_all_methods(rows):
+            own = last.filter(pl.col("metric") == metric)
+            setting = own.select(
+                pl.concat_str(["label", "width", "n_images", "n_latents"], separator="|")
+            )
+            found = partial_agreement(
+                own["squared_error"].to_numpy(),
+                own["value"].to_numpy(),
+                setting.to_series().to_numpy(),
+            )
+            if found is not None:
+                cells = [
+                    f"{rho:.2f} (p = {p:.2g})"
+                    for rho, p in ((found.within, found.within_p), (found.between, found.between_p))
+                ]
+                lines.append(_row([TITLES[part], _named(metric), *cells, str(found.n_models)]))
+    return "\n".join(lines)
+
+
+def _of_all_methods(rows: pl.DataFrame) -> list[str]:
+    """Those of the page's metrics that all methods have, of unseen images where there are some."""
+    names = set(rows["metric"].unique())
+    found = [m if m in names else f"{m}(images=unseen)" for m in METRICS if "(" not in m]
+    return [metric for metric in found if metric in names]
+
+
+def _named(metric: str) -> str:
+    return metric_name(metric.split("(images")[0])
+
+
+def laws(scaled: Mapping[str, Sequence[Scaling]]) -> pl.DataFrame:
+    """A row for each part, method and metric: all laws, and what would have been found."""
+    rows = [
+        {
+            "part": part,
+            "metric": one.metric,
+            "method": one.method,
+            "scale": one.over,
+            "seeds": one.fit.n_seeds,
+            "levels": one.fit.n_levels,
+            "first": one.first,
+            "last": one.last,
+            "direction": one.fit.direction,
+            "p_value": one.fit.p_value,
+            "smallest_slope": one.fit.smallest_slope,
+            "law": one.fit.law.name,
+            "offset": one.fit.law.offset,
+            "factor": one.fit.law.factor,
+            "parameter": one.fit.law.parameter,
+            "power_exponent": one.fit.exponent,
+            "power_low": one.fit.low,
+            "power_high": one.fit.high,
+            **{f"error_{name}": value for name, value in one.fit.errors.items()},
+            **{f"extrapolation_{name}": value for name, value in one.fit.extrapolation.items()},
+            "chance": one.chance,
+            "mixture": one.mixture,
+        }
+        for part, every in scaled.items()
+        for one in every
+    ]
+    return pl.DataFrame(rows, infer_schema_length=None).with_columns(cs.float().round_sig_figs(4))
+
+
+def _head(cells: Sequence[str]) -> list[str]:
+    return [_row(cells), _row(["---"] * len(cells))]
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def filled(page: str, table: pl.DataFrame, scaled: Mapping[str, Sequence[Scaling]]) -> str:
     """The page with its tables."""
-    for name, text in (("trends", trends(table)), ("orders", orders(table))):
+    texts = {
+        "trends": trends(scaled),
+        "orders": orders(scaled),
+        "shares": shares(table),
+        "reconstruction": reconstruction(table),
+    }
+    for name, text in texts.items():
         mark = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.S)
         if not mark.search(page):
             raise ValueError(f"{PAGE.name} has no marks for {name}")
@@ -177,9 +290,16 @@ def filled(page: str, table: pl.DataFrame) -> str:
     return page
 
 
+def scaled_parts(table: pl.DataFrame) -> dict[str, list[Scaling]]:
+    """Every metric of every method over the scale of each part."""
+    return {name: scalings(rows) for name, rows in parts_of(table).items()}
+
+
 if __name__ == "__main__":
     if sys.argv[1:2] == ["keep"]:
         keep(sys.argv[2])
     stored = pl.read_parquet(STORE)
     draw(stored)
-    PAGE.write_text(filled(PAGE.read_text(), stored))
+    found = scaled_parts(stored)
+    laws(found).write_csv(LAWS)
+    PAGE.write_text(filled(PAGE.read_text(), stored, found))
