@@ -29,7 +29,7 @@ _LN2_HIGH, _LN2_LOW = (
 _ROUND = 6755399441055744.0  # 1.5 * 2**52: adding it rounds to a whole number, in the lowest bits
 _ROWS = 4_096  # whose products are taken at a time
 _BLOCK = 64  # rows whose exponentials are
-_MOST_ROWS = 32_768  # whose probabilities are computed at a time, as they take several copies
+_MOST_ROWS = 32_768  # whose logits are computed at a time, as probabilities take several copies
 _TINY = 1e-30  # residuals in single precision below it are 0: products with denormals are slow
 _LEAST = -700.0  # exponents below which exp is 0 for our purposes
 
@@ -97,13 +97,17 @@ class LogisticRegression:
             found[rows] = own[np.arange(len(own)), labels[rows]]
         return found
 
+    def _logits_in_pieces(self, codes: Any) -> Iterator[tuple[slice, np.ndarray]]:
+        """Some rows after the others, and their logits, as of :meth:`decisions`."""
+        for start in range(0, codes.shape[0], _MOST_ROWS):
+            rows = slice(start, start + _MOST_ROWS)
+            yield rows, self.decisions(codes[rows])
+
     def _in_pieces(self, codes: Any) -> Iterator[tuple[slice, np.ndarray]]:
         """Some rows after the others, and their probabilities (rows, classes)."""
         from scipy.special import expit, softmax
 
-        for start in range(0, codes.shape[0], _MOST_ROWS):
-            rows = slice(start, start + _MOST_ROWS)
-            logits = self.decisions(codes[rows])
+        for rows, logits in self._logits_in_pieces(codes):
             if len(self.classes) > 2:
                 yield rows, softmax(logits, axis=1)
             else:
@@ -112,8 +116,9 @@ class LogisticRegression:
 
     def predict(self, codes: Any) -> np.ndarray:
         """Class (rows,) of the largest probability."""
-        logits = self.decisions(codes)
-        best = logits.argmax(axis=1) if len(self.classes) > 2 else (logits[:, 0] > 0).astype(int)
+        best = np.empty(codes.shape[0], dtype=np.intp)
+        for rows, logits in self._logits_in_pieces(codes):
+            best[rows] = logits.argmax(axis=1) if len(self.classes) > 2 else logits[:, 0] > 0
         return self.classes[best]
 
 

@@ -23,7 +23,9 @@ __all__ = [
     "HeldOut",
     "Split",
     "angle_of",
+    "codes_apart",
     "cut_angle_r_squared",
+    "factors_apart",
     "hold_out",
     "labelled",
     "logistic_regression",
@@ -39,20 +41,40 @@ Split = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 def hold_out(sample: Sample) -> Split:
     """All rows and those that the user gave to judge on; else a random third is split off."""
-    codes, factors = sample.codes, sample.factors
+    (learn, judge), (learn_factors, judge_factors) = codes_apart(sample), factors_apart(sample)
+    return learn, learn_factors, judge, judge_factors
+
+
+def codes_apart(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
+    """The codes of :func:`hold_out`, to learn from and to be judged on."""
     if sample.test is not None:
-        return codes, factors, *sample.test
-    rows = np.random.default_rng([sample.seed, 4]).permutation(len(codes))
-    cut = max(1, len(codes) // 3)
-    learn, judge = rows[cut:], rows[:cut]
-    return codes[learn], factors[learn], codes[judge], factors[judge]
+        return sample.codes, sample.test[0]
+    learn, judge = _rows_apart(sample)
+    return sample.codes[learn], sample.codes[judge]
 
 
-def labelled(split: Split, kinds: Sequence[str] | None) -> tuple[np.ndarray, np.ndarray]:
+def factors_apart(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
+    """The factors of :func:`hold_out`, to learn and to be judged on."""
+    if sample.test is not None:
+        return sample.factors, sample.test[1]
+    learn, judge = _rows_apart(sample)
+    return sample.factors[learn], sample.factors[judge]
+
+
+def _rows_apart(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the rows to learn from and of a random third to be judged on."""
+    rows = np.random.default_rng([sample.seed, 4]).permutation(len(sample.codes))
+    cut = max(1, len(rows) // 3)
+    return rows[cut:], rows[:cut]
+
+
+def labelled(
+    factors: Sequence[np.ndarray], kinds: Sequence[str] | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Levels (factors, rows) of the rows to learn from and of those to be judged on."""
-    both = np.concatenate([split[1], split[3]])
-    levels, _ = factor_levels(both, kinds)
-    return levels[:, : len(split[1])], levels[:, len(split[1]) :]
+    levels, _ = factor_levels(np.concatenate(factors), kinds)
+    n = len(factors[0])
+    return levels[:, :n], levels[:, n:]
 
 
 def scaled_like(train: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
@@ -65,7 +87,10 @@ def scaled_like(train: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
     spread[constant] = 1.0
     scale = 1 / spread
     scale[constant] = 0.0
-    return [(part - mean) * scale for part in (train, *others)]
+    found = [part - mean for part in (train, *others)]
+    for part in found:
+        part *= scale
+    return found
 
 
 def logistic_regression(
@@ -101,9 +126,8 @@ class HeldOut:
         """Fitted once for all metrics that read the sample."""
 
         def fit() -> HeldOut:
-            split = hold_out(sample)
-            train, judge = scaled_like(split[0], split[2])
-            learn_levels, judge_levels = labelled(split, sample.kinds)
+            train, judge = scaled_like(*codes_apart(sample))
+            learn_levels, judge_levels = labelled(factors_apart(sample), sample.kinds)
             models = in_threads(
                 lambda levels: logistic_regression(train, levels) if np.ptp(levels) > 0 else None,
                 learn_levels,

@@ -197,7 +197,7 @@ def _importance(split: Split, kinds, backend: str, seed: int) -> tuple[np.ndarra
     """Importance (latents, factors), and how well each factor (factors,) is predicted."""
     if backend == "lasso":
         return _lasso(split, kinds)
-    learn_levels, judge_levels = labelled(split, kinds)
+    learn_levels, judge_levels = labelled(split[1::2], kinds)
 
     def fit(k: int) -> tuple[np.ndarray, float]:
         seen, labels = np.unique(learn_levels[k], return_inverse=True)

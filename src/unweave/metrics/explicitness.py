@@ -57,7 +57,7 @@ class Explicitness(Metric):
             ]
         split = hold_out(sample)
         train, judge = scaled_like(split[0], split[2])
-        pairs = zip(*labelled(split, sample.kinds), strict=True)
+        pairs = zip(*labelled(split[1::2], sample.kinds), strict=True)
         return [
             _mean_area(_one_against_rest(train, learn, judge), learn, true)
             if np.ptp(learn) > 0

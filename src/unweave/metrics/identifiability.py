@@ -10,8 +10,9 @@ import numpy as np
 from unweave._check import check_choice
 from unweave.metrics._predictors import (
     angle_of,
+    codes_apart,
     cut_angle_r_squared,
-    hold_out,
+    factors_apart,
     r_squared,
     scaled_like,
     targets_by_kind,
@@ -79,10 +80,11 @@ class LinearR2(Metric):
 
     def read(self, sample: Sample) -> dict[str, Measurement]:
         """Least squares on some rows, judged on others."""
-        split = hold_out(sample)
-        targets = targets_by_kind(np.concatenate([split[1], split[3]]), sample.kinds)
         key = ("least squares", sample.test is None)
-        least_squares = sample.once_for_codes(key, lambda: _LeastSquares.of(*split[::2]))
+        least_squares = sample.once_for_codes(
+            key, lambda: _LeastSquares.of(*scaled_like(*codes_apart(sample)))
+        )
+        targets = targets_by_kind(np.concatenate(factors_apart(sample)), sample.kinds)
         shares = np.array([least_squares.held_out_share(target) for target in targets])
         return {"linear_r2": Measurement(float(shares.mean()), shares)}
 
@@ -98,11 +100,10 @@ class _LeastSquares:
 
     @classmethod
     def of(cls, learn: np.ndarray, judge: np.ndarray) -> _LeastSquares:
-        """From the codes of both."""
-        train, others = scaled_like(learn, judge)
-        basis, spread, directions = np.linalg.svd(train, full_matrices=False)
+        """From the standardised codes of both."""
+        basis, spread, directions = np.linalg.svd(learn, full_matrices=False)
         kept = spread > _RANK * spread[0]
-        return cls(basis[:, kept], others @ (directions[kept].T / spread[kept]))
+        return cls(basis[:, kept], judge @ (directions[kept].T / spread[kept]))
 
     def held_out_share(self, target: np.ndarray) -> float:
         """R² of ``target``, rows to learn from first, on the rows to be judged on."""

@@ -97,7 +97,7 @@ def _measured(codes: np.ndarray, groups, quantile: float) -> Measurement:
     from unweave.metrics import _kernels
 
     columns = np.ascontiguousarray(codes.T, dtype=np.float64)
-    worst = np.abs(columns - columns.mean(axis=1, keepdims=True)).max(axis=1)
+    worst = np.array([np.abs(column - column.mean()).max() for column in columns])
     alive = np.ones(len(columns), dtype=bool)
     alive[constant_columns(codes)] = False
     if not alive.any():

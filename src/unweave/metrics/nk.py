@@ -51,7 +51,7 @@ class NK(Metric):
     def read(self, sample: Sample) -> dict[str, Measurement]:
         """Predict each factor from all latents, and without each latent that has a factor."""
         split = hold_out(sample)
-        levels, judge_levels = labelled(split, sample.kinds)
+        levels, judge_levels = labelled(split[1::2], sample.kinds)
         latents = latent_of_each_factor(split[0], levels)
         given = latents[latents >= 0]
         # Draws of noise are read for their value alone, which needs no latent of other factors.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from unweave.metrics._information import factor_levels
-from unweave.metrics._predictors import hold_out, labelled
+from unweave.metrics._predictors import codes_apart, factors_apart, labelled
 from unweave.metrics.metric import Metric, score
 from unweave.metrics.noise import Noise
 from unweave.metrics.sample import Sample
@@ -30,11 +30,10 @@ class SNC(Metric):
         """Match latents with factors, then bins with levels."""
         from scipy.optimize import linear_sum_assignment
 
-        split = hold_out(sample)
-        learn_levels, judge_levels = labelled(split, sample.kinds)
         # Permuted factors have the same codes, whose bins are most of the work.
         key = ("snc", sample.test is None)
-        cut = sample.once_for_codes(key, lambda: _Cut.of(*split[::2]))
+        cut = sample.once_for_codes(key, lambda: _Cut.of(*codes_apart(sample)))
+        learn_levels, judge_levels = labelled(factors_apart(sample), sample.kinds)
         n_levels = 1 + np.concatenate([learn_levels, judge_levels], axis=1).max(axis=1)
         information = cut.information(learn_levels, n_levels)
         latents, matched = _assigned(information)
@@ -46,7 +45,7 @@ class SNC(Metric):
             bins = np.searchsorted(edges, cut.columns[j], "right")
             np.add.at(counts, (bins, learn_levels[k]), 1)
             _, level_of_bin = linear_sum_assignment(counts, maximize=True)
-            predicted = level_of_bin[np.searchsorted(edges, cut.judge[:, j], "right")]
+            predicted = level_of_bin[np.searchsorted(edges, cut.judge[j], "right")]
             accuracy[k] = (predicted == judge_levels[k]).mean()
         above = float(((accuracy - 1 / n_levels) / (1 - 1 / n_levels)).mean())
         value = float(accuracy.mean())
@@ -114,12 +113,6 @@ def _assigned(information: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return latents, matched
 
 
-def _with_ties_broken(*parts: np.ndarray) -> list[np.ndarray]:
-    """Codes of which no two are equal, in no order that their factors could follow."""
-    rng, spread = np.random.default_rng(0), parts[0].std(axis=0, dtype=np.float64)
-    return [part + 1e-10 * spread * rng.standard_normal((len(part), 1)) for part in parts]
-
-
 @dataclass(frozen=True)
 class _Cut:
     """Codes with ties broken, and in bins."""
@@ -127,7 +120,7 @@ class _Cut:
     columns: np.ndarray
     """Those to learn from (latents, rows)."""
     judge: np.ndarray
-    """Those to be judged on (rows, latents)."""
+    """Those to be judged on (latents, rows)."""
     ordered: np.ndarray
     """``columns`` in ascending order."""
     bins: dict[int, np.ndarray] = field(default_factory=dict)
@@ -135,10 +128,11 @@ class _Cut:
 
     @classmethod
     def of(cls, learn: np.ndarray, judge: np.ndarray) -> _Cut:
-        """From codes to learn from and codes to be judged on."""
-        learn, judge = _with_ties_broken(learn, judge)
-        columns = np.ascontiguousarray(learn.T)
-        return cls(columns, judge, np.sort(columns, axis=1))
+        """From codes (rows, latents) to learn from and codes to be judged on."""
+        rng, spread = np.random.default_rng(0), learn.std(axis=0, dtype=np.float64)
+        # No two are equal then, and are in no order that their factors could follow.
+        columns, others = (_with_noise(part, 1e-10 * spread, rng) for part in (learn, judge))
+        return cls(columns, others, np.sort(columns, axis=1))
 
     def information(self, levels: np.ndarray, n_levels: np.ndarray) -> np.ndarray:
         """Information (latents, factors) in nats of each latent in as many bins as levels."""
@@ -164,3 +158,12 @@ class _Cut:
             lower = np.ascontiguousarray(self.ordered[:, np.arange(size) * n // size])
             self.bins[size] = _kernels.digitise(self.columns, lower)
         return self.bins[size]
+
+
+def _with_noise(codes: np.ndarray, scale: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Columns (latents, rows) of ``codes``, moved by as much of the same noise as ``scale`` has."""
+    noise = rng.standard_normal(len(codes))
+    found = np.empty(codes.shape[::-1])
+    for column, own, size in zip(found, codes.T, scale, strict=True):
+        np.add(own, size * noise, out=column)
+    return found
