@@ -135,6 +135,16 @@ def test_own_settings_of_many_methods_are_short():
     assert analysis(table)["own_settings"] == ["network style for QLAE and burgess for the others"]
 
 
+def test_runs_of_a_method_in_different_number_formats_are_counted():
+    own = two_methods().with_columns(precision=pl.lit("32-true"))
+    assert analysis(own)["precisions"] == ""
+    is_chosen = (pl.col("label") == "VAE") & (pl.col("seed") < 2)
+    mixed = own.with_columns(
+        precision=pl.when(is_chosen).then(pl.lit("bf16-mixed")).otherwise("precision")
+    )
+    assert analysis(mixed)["precisions"] == "VAE 6 in bf16-mixed and 9 in 32-true"
+
+
 def test_settings_that_vary_within_a_method_distinguish():
     """The same learning rates for both methods are a part of the study, and not of a method."""
     both = pl.concat(

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from unweave.metrics.catalogue import title as metric_name
-from unweave.reports.design import DESIGN, own_settings
+from unweave.reports.design import DESIGN, own_settings, precisions
 from unweave.reports.figures import COLOURS, drawing, svg
 from unweave.reports.scaling import (
     beside_each_other,
@@ -54,6 +54,7 @@ def analysis(table: pl.DataFrame) -> dict[str, Any]:
         "n_groups": len(groups),
         "orders": order_sentences(groups),
         "own_settings": own_settings(table),
+        "precisions": precisions(table),
         "reconstruction": _reconstruction(table),
         "agreement": agreement,
         "agreement_figure": agreement_figure(agreement)

@@ -8,7 +8,7 @@ import polars as pl
 
 from unweave.statistics.variance import own_columns as settings_of_objectives
 
-__all__ = ["DESIGN", "own_columns", "own_settings", "setting"]
+__all__ = ["DESIGN", "own_columns", "own_settings", "precisions", "setting"]
 
 DESIGN = (
     "dataset", "network", "width", "depth", "n_latents", "n_images", "batch_size", "learning_rate",
@@ -46,6 +46,18 @@ def own_settings(table: pl.DataFrame) -> list[str]:
         others = "the others" if len(most) > 1 else most[0]
         found.append(f"{_WORDS.get(column, column)} {parts} and {common} for {others}")
     return found
+
+
+def precisions(table: pl.DataFrame) -> str:
+    """How many runs of a method are in each number format, where they are not all in one."""
+    if "precision" not in table.columns:  # tables of earlier versions
+        return ""
+    runs = table.select("run", "label", "precision").unique(maintain_order=True)
+    counts: dict[str, list[str]] = {}
+    for (label, precision), own in runs.group_by("label", "precision", maintain_order=True):
+        counts.setdefault(str(label), []).append(f"{own.height:,} in {precision}")
+    mixed = [f"{label} {' and '.join(own)}" for label, own in counts.items() if len(own) > 1]
+    return ", ".join(mixed)
 
 
 def setting(column: str, value: Any) -> str:
