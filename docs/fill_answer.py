@@ -3,6 +3,7 @@
 Run, from the root of the repository:
     python docs/fill_answer.py                # draw the figures and fill the tables
     python docs/fill_answer.py keep FOLDER    # before that, keep the finished runs of a folder
+    python docs/fill_answer.py random         # or what random codes score, which takes minutes
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ import polars as pl
 import polars.selectors as cs
 from matplotlib.figure import Figure
 
+from unweave.datasets import load
+from unweave.datasets.selection import scoring_rows
+from unweave.metrics import Noise, evaluate
 from unweave.metrics.catalogue import title as metric_name
 from unweave.reports.figures import COLOURS, drawing
 from unweave.reports.findings import label_objectives
@@ -34,15 +38,17 @@ from unweave.studies.folder import StudyFolder
 
 HERE = Path(__file__).parent
 STORE, PAGE = HERE / "results" / "scale.parquet", HERE / "answer.md"
-LAWS = HERE / "results" / "scale-laws.csv"
+LAWS, RANDOM = HERE / "results" / "scale-laws.csv", HERE / "results" / "scale-random-codes.csv"
 STUDY = load_study("scale")
-TITLES = {part.name: part.title for part in STUDY.parts}
+METHODS = ("qlae", "vae", "beta_vae", "beta_tc_vae")
 METRICS = (
     "dci_disentanglement", "infom", "infom(code_kind=discrete)", "mig", "sap", "linear_r2",
 )  # fmt: skip
 _SIZE = (4.2, 3.4)
 _LEGEND = 2.2
 _FIRST = "DCI disentanglement"
+_ROWS = 5_000
+_DRAWS = 1_000  # of which expensive metrics take a tenth
 
 
 def keep(folder: str) -> None:
@@ -60,9 +66,54 @@ def keep(folder: str) -> None:
     rows.sort("part", "run", "step", "metric").write_parquet(STORE, compression="zstd")
 
 
-def part_of(table: pl.DataFrame, name: str) -> pl.DataFrame:
-    """The rows of a part, with the names of methods."""
-    return label_objectives(table.filter(pl.col("part") == name))
+def random_codes(table: pl.DataFrame) -> pl.DataFrame:
+    """What mixtures and smooth features of the factors score, in more draws than studies take.
+
+    A row for each dataset, number of latents and metric. Few draws, as of expensive metrics in a
+    study, give a bound far above the quantile.
+    """
+    rows = []
+    settings = table.filter(~pl.col("metric").str.contains("images=")).select(
+        "dataset", "n_latents"
+    )
+    for source, n_latents in settings.unique().sort("dataset", "n_latents").iter_rows():
+        data = load(source)
+        factors = data.factors(scoring_rows(data, _ROWS, seed=0))
+        codes = np.random.default_rng(0).standard_normal((_ROWS, n_latents))
+        names = [metric for metric in METRICS if "(" not in metric]
+        scores = evaluate(
+            codes, factors, metrics=names, factor_kinds=data.factor_kinds,
+            noise=Noise(3, n_projections=_DRAWS, n_halves=3),
+        )  # fmt: skip
+        for name, score in scores.items():
+            for kind, level in (("mixture", score.mixture), ("smooth", score.smooth)):
+                rows.append({
+                    "dataset": source, "n_latents": n_latents, "metric": name, "codes": kind,
+                    "mean": level.mean, "sd": level.sd, "upper": level.upper,
+                    "draws": level.n_draws,
+                })  # fmt: skip
+    return pl.DataFrame(rows).with_columns(cs.float().round_sig_figs(4))
+
+
+def part_of(table: pl.DataFrame, name: str, images: str = "all") -> pl.DataFrame:
+    """The rows of a part that are scored on some images, with names of methods, in their order."""
+    scored = pl.col("metric").str.extract(r"images=(\w+)").fill_null("all")
+    plain = pl.col("metric").str.replace(r"\(images=\w+\)", "").str.replace(r", images=\w+", "")
+    rows = table.filter(pl.col("part") == name, scored == images).with_columns(plain)
+    order = pl.col("objective").replace_strict({m: i for i, m in enumerate(METHODS)})
+    return label_objectives(rows.sort(order, maintain_order=True))
+
+
+def parts_of(table: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """The rows of each part, and of the images that it is scored on, by their title."""
+    found = {}
+    for part in STUDY.parts:
+        for images in part.evaluation.images:
+            rows = part_of(table, part.name, images)
+            if rows.height:
+                of = "" if images == "all" else f", {images} images"
+                found[part.title + of] = rows
+    return found
 
 
 def panels(name: str, groups: Sequence[Sequence[Scaling]], titles: Sequence[str]) -> None:
@@ -73,14 +124,16 @@ def panels(name: str, groups: Sequence[Sequence[Scaling]], titles: Sequence[str]
         for one, group, title in zip(own, groups, titles, strict=True):
             draw_scaling(one, group)
             one.set_title(title, loc="left", fontsize=11)
-            one.set_ylabel(metric_name(group[0].metric.split("(images")[0]))
+            one.set_ylabel(metric_name(group[0].metric))
             one.set_ylim(0, 1)
         _save(name, figure, own[0])
 
 
-def groups_of(table: pl.DataFrame, part: str, metric: str) -> list[list[Scaling]]:
+def groups_of(
+    table: pl.DataFrame, part: str, metric: str, images: str = "all"
+) -> list[list[Scaling]]:
     """Methods beside each other in one metric of a part, over each of its scales."""
-    rows = part_of(table, part).filter(pl.col("metric") == metric)
+    rows = part_of(table, part, images).filter(pl.col("metric") == metric)
     return beside_each_other(scalings(rows)) if rows.height else []
 
 
@@ -120,7 +173,7 @@ def draw(table: pl.DataFrame) -> None:
     data = [
         group
         for images in ("training", "unseen")
-        for group in groups_of(table, "data", f"{disentanglement}(images={images})")
+        for group in groups_of(table, "data", disentanglement, images)
     ]
     if data:
         panels("data", data, ["scored on training images", "scored on unseen images"])
@@ -138,21 +191,15 @@ def draw(table: pl.DataFrame) -> None:
     what_grows(table)
 
 
-def parts_of(table: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """The rows of each part that has some, in the order of the study."""
-    found = set(table["part"].unique())
-    return {name: part_of(table, name) for name in TITLES if name in found}
-
-
 def trends(scaled: Mapping[str, Sequence[Scaling]]) -> str:
     """A row for each scale and method: where each metric starts and ends, and whether it grows."""
     lines = _head(["scale", "method", *map(metric_name, METRICS), f"law of {_FIRST}"])
     for part, every in scaled.items():
         for method in dict.fromkeys(one.method for one in every):
             own = {one.metric: one for one in every if one.method == method}
-            found = [own.get(m, own.get(f"{m}(images=unseen)")) for m in METRICS]
+            found = [own.get(metric) for metric in METRICS]
             law = "" if found[0] is None else found[0].fit.form
-            lines.append(_row([TITLES[part], method, *map(_cell, found), law]))
+            lines.append(_row([part, method, *map(_cell, found), law]))
     return "\n".join(lines)
 
 
@@ -166,7 +213,7 @@ def _cell(one: Scaling | None) -> str:
 def orders(scaled: Mapping[str, Sequence[Scaling]]) -> str:
     """Whether methods overtake each other, for each scale."""
     found = [
-        f"- {TITLES[part]}: {sentence}"
+        f"- {part}: {sentence}"
         for part, every in scaled.items()
         for sentence in order_sentences(beside_each_other(every))
         if "overtakes" in sentence
@@ -188,7 +235,7 @@ def shares(table: pl.DataFrame) -> str:
             own = rows.filter(pl.col("metric") == metric)
             found = {one.source: one for one in explained_variance(own)}
             cells = [_share(found.get(source)) for source in sources]
-            lines.append(_row([TITLES[part], _named(metric), *cells]))
+            lines.append(_row([part, metric_name(metric), *cells]))
     return "\n".join(lines)
 
 
@@ -218,19 +265,13 @@ def reconstruction(table: pl.DataFrame) -> str:
                     f"{rho:.2f} (p = {p:.2g})"
                     for rho, p in ((found.within, found.within_p), (found.between, found.between_p))
                 ]
-                lines.append(_row([TITLES[part], _named(metric), *cells, str(found.n_models)]))
+                lines.append(_row([part, metric_name(metric), *cells, str(found.n_models)]))
     return "\n".join(lines)
 
 
 def _of_all_methods(rows: pl.DataFrame) -> list[str]:
-    """Those of the page's metrics that all methods have, of unseen images where there are some."""
-    names = set(rows["metric"].unique())
-    found = [m if m in names else f"{m}(images=unseen)" for m in METRICS if "(" not in m]
-    return [metric for metric in found if metric in names]
-
-
-def _named(metric: str) -> str:
-    return metric_name(metric.split("(images")[0])
+    """Those of the page's metrics that all methods have."""
+    return [metric for metric in METRICS if "(" not in metric and metric in set(rows["metric"])]
 
 
 def laws(scaled: Mapping[str, Sequence[Scaling]]) -> pl.DataFrame:
@@ -299,6 +340,8 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["keep"]:
         keep(sys.argv[2])
     stored = pl.read_parquet(STORE)
+    if sys.argv[1:2] == ["random"]:
+        random_codes(stored).write_csv(RANDOM)
     draw(stored)
     found = scaled_parts(stored)
     laws(found).write_csv(LAWS)

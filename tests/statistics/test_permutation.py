@@ -1,12 +1,19 @@
-"""The permutation test of rank correlation, beside SciPy's."""
+"""Permutation tests of ranks, beside SciPy's and scikit-learn's."""
 
 import itertools
 
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn.isotonic import isotonic_regression
 
-from unweave.statistics.permutation import LEVEL, POWER, smallest_slope, spearman_test
+from unweave.statistics.permutation import (
+    LEVEL,
+    POWER,
+    monotone_test,
+    smallest_slope,
+    spearman_test,
+)
 
 
 def test_one_group_agrees_with_scipy(rng):
@@ -44,6 +51,41 @@ def test_what_does_not_vary_has_no_correlation(rng, x, scores):
     assert spearman_test(np.array(x), np.array(scores), rng) == (0.0, 1.0)
 
 
+def explained(orders):
+    """Squares of the better one of two isotonic regressions of mean ranks."""
+    means = np.mean([stats.rankdata(order) for order in orders], axis=0)
+    means -= means.mean()
+    fits = [isotonic_regression(means, increasing=rising) for rising in (True, False)]
+    return max((fit**2).mean() for fit in fits)
+
+
+def test_a_monotone_curve_agrees_with_all_orders_counted(rng):
+    scores = np.array([[1.0, 2, 4, 3], [1, 5, 2, 2]])
+    orders = itertools.product(*(itertools.permutations(group) for group in scores))
+    null = np.array([explained(order) for order in orders])
+    expected = (null >= explained(scores) - 1e-9).mean()
+    assert 0.01 < expected < 0.5
+    assert monotone_test(scores, rng, n_draws=40_000) == pytest.approx(expected, abs=0.01)
+    assert monotone_test(-scores, rng, n_draws=40_000) == pytest.approx(expected, abs=0.01)
+    assert monotone_test(np.full((3, 4), 0.2), rng) == 1.0
+
+
+def test_a_rise_that_levels_off_is_found_more_often_than_by_rank_correlation():
+    rng = np.random.default_rng(0)
+    x = np.arange(5.0)
+
+    def found(height):
+        studies = [rng.normal(size=(5, 5)) + height * (x > 0) for _ in range(200)]
+        monotone = [monotone_test(s, rng, n_draws=400) < LEVEL for s in studies]
+        correlated = [spearman_test(x, s, rng, n_draws=400)[1] < LEVEL for s in studies]
+        return np.mean(monotone), np.mean(correlated)
+
+    curve, correlation = found(10.0)
+    assert curve > 0.95
+    assert correlation < 0.85
+    assert found(0.0)[0] < 0.1
+
+
 @pytest.mark.parametrize("n_seeds", [3, 5])
 def test_the_smallest_slope_is_found_in_four_of_five_studies(n_seeds):
     rng = np.random.default_rng(0)
@@ -52,7 +94,7 @@ def test_the_smallest_slope_is_found_in_four_of_five_studies(n_seeds):
 
     def found(slope):
         studies = (rng.normal(size=(n_seeds, 7)) + slope * np.log2(x) for _ in range(200))
-        return np.mean([spearman_test(x, s, rng, n_draws=300)[1] < LEVEL for s in studies])
+        return np.mean([monotone_test(s, rng, n_draws=300) < LEVEL for s in studies])
 
     assert found(np.median(slopes)) == pytest.approx(POWER, abs=0.1)
     assert found(0) < 0.1

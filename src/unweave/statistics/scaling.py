@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unweave.statistics.permutation import LEVEL, smallest_slope, spearman_test
+from unweave.statistics.permutation import LEVEL, monotone_test, smallest_slope
 
 __all__ = ["LAWS", "Law", "ScalingFit", "fit_law", "scaling_fit"]
 
@@ -58,7 +58,8 @@ class ScalingFit:
         Exponent of the power law, and its 95 % interval from resampled seeds. Without a trend the
         interval says nothing.
     p_value
-        Two-sided, of the rank correlation of x and score, from permuting each seed's scores.
+        Of the levels having no order, against rising or falling, from permuting each seed's scores,
+        as of :func:`~unweave.statistics.permutation.monotone_test`.
     n_seeds, n_levels
         What it rests on.
     smallest_slope
@@ -153,7 +154,7 @@ def scaling_fit(x: np.ndarray, scores: np.ndarray, *, seed: int = 0) -> ScalingF
         exponent=fit_law("power", x, scores.mean(axis=0)).parameter,
         low=float(np.quantile(exponents, 0.025)),
         high=float(np.quantile(exponents, 0.975)),
-        p_value=spearman_test(x, scores, rng)[1],
+        p_value=monotone_test(scores, rng),
         n_seeds=n,
         n_levels=len(x),
         smallest_slope=smallest_slope(x, scores, rng),
