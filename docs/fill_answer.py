@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -40,10 +41,12 @@ HERE = Path(__file__).parent
 STORE, PAGE = HERE / "results" / "scale.parquet", HERE / "answer.md"
 LAWS, RANDOM = HERE / "results" / "scale-laws.csv", HERE / "results" / "scale-random-codes.csv"
 STUDY = load_study("scale")
+LEVELS = ("n_images", "width", "n_latents", "step")  # what parts vary
 METHODS = ("qlae", "vae", "beta_vae", "beta_tc_vae")
 METRICS = (
     "dci_disentanglement", "infom", "infom(code_kind=discrete)", "mig", "sap", "linear_r2",
 )  # fmt: skip
+COMPARED = tuple(metric for metric in METRICS if "(" not in metric)
 _SIZE = (4.2, 3.4)
 _LEGEND = 2.2
 _FIRST = "DCI disentanglement"
@@ -80,9 +83,8 @@ def random_codes(table: pl.DataFrame) -> pl.DataFrame:
         data = load(source)
         factors = data.factors(scoring_rows(data, _ROWS, seed=0))
         codes = np.random.default_rng(0).standard_normal((_ROWS, n_latents))
-        names = [metric for metric in METRICS if "(" not in metric]
         scores = evaluate(
-            codes, factors, metrics=names, factor_kinds=data.factor_kinds,
+            codes, factors, metrics=COMPARED, factor_kinds=data.factor_kinds,
             noise=Noise(3, n_projections=_DRAWS, n_halves=3),
         )  # fmt: skip
         for name, score in scores.items():
@@ -96,12 +98,29 @@ def random_codes(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def part_of(table: pl.DataFrame, name: str, images: str = "all") -> pl.DataFrame:
-    """The rows of a part that are scored on some images, with names of methods, in their order."""
+    """The rows of a part that are scored on some images, with names of methods, in their order.
+
+    None of a part that is not finished.
+    """
+    (part,) = [part for part in STUDY.parts if part.name == name]
+    is_finished = {run.key for run in part.descriptions} <= set(table["run"])
     scored = pl.col("metric").str.extract(r"images=(\w+)").fill_null("all")
     plain = pl.col("metric").str.replace(r"\(images=\w+\)", "").str.replace(r", images=\w+", "")
-    rows = table.filter(pl.col("part") == name, scored == images).with_columns(plain)
+    is_own = (pl.col("part") == name) & (scored == images) & is_finished
+    rows = table.filter(is_own).with_columns(plain)
+    known = ["dataset", "n_latents", "metric"]
+    rows = rows.drop("mixture_upper").join(_random_codes(), on=known, how="left")
     order = pl.col("objective").replace_strict({m: i for i, m in enumerate(METHODS)})
     return label_objectives(rows.sort(order, maintain_order=True))
+
+
+@cache
+def _random_codes() -> pl.DataFrame:
+    """What 97.5 % of random mixtures do not exceed, and what nor do as many smooth features."""
+    rows = pl.read_csv(RANDOM)
+    wide = rows.pivot(on="codes", index=["dataset", "n_latents", "metric"], values="upper")
+    both = pl.max_horizontal("mixture", "smooth").alias("random_upper")
+    return wide.with_columns(both).rename({"mixture": "mixture_upper"}).drop("smooth")
 
 
 def parts_of(table: pl.DataFrame) -> dict[str, pl.DataFrame]:
@@ -210,6 +229,22 @@ def _cell(one: Scaling | None) -> str:
     return f"**{text}, {one.fit.direction}**" if one.fit.has_trend else text
 
 
+def above(table: pl.DataFrame) -> str:
+    """A row for each part and method: seeds above random codes, at each level."""
+    lines = _head(["scale", "method", *map(metric_name, COMPARED)])
+    for part, rows in parts_of(table).items():
+        for (label,), own in rows.group_by("label", maintain_order=True):
+            cells = [_above(own.filter(pl.col("metric") == metric)) for metric in COMPARED]
+            lines.append(_row([part, str(label), *cells]))
+    return "\n".join(lines)
+
+
+def _above(rows: pl.DataFrame) -> str:
+    known = rows.drop_nulls("random_upper")
+    counts = known.group_by(*LEVELS).agg((pl.col("value") > pl.col("random_upper")).sum())
+    return ", ".join(map(str, counts.sort(*LEVELS)["value"]))
+
+
 def orders(scaled: Mapping[str, Sequence[Scaling]]) -> str:
     """Whether methods overtake each other, for each scale."""
     found = [
@@ -231,7 +266,7 @@ def shares(table: pl.DataFrame) -> str:
     }
     lines = _head(["part", "metric", *sources.values()])
     for part, rows in parts_of(table).items():
-        for metric in _of_all_methods(rows):
+        for metric in COMPARED:
             own = rows.filter(pl.col("metric") == metric)
             found = {one.source: one for one in explained_variance(own)}
             cells = [_share(found.get(source)) for source in sources]
@@ -242,7 +277,7 @@ def shares(table: pl.DataFrame) -> str:
 def _share(one: Share | None) -> str:
     if one is None:
         return ""
-    return f"{one.adjusted:.2f} [{max(0, one.low):.2f}, {min(1, one.high):.2f}]"
+    return f"{round(one.adjusted, 2) + 0.0:.2f} [{max(0, one.low):.2f}, {min(1, one.high):.2f}]"
 
 
 def reconstruction(table: pl.DataFrame) -> str:
@@ -250,7 +285,7 @@ def reconstruction(table: pl.DataFrame) -> str:
     lines = _head(["part", "metric", "among seeds of one setting", "among settings", "models"])
     for part, rows in parts_of(table).items():
         last = rows.filter(pl.col("step") == pl.col("step").max().over("run"))
-        for metric in _of_all_methods(rows):
+        for metric in COMPARED:
             own = last.filter(pl.col("metric") == metric)
             setting = own.select(
                 pl.concat_str(["label", "width", "n_images", "n_latents"], separator="|")
@@ -262,16 +297,11 @@ def reconstruction(table: pl.DataFrame) -> str:
             )
             if found is not None:
                 cells = [
-                    f"{rho:.2f} (p = {p:.2g})"
+                    f"{round(rho, 2) + 0.0:.2f} (p = {p:.2g})"
                     for rho, p in ((found.within, found.within_p), (found.between, found.between_p))
                 ]
                 lines.append(_row([part, metric_name(metric), *cells, str(found.n_models)]))
     return "\n".join(lines)
-
-
-def _of_all_methods(rows: pl.DataFrame) -> list[str]:
-    """Those of the page's metrics that all methods have."""
-    return [metric for metric in METRICS if "(" not in metric and metric in set(rows["metric"])]
 
 
 def laws(scaled: Mapping[str, Sequence[Scaling]]) -> pl.DataFrame:
@@ -299,7 +329,7 @@ def laws(scaled: Mapping[str, Sequence[Scaling]]) -> pl.DataFrame:
             **{f"error_{name}": value for name, value in one.fit.errors.items()},
             **{f"extrapolation_{name}": value for name, value in one.fit.extrapolation.items()},
             "chance": one.chance,
-            "mixture": one.mixture,
+            "mixture": one.mixture[-1],
         }
         for part, every in scaled.items()
         for one in every
@@ -319,6 +349,7 @@ def filled(page: str, table: pl.DataFrame, scaled: Mapping[str, Sequence[Scaling
     """The page with its tables."""
     texts = {
         "trends": trends(scaled),
+        "above": above(table),
         "orders": orders(scaled),
         "shares": shares(table),
         "reconstruction": reconstruction(table),

@@ -49,8 +49,9 @@ class Scaling:
     scores: np.ndarray
     """(seeds, levels)."""
     chance: float
-    mixture: float
-    """Upper 97.5 % quantile of random mixtures of the factors; nan if they have no score."""
+    mixture: np.ndarray
+    """Upper 97.5 % quantile of random mixtures of the factors at each level (levels,); nan if they
+    have no score."""
 
     @property
     def over(self) -> str:
@@ -94,13 +95,14 @@ def scalings(table: pl.DataFrame) -> list[Scaling]:
             if wide.height < _LEAST_LEVELS or len(seeds) < 2:
                 continue
             x, scores = wide[axis].to_numpy().astype(float), wide.select(seeds).to_numpy().T
+            levels = [level for _, level in cell.sort(axis).group_by(axis, maintain_order=True)]
             names = dict(zip(("metric", *fixed), key, strict=True))
             also = "".join(f", {setting(c, names[c])}" for c in varying)
-            chance, mixture = (_mean(cell, name) for name in ("chance_mean", "mixture_upper"))
+            mixture = np.array([_mean(level, "mixture_upper") for level in levels])
             found.append(
                 Scaling(
                     names["metric"], axis, names["label"], also,
-                    scaling_fit(x, scores), x, scores, chance, mixture,
+                    scaling_fit(x, scores), x, scores, _mean(cell, "chance_mean"), mixture,
                 )
             )  # fmt: skip
     return found
@@ -166,16 +168,22 @@ def draw_scaling(axes: Axes, group: Sequence[Scaling]) -> None:
         axes.plot(one.x, one.scores.mean(axis=0), "o", color=colour, label=one.method)
         x = np.geomspace(one.x.min(), one.x.max(), 200)
         axes.plot(x, one.fit.law(x), color=colour, lw=2)
-    for floor, label, line in (
-        ([one.mixture for one in group], "random mixtures, 97.5 %", "--"),
-        ([one.chance for one in group], "chance", ":"),
-    ):
-        if np.isfinite(np.mean(floor)):
-            axes.axhline(float(np.mean(floor)), color=INK, label=label, ls=line, lw=1.1)
+    mixture, chance = _common_mixture(group), float(np.mean([one.chance for one in group]))
+    if np.isfinite(mixture).all():
+        axes.plot(*mixture, color=INK, label="random mixtures, 97.5 %", ls="--", lw=1.1)
+    if np.isfinite(chance):
+        axes.axhline(chance, color=INK, label="chance", ls=":", lw=1.1)
     axes.set_xscale("log")
     axes.set_ylim(bottom=min(0.0, *(float(one.scores.min()) for one in group)))
     axes.set_xlabel(first.over)
     axes.set_title(metric_name(first.metric) + first.rest, loc="left", fontsize=11)
+
+
+def _common_mixture(group: Sequence[Scaling]) -> tuple[np.ndarray, np.ndarray]:
+    """Levels of the methods, and the mean over methods of what random mixtures score there."""
+    x, mixture = (np.concatenate([getattr(one, n) for one in group]) for n in ("x", "mixture"))
+    levels = np.unique(x)
+    return levels, np.array([mixture[x == level].mean() for level in levels])
 
 
 def _has_equal_flops(rows: pl.DataFrame) -> bool:
