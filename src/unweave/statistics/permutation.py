@@ -46,7 +46,7 @@ def spearman_test(
 
 
 def monotone_test(scores: np.ndarray, rng: np.random.Generator, *, n_draws: int = 2_000) -> float:
-    """P-value, by permutation, of the levels having no order, against rising or falling.
+    """P-value, by permutation, of levels that have no order, against rising or falling.
 
     It is in (0, 1]: the share of draws, the observed order among them, that a monotone curve fits
     at least as well. A draw permutes the scores of each group among themselves. The curve is the

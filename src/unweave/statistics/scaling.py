@@ -58,8 +58,8 @@ class ScalingFit:
         Exponent of the power law, and its 95 % interval from resampled seeds. Without a trend the
         interval says nothing.
     p_value
-        Of the levels having no order, against rising or falling, from permuting each seed's scores,
-        as of :func:`~unweave.statistics.permutation.monotone_test`.
+        How often levels without an order rise or fall as clearly, from permuting each seed's
+        scores, by :func:`~unweave.statistics.permutation.monotone_test`.
     n_seeds, n_levels
         What it rests on.
     smallest_slope
