@@ -277,7 +277,7 @@ def shares(table: pl.DataFrame) -> str:
 def _share(one: Share | None) -> str:
     if one is None:
         return ""
-    return f"{round(one.adjusted, 2) + 0.0:.2f} [{max(0, one.low):.2f}, {min(1, one.high):.2f}]"
+    return f"{round(one.adjusted, 2) + 0.0:.2f} [{one.low:.2f}, {one.high:.2f}]"
 
 
 def reconstruction(table: pl.DataFrame) -> str:
