@@ -61,23 +61,29 @@ def tables(found: pl.DataFrame) -> dict[str, str]:
     most = pl.col("n") == pl.col("n").max().over("metric")
     names = [name for name in METRICS if name in found["metric"].unique()]
     answers = found.filter(pl.col("code").is_not_null() & most)
+    answered = set(answers.drop_nulls("value")["metric"])
+    silent = [name for name in names if name not in answered]
+    names = [name for name in names if name in answered]
     return {
-        "runs": runs(found, names),
+        "runs": runs(found, names, silent),
         "laws": laws(answers, names),
         "definitions": definitions(answers, names),
         "rates": rates(found.filter(pl.col("error_rate").is_not_null()), names),
     }
 
 
-def runs(found: pl.DataFrame, names: list[str]) -> str:
-    """How many rows and repeats were run, and of which metrics."""
+def runs(found: pl.DataFrame, names: list[str], silent: list[str]) -> str:
+    """How many rows and repeats were run, and of which metrics, and which gave no answer."""
     together: dict[tuple[str, int], list[str]] = {}
     for name in names:
         own = found.filter(pl.col("metric") == name)
         sizes = ", ".join(f"{n:,}" for n in own["n"].unique().sort())
         together.setdefault((sizes, own["repeats"][0]), []).append(f"`{name}`")
     lines = [f"| {rows} | {n} | {', '.join(own)} |" for (rows, n), own in together.items()]
-    missing = [f"`{name}`" for name in METRICS if name not in names]
+    for name in silent:
+        (why, *_) = found.filter(pl.col("metric") == name).drop_nulls("why")["why"]
+        lines.append(f"| no answer: {why} | | `{name}` |")
+    missing = [f"`{name}`" for name in METRICS if name not in (*names, *silent)]
     lines += [f"| not run yet | | {', '.join(missing)} |"] if missing else []
     return table(["rows", "repeats", "metrics"], lines)
 

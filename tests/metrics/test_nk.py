@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from unweave.metrics import neuron_knockout
+from unweave.metrics import evaluate, neuron_knockout
+from unweave.metrics.dci import BACKENDS
 
 
 @pytest.fixture
@@ -55,3 +56,17 @@ def test_it_is_judged_on_the_rows_that_a_user_gives(factors):
 def test_another_predictor_is_refused(factors):
     with pytest.raises(ValueError, match=r"unknown predictor 'mpl' \(did you mean 'mlp'"):
         neuron_knockout(factors, factors, predictor="mpl")
+
+
+@pytest.mark.parametrize("seed", [10**9, 2**40])
+def test_large_seeds_are_taken_by_every_predictor(factors, seed):
+    """Seeds of scikit-learn end at 2**32, and each tree has one of its own."""
+    codes, factors = factors[:90].astype(float), factors[:90]
+    asked = [
+        *({"name": "nk", "predictor": one} for one in ("extra_trees", "mlp")),
+        *({"name": "dci_disentanglement", "backend": one} for one in BACKENDS),
+    ]
+    found = evaluate(codes, factors, metrics=asked, noise=None, seed=seed)
+    assert not found.skipped
+    assert len(found) == len(asked)
+    assert all(np.isfinite(float(score)) for score in found.values())

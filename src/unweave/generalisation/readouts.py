@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from unweave._check import check_choice
+from unweave.metrics._predictors import scikit_learn_seed
 
 __all__ = ["READOUTS", "chosen_readouts", "fitted"]
 
@@ -57,11 +58,16 @@ def _estimator(name: str, seed: int) -> Any:
         regressor: Any = RidgeCV(np.logspace(-4, 6, 11), alpha_per_target=True)
     elif name == "mlp":
         network = MLPRegressor(
-            hidden_layer_sizes=(128,), early_stopping=True, max_iter=300, random_state=seed
+            hidden_layer_sizes=(128,),
+            early_stopping=True,
+            max_iter=300,
+            random_state=scikit_learn_seed(seed),
         )
         regressor = TransformedTargetRegressor(network, transformer=StandardScaler())
     else:
-        trees = HistGradientBoostingRegressor(early_stopping=False, random_state=seed)
+        trees = HistGradientBoostingRegressor(
+            early_stopping=False, random_state=scikit_learn_seed(seed)
+        )
         regressor = MultiOutputRegressor(trees)
     return make_pipeline(StandardScaler(), regressor)
 

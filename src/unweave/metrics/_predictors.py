@@ -31,6 +31,7 @@ __all__ = [
     "logistic_regression",
     "r_squared",
     "scaled_like",
+    "scikit_learn_seed",
     "targets_by_kind",
 ]
 
@@ -135,6 +136,11 @@ class HeldOut:
             return cls(judge, learn_levels, judge_levels, models)
 
         return sample.once("regressions", fit)
+
+
+def scikit_learn_seed(seed: int) -> int:
+    """The seed as scikit-learn takes it: below 2**32."""
+    return seed % 2**32
 
 
 def targets_by_kind(factors: np.ndarray, kinds: Sequence[str]) -> list[np.ndarray]:

@@ -19,6 +19,7 @@ from unweave.metrics._predictors import (
     labelled,
     r_squared,
     scaled_like,
+    scikit_learn_seed,
     targets_by_kind,
 )
 from unweave.metrics.metric import Metric, score
@@ -221,14 +222,14 @@ def _compiled(train, labels, judge, seed):
 def _scikit_learn(train, labels, judge, seed):
     from sklearn.ensemble import GradientBoostingClassifier
 
-    model = GradientBoostingClassifier(random_state=seed).fit(train, labels)
+    model = GradientBoostingClassifier(random_state=scikit_learn_seed(seed)).fit(train, labels)
     return np.abs(model.feature_importances_), model.predict(judge)
 
 
 def _random_forest(train, labels, judge, seed):
     from sklearn.ensemble import RandomForestClassifier
 
-    model = RandomForestClassifier(random_state=seed).fit(train, labels)
+    model = RandomForestClassifier(random_state=scikit_learn_seed(seed)).fit(train, labels)
     return model.feature_importances_, model.predict(judge)
 
 
@@ -249,7 +250,7 @@ def _lightgbm(train, labels, judge, seed):
         min_split_gain=0.0,
         reg_lambda=0.0,
         importance_type="gain",
-        random_state=seed,
+        random_state=scikit_learn_seed(seed),
         n_jobs=1,
         verbose=-1,
     ).fit(np.asarray(train, dtype=np.float64), labels)

@@ -10,7 +10,7 @@ import numpy as np
 
 from unweave._check import check_choice, constant_columns
 from unweave._parallel import in_threads
-from unweave.metrics._predictors import hold_out, labelled, scaled_like
+from unweave.metrics._predictors import hold_out, labelled, scaled_like, scikit_learn_seed
 from unweave.metrics.metric import Metric, score
 from unweave.metrics.noise import Noise
 from unweave.metrics.sample import Sample
@@ -88,7 +88,9 @@ class NK(Metric):
             return _by_trees(learn, levels, judge, seed)
         from sklearn.neural_network import MLPClassifier
 
-        model = MLPClassifier(batch_size=min(_BATCH, len(learn)), random_state=seed, **_MLP)
+        model = MLPClassifier(
+            batch_size=min(_BATCH, len(learn)), random_state=scikit_learn_seed(seed), **_MLP
+        )
         return np.asarray(model.fit(learn, levels).predict(judge))
 
 
@@ -150,7 +152,9 @@ def _by_trees(learn: np.ndarray, levels: np.ndarray, judge: np.ndarray, seed: in
     shares = np.zeros((len(judge), len(seen)))
     # ExtraTreesClassifier is the same, but hands trees to joblib, which warns in threads.
     for i in range(_TREES):
-        tree = ExtraTreeClassifier(max_features=None, random_state=_TREES * seed + i)
+        tree = ExtraTreeClassifier(
+            max_features=None, random_state=scikit_learn_seed(_TREES * seed + i)
+        )
         shares += tree.fit(learn, labels).predict_proba(judge)
     return np.asarray(seen[shares.argmax(axis=1)])
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from unweave._check import check_codes, constant_columns
 from unweave._tables import plain
+from unweave.metrics._predictors import scikit_learn_seed
 from unweave.metrics.score import Chance, Score
 
 __all__ = ["posterior_indifference_projection_equivalence"]
@@ -167,12 +168,12 @@ def _trees_on_components(decodings: np.ndarray, seed: int) -> Any:
 
     # Without a penalty, leaves of one class grow until single precision ends.
     trees = HistGradientBoostingClassifier(
-        l2_regularization=1.0, early_stopping=True, random_state=seed
+        l2_regularization=1.0, early_stopping=True, random_state=scikit_learn_seed(seed)
     )
     if decodings.shape[1] <= _COMPONENTS or not np.ptp(decodings, axis=0).any():
         return trees
     n_components = min(_COMPONENTS, *decodings.shape)
-    components = PCA(n_components, svd_solver="randomized", random_state=seed)
+    components = PCA(n_components, svd_solver="randomized", random_state=scikit_learn_seed(seed))
     # Components beyond the rank are rounding, in which trees lose their way.
     rounding = _ROUNDING * float(decodings.var(axis=0).sum())
     return make_pipeline(components, VarianceThreshold(rounding), trees)
