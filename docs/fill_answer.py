@@ -3,7 +3,7 @@
 Run, from the root of the repository:
     python docs/fill_answer.py                # draw the figures and fill the tables
     python docs/fill_answer.py keep FOLDER    # before that, keep the finished runs of a folder
-    python docs/fill_answer.py random         # or what random codes score, which takes minutes
+    python docs/fill_answer.py random         # or what random codes score that is not stored
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _SIZE = (4.2, 3.4)
 _LEGEND = 2.2
 _FIRST = "DCI disentanglement"
 _ROWS = 5_000
-_DRAWS = 1_000  # of which expensive metrics take a tenth
+_DRAWS = 400  # of which expensive metrics take a tenth
 
 
 def keep(folder: str) -> None:
@@ -72,14 +72,17 @@ def keep(folder: str) -> None:
 def random_codes(table: pl.DataFrame) -> pl.DataFrame:
     """What mixtures and smooth features of the factors score, in more draws than studies take.
 
-    A row for each dataset, number of latents and metric. Few draws, as of expensive metrics in a
-    study, give a bound far above the quantile.
+    A row for each dataset, number of latents and metric; those that are stored are kept. Few draws,
+    as of expensive metrics in a study, give a bound far above the quantile.
     """
-    rows = []
+    rows = pl.read_csv(RANDOM).to_dicts() if RANDOM.exists() else []
+    stored = {(row["dataset"], row["n_latents"]) for row in rows}
     settings = table.filter(~pl.col("metric").str.contains("images=")).select(
         "dataset", "n_latents"
     )
     for source, n_latents in settings.unique().sort("dataset", "n_latents").iter_rows():
+        if (source, n_latents) in stored:
+            continue
         data = load(source)
         factors = data.factors(scoring_rows(data, _ROWS, seed=0))
         codes = np.random.default_rng(0).standard_normal((_ROWS, n_latents))
@@ -94,7 +97,8 @@ def random_codes(table: pl.DataFrame) -> pl.DataFrame:
                     "mean": level.mean, "sd": level.sd, "upper": level.upper,
                     "draws": level.n_draws,
                 })  # fmt: skip
-    return pl.DataFrame(rows).with_columns(cs.float().round_sig_figs(4))
+    found = pl.DataFrame(rows).sort("dataset", "n_latents", maintain_order=True)
+    return found.with_columns(cs.float().round_sig_figs(4))
 
 
 def part_of(table: pl.DataFrame, name: str, images: str = "all") -> pl.DataFrame:
