@@ -1,15 +1,14 @@
 """The figures and tables of answer.md and all laws, from the table of `unweave study scale`.
 
 Run, from the root of the repository:
-    python docs/fill_answer.py                # draw the figures and fill the tables
-    python docs/fill_answer.py keep FOLDER    # before that, keep the finished runs of a folder
-    python docs/fill_answer.py random         # or what random codes score that is not stored
+    python docs/fill_answer.py
+
+results/store_scale.py stores what it reads.
 """
 
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -19,9 +18,6 @@ import polars as pl
 import polars.selectors as cs
 from matplotlib.figure import Figure
 
-from unweave.datasets import load
-from unweave.datasets.selection import scoring_rows
-from unweave.metrics import Noise, evaluate
 from unweave.metrics.catalogue import title as metric_name
 from unweave.reports.figures import COLOURS, drawing
 from unweave.reports.findings import label_objectives
@@ -35,7 +31,6 @@ from unweave.reports.scaling import (
 from unweave.statistics.agreement import partial_agreement
 from unweave.statistics.variance import Share, explained_variance
 from unweave.studies import load_study
-from unweave.studies.folder import StudyFolder
 
 HERE = Path(__file__).parent
 STORE, PAGE = HERE / "results" / "scale.parquet", HERE / "answer.md"
@@ -47,58 +42,29 @@ METRICS = (
     "dci_disentanglement", "infom", "infom(code_kind=discrete)", "mig", "sap", "linear_r2",
 )  # fmt: skip
 COMPARED = tuple(metric for metric in METRICS if "(" not in metric)
+_DCI = "dci_disentanglement"
+FIGURES = {
+    "compute": {
+        ("Compute", _DCI): "rooms",
+        ("Compute, on dSprites", _DCI): "dSprites, one orientation",
+    },
+    "data": {
+        ("Data, training images", _DCI): "scored on training images",
+        ("Data, unseen images", _DCI): "scored on unseen images",
+    },
+    "parameters": {
+        ("Parameters, at equal steps", _DCI): "4,000 steps",
+        ("Parameters, at equal cost", _DCI): "the FLOPs of 4,000 steps at width 1",
+    },
+    "latents": {
+        ("Latents", _DCI): "DCI disentanglement",
+        ("Latents", "mig"): "MIG",
+    },
+}
+"""Titles of panels by figure, and by the part and the metric that they are of."""
 _SIZE = (4.2, 3.4)
 _LEGEND = 2.2
 _FIRST = "DCI disentanglement"
-_ROWS = 5_000
-_DRAWS = 400  # of which expensive metrics take a tenth
-
-
-def keep(folder: str) -> None:
-    """Add the finished runs of a folder to those that are stored."""
-    found = StudyFolder(STUDY, folder).finished()
-    tables = [
-        own.with_columns(part=pl.lit(part.name))
-        for part in STUDY.parts
-        if (own := found.of(part).table).height
-    ]
-    if STORE.exists():
-        tables.append(pl.read_parquet(STORE))
-    rows = pl.concat(tables, how="vertical_relaxed")
-    rows = rows.unique(["part", "run", "step", "metric"], keep="first", maintain_order=True)
-    rows.sort("part", "run", "step", "metric").write_parquet(STORE, compression="zstd")
-
-
-def random_codes(table: pl.DataFrame) -> pl.DataFrame:
-    """What mixtures and smooth features of the factors score, in more draws than studies take.
-
-    A row for each dataset, number of latents and metric; those that are stored are kept. Few draws,
-    as of expensive metrics in a study, give a bound far above the quantile.
-    """
-    rows = pl.read_csv(RANDOM).to_dicts() if RANDOM.exists() else []
-    stored = {(row["dataset"], row["n_latents"]) for row in rows}
-    settings = table.filter(~pl.col("metric").str.contains("images=")).select(
-        "dataset", "n_latents"
-    )
-    for source, n_latents in settings.unique().sort("dataset", "n_latents").iter_rows():
-        if (source, n_latents) in stored:
-            continue
-        data = load(source)
-        factors = data.factors(scoring_rows(data, _ROWS, seed=0))
-        codes = np.random.default_rng(0).standard_normal((_ROWS, n_latents))
-        scores = evaluate(
-            codes, factors, metrics=COMPARED, factor_kinds=data.factor_kinds,
-            noise=Noise(3, n_projections=_DRAWS, n_halves=3),
-        )  # fmt: skip
-        for name, score in scores.items():
-            for kind, level in (("mixture", score.mixture), ("smooth", score.smooth)):
-                rows.append({
-                    "dataset": source, "n_latents": n_latents, "metric": name, "codes": kind,
-                    "mean": level.mean, "sd": level.sd, "upper": level.upper,
-                    "draws": level.n_draws,
-                })  # fmt: skip
-    found = pl.DataFrame(rows).sort("dataset", "n_latents", maintain_order=True)
-    return found.with_columns(cs.float().round_sig_figs(4))
 
 
 def part_of(table: pl.DataFrame, name: str, images: str = "all") -> pl.DataFrame:
@@ -152,12 +118,9 @@ def panels(name: str, groups: Sequence[Sequence[Scaling]], titles: Sequence[str]
         _save(name, figure, own[0])
 
 
-def groups_of(
-    table: pl.DataFrame, part: str, metric: str, images: str = "all"
-) -> list[list[Scaling]]:
-    """Methods beside each other in one metric of a part, over each of its scales."""
-    rows = part_of(table, part, images).filter(pl.col("metric") == metric)
-    return beside_each_other(scalings(rows)) if rows.height else []
+def beside(scaled: Mapping[str, Sequence[Scaling]], title: str, metric: str) -> list[list[Scaling]]:
+    """Methods beside each other in one metric of a part; nothing if it is not finished."""
+    return beside_each_other([one for one in scaled.get(title, ()) if one.metric == metric])
 
 
 def what_grows(table: pl.DataFrame) -> None:
@@ -187,30 +150,16 @@ def _save(name: str, figure: Figure, axes) -> None:
     figure.savefig(HERE / f"answer-{name}.png", dpi=110, facecolor="white")
 
 
-def draw(table: pl.DataFrame) -> None:
-    """All figures."""
-    disentanglement = "dci_disentanglement"
-    compute = groups_of(table, "compute", disentanglement)
-    compute += groups_of(table, "compute-dsprites", disentanglement)
-    panels("compute", compute, ["rooms", "dSprites, one orientation"][: len(compute)])
-    data = [
-        group
-        for images in ("training", "unseen")
-        for group in groups_of(table, "data", disentanglement, images)
-    ]
-    if data:
-        panels("data", data, ["scored on training images", "scored on unseen images"])
-    widths = groups_of(table, "parameters", disentanglement)
-    widths += groups_of(table, "parameters-flops", disentanglement)
-    if widths:
-        panels("parameters", widths, ["4,000 steps", "the FLOPs of 4,000 steps at width 1"])
-    latents = [
-        group
-        for metric in (disentanglement, "mig")
-        for group in groups_of(table, "latents", metric)
-    ]
-    if latents:
-        panels("latents", latents, [metric_name(disentanglement), metric_name("mig")])
+def draw(table: pl.DataFrame, scaled: Mapping[str, Sequence[Scaling]]) -> None:
+    """All figures, of the parts that are finished."""
+    for name, drawn in FIGURES.items():
+        groups, titles = [], []
+        for (part, metric), title in drawn.items():
+            own = beside(scaled, part, metric)
+            groups += own
+            titles += [title] * len(own)
+        if groups:
+            panels(name, groups, titles)
     what_grows(table)
 
 
@@ -338,7 +287,9 @@ def laws(scaled: Mapping[str, Sequence[Scaling]]) -> pl.DataFrame:
         for part, every in scaled.items()
         for one in every
     ]
-    return pl.DataFrame(rows, infer_schema_length=None).with_columns(cs.float().round_sig_figs(4))
+    return pl.DataFrame(rows, infer_schema_length=None).with_columns(
+        cs.float().fill_nan(None).round_sig_figs(4)
+    )
 
 
 def _head(cells: Sequence[str]) -> list[str]:
@@ -372,12 +323,8 @@ def scaled_parts(table: pl.DataFrame) -> dict[str, list[Scaling]]:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["keep"]:
-        keep(sys.argv[2])
     stored = pl.read_parquet(STORE)
-    if sys.argv[1:2] == ["random"]:
-        random_codes(stored).write_csv(RANDOM)
-    draw(stored)
     found = scaled_parts(stored)
+    draw(stored, found)
     laws(found).write_csv(LAWS)
     PAGE.write_text(filled(PAGE.read_text(), stored, found))

@@ -75,6 +75,12 @@ class TestClosedForms:
         assert found.mean.train == pytest.approx(1, abs=1e-3)
         assert found.mean.held_out == pytest.approx(1 - (14 / 3) / 8.25, abs=1e-3)
 
+    @pytest.mark.parametrize("readout", ["trees", "mlp"])
+    def test_large_seeds_are_taken(self, readout):
+        labelled = parts(lambda levels: levels.astype(float))
+        found = read(*labelled, variances=[8.25], readouts=[readout], seed=2**40)[readout]
+        assert np.isfinite(found.mean.train)
+
     def test_a_latent_for_each_level_says_nothing_of_levels_that_were_not_seen(self):
         """As often as each other, they are then read as the mean of those that were: chance."""
         labelled = parts(lambda levels: np.eye(10)[levels[:, 0]])

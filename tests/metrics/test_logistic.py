@@ -7,7 +7,7 @@ from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression as Theirs
 from sklearn.metrics import log_loss
 
-from unweave.metrics import Noise, downstream_accuracy, evaluate, explicitness
+from unweave.metrics import Noise, _logistic, downstream_accuracy, evaluate, explicitness
 from unweave.metrics._logistic import LogisticRegression, _exponentials, objective
 
 
@@ -99,3 +99,18 @@ def test_metrics_that_share_regressions_give_what_each_gives_alone(rng):
         assert float(score) == float(alone[name])
         assert score.chance == alone[name].chance
         assert score.interval == alone[name].interval
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_what_is_computed_in_pieces_is_that_of_all_rows(codes, rng, monkeypatch, n_classes):
+    labels = labels_of(codes, n_classes, rng)
+    model = LogisticRegression.fit(codes, 3 * labels)
+
+    def computed():
+        return model.probabilities(codes), model.likelihoods(codes, labels), model.predict(codes)
+
+    whole = computed()
+    monkeypatch.setattr(_logistic, "_MOST_ROWS", 700)
+    for one, pieces in zip(whole, computed(), strict=True):
+        np.testing.assert_allclose(pieces, one, rtol=1e-12)
+    np.testing.assert_array_equal(whole[2], 3 * whole[0].argmax(axis=1))

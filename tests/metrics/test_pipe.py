@@ -106,3 +106,10 @@ def test_a_model_and_tensors_do(rng):
 def test_wrong_input_is_refused(model, images, options, message):
     with np.errstate(all="ignore"), pytest.raises(ValueError, match=message):
         pipe(model, images, **options)
+
+
+def test_large_seeds_are_taken(rng):
+    codes = rng.standard_normal((80, 3))
+    first, again = (pipe((same, as_images), codes, seed=2**40) for _ in range(2))
+    assert float(first) == float(again)
+    assert first.seed == 2**40
