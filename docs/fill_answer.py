@@ -3,7 +3,7 @@
 Run, from the root of the repository:
     python docs/fill_answer.py
 
-results/store_scale.py stores what it reads.
+results/store.py and results/random_codes.py store what it reads.
 """
 
 from __future__ import annotations

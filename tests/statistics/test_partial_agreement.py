@@ -1,10 +1,11 @@
 """Metrics that agree on settings, on seeds, on both or on neither."""
 
 import numpy as np
+import polars as pl
 import pytest
 from scipy import stats
 
-from unweave.statistics.agreement import partial_agreement
+from unweave.statistics.agreement import partial_agreement, partial_agreements
 
 SETTINGS = np.repeat(np.arange(6), 15)
 
@@ -60,3 +61,21 @@ def test_settings_that_say_nothing_are_left_out():
     assert (found.n_settings, found.n_models) == (1, 3)
     assert found.within == pytest.approx(0.5)
     assert partial_agreement(x[:2], y[:2], settings[:2]) is None
+
+
+def test_each_two_metrics_of_a_table():
+    x, y = scores(True, True)
+    last = {"mig": x, "sap": y, "dci": -x}
+    table = pl.concat([
+        pl.DataFrame({
+            "run": [f"{i:03}" for i in range(90)], "setting": SETTINGS, "step": step,
+            "metric": name, "value": values if step == 20 else np.random.default_rng(1).random(90),
+        })
+        for name, values in last.items()
+        for step in (10, 20)
+    ])  # fmt: skip
+    found = partial_agreements(table, ["setting"])
+    assert list(found) == [("mig", "sap"), ("mig", "dci"), ("sap", "dci")]
+    assert found["mig", "sap"] == partial_agreement(x, y, SETTINGS)
+    assert found["mig", "dci"].within == pytest.approx(-1)
+    assert found["mig", "dci"].between == pytest.approx(-1)

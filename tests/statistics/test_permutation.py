@@ -10,6 +10,7 @@ from sklearn.isotonic import isotonic_regression
 from unweave.statistics.permutation import (
     LEVEL,
     POWER,
+    holm,
     monotone_test,
     smallest_slope,
     spearman_test,
@@ -113,3 +114,12 @@ def test_the_smallest_slope_has_the_unit_of_the_scores():
 def test_one_seed_at_three_levels_shows_no_slope():
     x, scores = np.array([1, 2, 4]), np.array([[0.1, 0.5, 0.2]])
     assert smallest_slope(x, scores, np.random.default_rng(0)) == np.inf
+
+
+def test_holm_by_hand():
+    # The smallest times 6, the next times 5, and so on, never less than the one before.
+    p_values = np.array([0.01, 0.04, 0.03, 0.005, 0.8, 0.02])
+    expected = [0.05, 0.09, 0.09, 0.03, 0.8, 0.08]
+    np.testing.assert_allclose(holm(p_values), expected)
+    np.testing.assert_allclose(holm(np.array([0.6, 0.9])), [1.0, 1.0])
+    assert holm(np.array([])).size == 0

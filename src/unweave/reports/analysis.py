@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -20,9 +19,8 @@ from unweave.reports.scaling import (
 from unweave.statistics.agreement import (
     Agreement,
     PartialAgreement,
-    last_scores,
     metric_agreement,
-    partial_agreement,
+    partial_agreements,
     relation,
 )
 from unweave.statistics.permutation import LEVEL, POWER
@@ -153,18 +151,8 @@ def _reconstruction(table: pl.DataFrame) -> list[str]:
 def _partial(table: pl.DataFrame) -> list[tuple[str, str, PartialAgreement]]:
     """For each two metrics, how far they agree on seeds and on settings."""
     settings = [c for c in ("label", *DESIGN) if c in table.columns]
-    wide = last_scores(table)
-    names = [column for column in wide.columns if column != "run"]
-    of_run = table.unique("run", maintain_order=True).select(
-        "run", pl.struct(settings).rank("dense").alias("setting")
-    )
-    joined = wide.join(of_run, on="run", how="left")
-    found = []
-    for a, b in combinations(names, 2):
-        one = partial_agreement(*(joined[c].to_numpy() for c in (a, b, "setting")))
-        if one is not None and one.n_settings > 1:
-            found.append((a, b, one))
-    return found
+    found = partial_agreements(table, settings)
+    return [(a, b, one) for (a, b), one in found.items() if one.n_settings > 1]
 
 
 def _correlated(rows: pl.DataFrame) -> Correlation | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import polars as pl
@@ -12,7 +14,7 @@ from unweave.statistics.trends import Correlation, correlate
 
 __all__ = [
     "Agreement", "PartialAgreement", "last_scores", "metric_agreement", "partial_agreement",
-    "relation",
+    "partial_agreements", "relation",
 ]  # fmt: skip
 
 _DRAWS = 2_000
@@ -139,6 +141,26 @@ def partial_agreement(
         observed, _p_value(observed, drawn), float(between), float(between_p),
         len(kept), int(sizes.sum()),
     )  # fmt: skip
+
+
+def partial_agreements(
+    table: pl.DataFrame, settings: Sequence[str]
+) -> dict[tuple[str, str], PartialAgreement]:
+    """Partial agreement of each two metrics of a table, each model at its last milestone.
+
+    Models whose ``settings`` (columns of the table) are equal differ by their seeds alone.
+    """
+    wide = last_scores(table)
+    of_run = table.unique("run", maintain_order=True).select(
+        "run", pl.struct(settings).rank("dense").alias("setting")
+    )
+    joined = wide.join(of_run, on="run", how="left")
+    found = {}
+    for pair in combinations([column for column in wide.columns if column != "run"], 2):
+        one = partial_agreement(*(joined[column].to_numpy() for column in (*pair, "setting")))
+        if one is not None:
+            found[pair] = one
+    return found
 
 
 def _with_draws(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> tuple[float, np.ndarray]:

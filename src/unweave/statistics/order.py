@@ -8,7 +8,7 @@ from itertools import combinations
 
 import numpy as np
 
-from unweave.statistics.permutation import LEVEL
+from unweave.statistics.permutation import LEVEL, holm
 from unweave.statistics.trends import compare_seeds
 
 __all__ = ["OrderChange", "Overtaking", "order_change"]
@@ -83,9 +83,10 @@ def order_change(scores: Mapping[str, np.ndarray]) -> OrderChange | None:
     if not tests:
         return None
     tests.sort(key=lambda test: test[0])
-    overtakings, least = [], 0.0
-    for i, (p_value, is_overtaking, winner, loser) in enumerate(tests):
-        least = max(least, min(1.0, p_value * (len(tests) - i)))
-        if is_overtaking:
-            overtakings.append(Overtaking(winner, loser, least))
+    corrected = holm(np.array([test[0] for test in tests]))
+    overtakings = [
+        Overtaking(winner, loser, float(p_value))
+        for p_value, (_, is_overtaking, winner, loser) in zip(corrected, tests, strict=True)
+        if is_overtaking
+    ]
     return OrderChange(tuple(overtakings), len(tests))

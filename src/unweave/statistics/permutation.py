@@ -1,11 +1,11 @@
-"""Ranks tested by permutation, and the level at which tests reject."""
+"""Ranks tested by permutation, the level at which tests reject, and correction for many tests."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy import stats
 
-__all__ = ["LEVEL", "POWER", "monotone_test", "smallest_slope", "spearman_test"]
+__all__ = ["LEVEL", "POWER", "holm", "monotone_test", "smallest_slope", "spearman_test"]
 
 LEVEL = 0.05
 """A p-value below it is significant."""
@@ -14,6 +14,22 @@ POWER = 0.8
 """Share of studies in which an effect of the smallest slope is significant."""
 
 _HALVINGS = 20
+
+
+def holm(p_values: np.ndarray) -> np.ndarray:
+    """P-values (tests,) corrected for their number, each in [0, 1].
+
+    If tests are rejected whose corrected p-value is below a level, the probability of any false
+    rejection is below it (Holm 1979, https://www.jstor.org/stable/4615733).
+
+    >>> holm(np.array([0.03, 0.01, 0.5])).tolist()
+    [0.06, 0.03, 0.5]
+    """
+    order = np.argsort(p_values, kind="stable")
+    factors = np.arange(len(p_values), 0, -1)
+    corrected = np.empty(len(p_values))
+    corrected[order] = np.maximum.accumulate(np.minimum(p_values[order] * factors, 1.0))
+    return corrected
 
 
 def spearman_test(

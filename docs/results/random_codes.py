@@ -1,15 +1,13 @@
-"""The rows of `unweave study scale` that the documentation keeps, and what random codes score.
+"""What random codes score on the datasets and with the numbers of latents of scale.parquet.
 
-Run, from the root of the repository:
-    python docs/results/store_scale.py FOLDER    # add the finished runs of a folder
-    python docs/results/store_scale.py           # random codes alone, for rows that are stored
+Run, from the root of the repository, after new rows were stored:
+    python docs/results/random_codes.py
 
-Random codes are scored for datasets and numbers of latents that are new, which takes minutes.
+Datasets and numbers of latents that are new take minutes each.
 """
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,30 +17,12 @@ import polars.selectors as cs
 from unweave.datasets import load
 from unweave.datasets.selection import scoring_rows
 from unweave.metrics import Noise, evaluate
-from unweave.studies import load_study
-from unweave.studies.folder import StudyFolder
 
 HERE = Path(__file__).parent
 STORE, RANDOM = HERE / "scale.parquet", HERE / "scale-random-codes.csv"
 METRICS = ("dci_disentanglement", "infom", "mig", "sap", "linear_r2")
 _ROWS = 5_000
 _DRAWS = 400  # of which expensive metrics take a tenth
-
-
-def keep(folder: str) -> None:
-    """Add the finished runs of a folder to those that are stored."""
-    study = load_study("scale")
-    found = StudyFolder(study, folder).finished()
-    tables = [
-        own.with_columns(part=pl.lit(part.name))
-        for part in study.parts
-        if (own := found.of(part).table).height
-    ]
-    if STORE.exists():
-        tables.append(pl.read_parquet(STORE))
-    rows = pl.concat(tables, how="vertical_relaxed")
-    rows = rows.unique(["part", "run", "step", "metric"], keep="first", maintain_order=True)
-    rows.sort("part", "run", "step", "metric").write_parquet(STORE, compression="zstd")
 
 
 def random_codes(table: pl.DataFrame) -> pl.DataFrame:
@@ -76,6 +56,4 @@ def random_codes(table: pl.DataFrame) -> pl.DataFrame:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:]:
-        keep(sys.argv[1])
     random_codes(pl.read_parquet(STORE)).write_csv(RANDOM)
