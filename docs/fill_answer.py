@@ -221,7 +221,7 @@ def shares(table: pl.DataFrame) -> str:
     for part, rows in parts_of(table).items():
         for metric in COMPARED:
             own = rows.filter(pl.col("metric") == metric)
-            found = {one.source: one for one in explained_variance(own)}
+            found = {one.source: one for one in explained_variance(own, LEVELS)}
             cells = [_share(found.get(source)) for source in sources]
             lines.append(_row([part, metric_name(metric), *cells]))
     return "\n".join(lines)

@@ -80,6 +80,13 @@ def test_shares_of_a_balanced_study_are_those_of_the_analysis_of_variance():
     assert found["objective"].low > 0
 
 
+def test_what_counts_as_scale_can_be_said():
+    data = factorial(lambda o, s, w: 0.8 * o + w * o)
+    latents = data.drop("n_latents", strict=False).rename({"width": "n_latents"})
+    assert explained_variance(latents, ["n_latents"]) == explained_variance(data)
+    assert "scale" not in by_source(explained_variance(latents))
+
+
 def test_without_any_effect_adjusted_shares_are_nought_and_plain_ones_are_not():
     plain, adjusted = [], []
     for seed in range(60):

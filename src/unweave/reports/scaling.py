@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
+from matplotlib.ticker import EngFormatter
 
 from unweave.metrics.catalogue import title as metric_name
 from unweave.reports.design import DESIGN, own_columns, setting
@@ -32,6 +33,7 @@ _AXES = {
     "n_latents": ("latents", ("n_latents",)),
 }
 _LEAST_LEVELS = 3
+_MOST_TICKS = 8
 _SAME_FLOPS = 1.1  # ratio of the largest to the smallest
 
 
@@ -174,6 +176,10 @@ def draw_scaling(axes: Axes, group: Sequence[Scaling]) -> None:
     if np.isfinite(chance):
         axes.axhline(chance, color=INK, label="chance", ls=":", lw=1.1)
     axes.set_xscale("log")
+    if len(first.x) <= _MOST_TICKS and all(np.array_equal(one.x, first.x) for one in group):
+        short = EngFormatter(sep="")
+        axes.set_xticks(first.x, [short(float(f"{x:.3g}")) for x in first.x])
+        axes.set_xticks([], minor=True)
     axes.set_ylim(bottom=min(0.0, *(float(one.scores.min()) for one in group)))
     axes.set_xlabel(first.over)
     axes.set_title(metric_name(first.metric) + first.rest, loc="left", fontsize=11)

@@ -11,14 +11,15 @@ from scipy import stats
 
 from unweave.statistics.budgets import with_common_steps
 
-__all__ = ["SOURCES", "Share", "explained_variance", "own_columns"]
+__all__ = ["SCALES", "SOURCES", "Share", "explained_variance", "own_columns"]
 
 SOURCES = ("dataset", "objective", "hyper-parameters", "scale", "interactions", "seed")
 _HYPER = (
     "strength", "options", "learning_rate", "batch_size", "n_latents", "optimizer", "weight_decay",
     "gradient_clip", "schedule",
 )  # fmt: skip
-_SCALE = ("step", "cpu_minutes", "n_images", "network", "width", "depth")
+SCALES = ("step", "cpu_minutes", "n_images", "network", "width", "depth")
+"""Columns of a study's table that are its scale."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,14 @@ class Share:
     df: int
 
 
-def explained_variance(table: pl.DataFrame) -> list[Share]:
+def explained_variance(table: pl.DataFrame, scales: Sequence[str] = SCALES) -> list[Share]:
     """Shares of the variance of one metric, for each source that varies in ``table``.
 
-    ``table`` has a row for each run and milestone, with the columns of a study's table. Sums of
-    squares are sequential, in the order of :data:`SOURCES`: hyper-parameters within objectives, the
-    scale (steps, images, network) added to these, then all their interactions. A setting that
-    differs between objectives and within none is a part of these. What differs between
-    runs that differ by their seed alone is the seed's. In a study of which every cell has equally
+    ``table`` has a row for each run and milestone, with the columns of a study's table; those in
+    ``scales`` are its scale, and not hyper-parameters. Sums of squares are sequential, in the order
+    of :data:`SOURCES`: hyper-parameters within objectives, the scale (steps, images, network) added
+    to these, then all their interactions. A setting that differs between objectives and within none
+    is a part of these. What differs between runs that differ by their seed alone is the seed's. In a study of which every cell has equally
     many seeds the order makes no difference. It is the analysis of Locatello et al. (2019),
     https://arxiv.org/abs/1811.12359, section 5.4, where shares are not adjusted.
 
@@ -66,7 +67,7 @@ def explained_variance(table: pl.DataFrame) -> list[Share]:
     """
     if table["metric"].n_unique() > 1:
         raise ValueError("scores of several metrics have no common variance: give those of one")
-    design = _Design(with_common_steps(table))
+    design = _Design(with_common_steps(table), scales)
     if design.df_within < 1:
         raise ValueError(
             "no two runs differ by their seed alone, so that the effect of the seed cannot be "
@@ -104,11 +105,12 @@ def own_columns(table: pl.DataFrame, columns: Sequence[str]) -> list[str]:
 class _Design:
     """Which rows share their dataset, objective, hyper-parameters and scale."""
 
-    def __init__(self, table: pl.DataFrame) -> None:
+    def __init__(self, table: pl.DataFrame, scales: Sequence[str]) -> None:
         dataset = _groups(table, ["dataset"])
         objective = _groups(table, ["dataset", "objective"])
+        hyper_names = [name for name in _HYPER if name not in scales]
         hyper_columns, scale_columns = (
-            [name for name in names if name in table.columns] for names in (_HYPER, _SCALE)
+            [name for name in names if name in table.columns] for names in (hyper_names, scales)
         )  # tables of earlier versions have fewer
         own = own_columns(table, scale_columns)
         scale_columns = [name for name in scale_columns if name not in own]
