@@ -56,9 +56,10 @@ def explained_variance(table: pl.DataFrame, scales: Sequence[str] = SCALES) -> l
     ``scales`` are its scale, and not hyper-parameters. Sums of squares are sequential, in the order
     of :data:`SOURCES`: hyper-parameters within objectives, the scale (steps, images, network) added
     to these, then all their interactions. A setting that differs between objectives and within none
-    is a part of these. What differs between runs that differ by their seed alone is the seed's. In a study of which every cell has equally
-    many seeds the order makes no difference. It is the analysis of Locatello et al. (2019),
-    https://arxiv.org/abs/1811.12359, section 5.4, where shares are not adjusted.
+    is a part of these. What differs between runs that differ by their seed alone is the seed's. In
+    a study of which every cell has equally many seeds the order makes no difference. It is the
+    analysis of Locatello et al. (2019), https://arxiv.org/abs/1811.12359, section 5.4, where shares
+    are not adjusted.
 
     Raises
     ------
