@@ -225,21 +225,17 @@ def score(
     whole, *_ = [metric.prepared(sample) for metric in metrics]
     notes = [metric.notes(whole) for metric in metrics]
     found: dict[str, Score] = {}
-    measured: dict[tuple[str, ...], dict[str, Measurement]] = {}
     with quiet_fits():
-        for metric in metrics:
-            try:
-                measured[metric.names] = _read(metric, whole)
-            except Exception as error:
-                _record(metric.names, error, failed)
-        draws = None
-        if noise is not None and measured:
-            left = [metric for metric in metrics if metric.names in measured]
-            draws = _Draws.of(left, whole, noise, failed)
+        if noise is None:
+            draws, measured = None, _read_all(metrics, partial(_read, sample=whole), failed)
+        else:
+            draws = _Draws.of(metrics, whole, noise, failed)
+            measured = draws.own
         for metric, own in zip(metrics, notes, strict=True):
             if failed is None or metric.names not in failed:
                 adjusted = {} if draws is None else metric.adjusted(whole)
-                for name, value in measured[metric.names].items():
+                for name in metric.names:
+                    value = measured[name]
                     details = _details(metric, name, value, whole, own)
                     if draws is not None:
                         details |= draws.around(metric, name, value, adjusted.get(name))
@@ -322,6 +318,22 @@ def _read(metric: Metric, sample: Sample) -> dict[str, Measurement]:
     return checked(metric, metric.read(sample), sample)
 
 
+def _read_all(
+    metrics: Iterable[Metric],
+    read: Callable[[Metric], Mapping[str, Measurement]],
+    failed: dict[tuple[str, ...], Exception] | None,
+) -> dict[str, Measurement]:
+    """What the metrics give that have not failed; one that fails is entered in ``failed``."""
+    found: dict[str, Measurement] = {}
+    for metric in metrics:
+        if failed is None or metric.names not in failed:
+            try:
+                found |= read(metric)
+            except Exception as error:
+                _record(metric.names, error, failed)
+    return found
+
+
 def _record(
     names: tuple[str, ...],
     error: Exception,
@@ -371,6 +383,8 @@ class _Draws:
 
     sample: Sample
     noise: Noise
+    own: Mapping[str, Measurement]
+    """What they give for the sample itself."""
     chance: Mapping[str, _Drawn]
     mixture: Mapping[str, _Drawn]
     smooth: Mapping[str, _Drawn]
@@ -397,19 +411,21 @@ class _Draws:
                 f"{len(sample.codes)} rows are too few for an interval: in many halves of them a "
                 "factor never varies; give more rows (in Python, noise=None gives the bare value)"
             )
+        # The longest come first, so that threads end together.
         projections, key = range(noise.n_projections), sample.key_of_random_codes
         draws = {
-            "chance": [_Draw(partial(sample.permuted, i)) for i in range(noise.n_permutations)],
             "mixture": [
                 _Draw(partial(sample.mixture, i), key and (key, "mixture", i)) for i in projections
             ],
             "smooth": [
                 _Draw(partial(sample.smooth, i), key and (key, "smooth", i)) for i in projections
             ],
-            "halves": [_Draw(partial(sample.half, i)) for i in good],
             "perfect": [_Draw(sample.perfect, key and (key, "perfect"))],
+            "halves": [_Draw(partial(sample.half, i)) for i in good],
+            "chance": [_Draw(partial(sample.permuted, i)) for i in range(noise.n_permutations)],
         }
-        return cls(sample, noise, **_drawn(metrics, draws, failed))
+        own, found = _drawn(metrics, sample, draws, failed)
+        return cls(sample, noise, own, **found)
 
     def around(
         self, metric: Metric, name: str, measured: Measurement, adjusted: float | None
@@ -458,41 +474,43 @@ class _Draw:
     key: Hashable = None
     """Samples of the same key are equal; None where there is no such key."""
 
+    def measured(self, sample: Sample, metric: Metric) -> Mapping[str, Measurement]:
+        """What a metric gives for the sample that was made, or gave for an equal one."""
+        key = (self.key, metric) if self.key and metric.follows_from_sample else None
+        return measured_once(key, partial(_read, metric, sample))
+
 
 def _drawn(
     metrics: list[Metric],
+    whole: Sample,
     draws: Mapping[str, Sequence[_Draw]],
     failed: dict[tuple[str, ...], Exception] | None,
-) -> dict[str, dict[str, _Drawn]]:
-    """Values of each score in draws of each kind. Threads share all draws of all kinds."""
+) -> tuple[dict[str, Measurement], dict[str, dict[str, _Drawn]]]:
+    """What each score is, and its values in draws of each kind; threads share all of them."""
 
-    def read(draw: _Draw) -> dict[str, Measurement]:
-        sample = draw.make()
-        found: dict[str, Measurement] = {}
-        for metric in metrics:
-            if failed is None or metric.names not in failed:
-                key = (draw.key, metric) if draw.key and metric.follows_from_sample else None
-                try:
-                    found |= measured_once(key, partial(_read, metric, sample))
-                except Exception as error:
-                    _record(metric.names, error, failed)
+    def read(draw: _Draw | None) -> dict[str, Measurement]:
+        if draw is None:
+            found = _read_all(metrics, partial(_read, sample=whole), failed)
+        else:
+            found = _read_all(metrics, partial(draw.measured, draw.make()), failed)
         advance()
         return found
 
-    together = [draw for own in draws.values() for draw in own]
+    together = [None, *(draw for own in draws.values() for draw in own)]
     titles = ", ".join(name for metric in metrics for name in metric.names)
     with progress(titles[:60], len(together)) as advance:
-        read_in_order = iter(in_threads(read, together))
-    found = {kind: list(islice(read_in_order, len(own))) for kind, own in draws.items()}
+        own, *rest = in_threads(read, together)
+    read_in_order = iter(rest)
+    found = {kind: list(islice(read_in_order, len(each))) for kind, each in draws.items()}
     left = [metric for metric in metrics if failed is None or metric.names not in failed]
-    return {
+    return own, {
         kind: {
             name: _Drawn(
-                np.array([draw[name].value for draw in own]),
-                np.array([draw[name].by_factor for draw in own]),
+                np.array([draw[name].value for draw in each]),
+                np.array([draw[name].by_factor for draw in each]),
             )
             for metric in left
             for name in metric.names
         }
-        for kind, own in found.items()
+        for kind, each in found.items()
     }
