@@ -221,15 +221,15 @@ def score(
     >>> score(Latents(), sample, noise=None)
     {'latents': latents = 1.0000, n = 4, seed = 0}
     """
-    metrics = [metrics] if isinstance(metrics, Metric) else metrics
+    metrics = [metrics] if isinstance(metrics, Metric) else list(metrics)
     whole, *_ = [metric.prepared(sample) for metric in metrics]
     notes = [metric.notes(whole) for metric in metrics]
     found: dict[str, Score] = {}
     with quiet_fits():
-        if noise is None:
-            draws, measured = None, _read_all(metrics, partial(_read, sample=whole), failed)
+        draws = None if noise is None else _Draws.of(metrics, whole, noise, failed)
+        if draws is None:
+            measured = _read_all(metrics, partial(_read, sample=whole), failed)
         else:
-            draws = _Draws.of(metrics, whole, noise, failed)
             measured = draws.own
         for metric, own in zip(metrics, notes, strict=True):
             if failed is None or metric.names not in failed:
@@ -383,7 +383,7 @@ class _Draws:
 
     sample: Sample
     noise: Noise
-    own: Mapping[str, Measurement]
+    own: dict[str, Measurement]
     """What they give for the sample itself."""
     chance: Mapping[str, _Drawn]
     mixture: Mapping[str, _Drawn]
