@@ -37,6 +37,17 @@ def test_shipped_studies_are_valid_and_named_after_their_files(name):
         assert digest(json.dumps(settings, sort_keys=True)) == RECORDED[name]["study"]
 
 
+def test_a_learning_rate_of_earlier_versions_is_read():
+    study = load_study("encoders-offline")
+    content = study.model_dump(mode="json")
+    training = content["trained"].pop("training")
+    assert training == {"learning_rate": 1e-3, "precision": "32-true"}
+    content["trained"]["learning_rate"] = 1e-3
+    before = type(study).model_validate(content)
+    assert before == study
+    assert [run.key for run in before.descriptions] == [run.key for run in study.descriptions]
+
+
 def test_the_papers_protocol_is_in_the_paper_study():
     runs = load_study("paper").runs()
     followed = [r for r in runs if r.training.seed < 10]

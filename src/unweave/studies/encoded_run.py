@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_serializer,
+    model_validator,
+)
 
 from unweave.datasets import ImageDataset
 from unweave.encoders import Encoder, load_encoder
@@ -14,7 +21,8 @@ from unweave.models import Network
 from unweave.models.objectives import AnyObjective
 from unweave.studies.base import Description, Frozen, Run, Seed
 from unweave.studies.evaluation import Evaluation
-from unweave.studies.training_run import TrainingDescription, TrainingRun
+from unweave.studies.training_run import TrainingDescription, TrainingRun, with_defaults
+from unweave.training import TrainingSettings
 
 __all__ = [
     "NOT_SCORED", "EncodedDescription", "EncodedRun", "EncoderChoice", "EncoderChoices",
@@ -56,7 +64,11 @@ EncoderChoices = Annotated[tuple[EncoderChoice, ...], BeforeValidator(_tables)]
 
 
 class TrainedHere(Frozen):
-    """Models that a study trains first, each objective with each seed."""
+    """Models that a study trains first, each objective with each seed.
+
+    Where a key of the network or of the training is not given, that of the objective's paper is
+    taken.
+    """
 
     objectives: tuple[AnyObjective, ...] = Field(min_length=1)
     """What to minimise."""
@@ -64,6 +76,36 @@ class TrainedHere(Frozen):
     """A model for each."""
     network: Network = Network()
     """Which network."""
+    training: TrainingSettings = TrainingSettings()
+    """How each model is trained."""
+    steps: int | None = Field(default=None, ge=1)
+    """Training steps; None where ``cpu_minutes`` in ``training`` end it."""
+
+    @field_serializer("network", "training", mode="wrap")
+    def _as_given(self, part: BaseModel, serialise: SerializerFunctionWrapHandler) -> Any:
+        """The keys that are given alone, as an objective may have defaults for the others."""
+        content = serialise(part)
+        return {key: value for key, value in content.items() if key in part.model_fields_set}
+
+    @model_validator(mode="after")
+    def _ends(self) -> Self:
+        if (self.steps is None) == (self.training.cpu_minutes is None):
+            raise ValueError(
+                "models are trained for steps, or for cpu_minutes in training: give one of the two"
+            )
+        return self
+
+    def described(self, dataset: str, objective: AnyObjective, seed: int) -> TrainingDescription:
+        """The training of one of them on some images."""
+        budget = {} if self.steps is None else {"steps": self.steps}
+        content = {
+            "dataset": dataset,
+            "network": self.network.model_dump(exclude_unset=True),
+            "objective": objective.model_dump(),
+            "training": {**self.training.model_dump(exclude_unset=True), **budget, "seed": seed},
+            "evaluation": NOT_SCORED,
+        }
+        return TrainingDescription.model_validate(with_defaults(content))
 
 
 class EncodedDescription(Description):

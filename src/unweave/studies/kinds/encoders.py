@@ -20,7 +20,6 @@ from unweave.encoders.protocols import Protocol, ProtocolError
 from unweave.encoders.readouts import parse_readout
 from unweave.metrics.catalogue import chosen
 from unweave.metrics.comparison import scores_of_halves
-from unweave.models.objectives import AnyObjective
 from unweave.studies.base import (
     MOST_DRAWS,
     BaseStudy,
@@ -31,7 +30,6 @@ from unweave.studies.base import (
 from unweave.studies.columns import SCORE_COLUMNS, ScoreContent, score_cells
 from unweave.studies.data import describe_data
 from unweave.studies.encoded_run import (
-    NOT_SCORED,
     EncodedDescription,
     EncodedRun,
     EncoderChoices,
@@ -39,11 +37,9 @@ from unweave.studies.encoded_run import (
 )
 from unweave.studies.evaluation import Scoring, StudyMetric
 from unweave.studies.scoring import scorable
-from unweave.studies.training_run import TrainingDescription
-from unweave.training import TrainingConfig
 from unweave.training.description import content_identity
 
-__all__ = ["EncoderDescription", "EncoderRun", "EncoderStudy", "Trained"]
+__all__ = ["EncoderDescription", "EncoderRun", "EncoderStudy"]
 
 ProtocolName = Literal["sound", "paper"]
 
@@ -64,15 +60,6 @@ class EncoderScoring(Scoring):
         for readout in readouts:
             parse_readout(readout)
         return readouts
-
-
-class Trained(TrainedHere):
-    """Models that the study trains first, to be scored beside the others."""
-
-    steps: int = Field(ge=1)
-    """Training steps."""
-    learning_rate: float = Field(default=5e-4, gt=0)
-    """Learning rate of Adam."""
 
 
 class EncoderDescription(EncodedDescription):
@@ -128,10 +115,20 @@ class EncoderStudy(BaseStudy):
     """Which rows, and how they are shown."""
     reading: EncoderScoring = EncoderScoring()
     """How codes are scored."""
-    trained: Trained | None = None
+    trained: TrainedHere | None = None
     """Models trained here."""
     limits: str = ""
     """What these encoders can and cannot show, for the report."""
+
+    @field_validator("trained", mode="before")
+    @classmethod
+    def _of_earlier_versions(cls, value: Any) -> Any:
+        """Training had a learning rate alone."""
+        if isinstance(value, dict) and "learning_rate" in value:
+            value = dict(value)
+            own = {"learning_rate": value.pop("learning_rate"), "precision": "32-true"}
+            value["training"] = own | dict(value.get("training", {}))
+        return value
 
     @field_validator("dataset")
     @classmethod
@@ -173,25 +170,8 @@ class EncoderStudy(BaseStudy):
         if self.trained is not None:
             for objective in self.trained.objectives:
                 for seed in self.trained.seeds:
-                    training = _training(self, self.trained, objective, seed)
+                    training = self.trained.described(self.dataset, objective, seed)
                     yield EncoderDescription(encoder=None, trained=training, seed=seed, **shared)
-
-
-def _training(
-    study: EncoderStudy, trained: Trained, objective: AnyObjective, seed: int
-) -> TrainingDescription:
-    return TrainingDescription(
-        dataset=study.dataset,
-        network=trained.network,
-        objective=objective,
-        training=TrainingConfig(
-            steps=trained.steps,
-            learning_rate=trained.learning_rate,
-            seed=seed,
-            precision="32-true",
-        ),
-        evaluation=NOT_SCORED,
-    )
 
 
 class _Read(Part):

@@ -9,24 +9,19 @@ from typing import Any, ClassVar, Self
 
 import polars as pl
 from pydantic import (
-    BaseModel,
     Field,
-    SerializerFunctionWrapHandler,
-    field_serializer,
     field_validator,
     model_validator,
 )
 
 from unweave._check import check_choice
 from unweave._contents import Part
-from unweave._settings import TrainingSettings
 from unweave.datasets import ImageDataset, canonical, load, load_split, with_options
 from unweave.datasets.names import parse
 from unweave.encoders import Encoder
 from unweave.encoders.run import RunEncoder
 from unweave.generalisation import READOUTS, generalise
 from unweave.models import Network, build_vae
-from unweave.models.objectives import AnyObjective
 from unweave.studies.base import (
     BaseStudy,
     Frozen,
@@ -37,13 +32,11 @@ from unweave.studies.base import (
 )
 from unweave.studies.data import describe_data
 from unweave.studies.encoded_run import (
-    NOT_SCORED,
     EncodedDescription,
     EncodedRun,
     EncoderChoices,
     TrainedHere,
 )
-from unweave.studies.training_run import TrainingDescription, with_defaults
 from unweave.training.description import content_identity
 
 __all__ = [
@@ -70,31 +63,10 @@ class ReadOuts(Frozen):
 
 
 class Models(TrainedHere):
-    """Models that are trained on the training part of each split.
-
-    Where a key of the network is not given, that of the objective's paper is taken.
-    """
+    """Models that are trained on the training part of each split."""
 
     untrained_seeds: tuple[Seed, ...] = ()
     """For each, every network is read out as its weights are drawn: random features."""
-    training: TrainingSettings = TrainingSettings()
-    """How each model is trained, likewise."""
-    steps: int | None = Field(default=None, ge=1)
-    """Training steps; None where ``cpu_minutes`` in ``training`` end it."""
-
-    @field_serializer("network", "training", mode="wrap")
-    def _as_given(self, part: BaseModel, serialise: SerializerFunctionWrapHandler) -> Any:
-        """The keys that are given alone, as an objective may have defaults for the others."""
-        content = serialise(part)
-        return {key: value for key, value in content.items() if key in part.model_fields_set}
-
-    @model_validator(mode="after")
-    def _ends(self) -> Self:
-        if (self.steps is None) == (self.training.cpu_minutes is None):
-            raise ValueError(
-                "models are trained for steps, or for cpu_minutes in training: give one of the two"
-            )
-        return self
 
 
 class GeneralisationDescription(EncodedDescription):
@@ -195,7 +167,7 @@ class GeneralisationStudy(BaseStudy):
     def _model_runs(self, trains: list[str], models: Models) -> Iterator[GeneralisationDescription]:
         # Seed by seed, so that an interrupted study has all splits and models with fewer seeds.
         trained = [
-            _training(train, models, objective, seed)
+            models.described(train, objective, seed)
             for seed, train, objective in product(models.seeds, trains, models.objectives)
         ]
         networks = dict.fromkeys(description.network for description in trained)
@@ -207,20 +179,6 @@ class GeneralisationStudy(BaseStudy):
             yield GeneralisationDescription(
                 dataset=one.dataset, trained=one, seed=one.training.seed, reading=self.reading
             )
-
-
-def _training(
-    train: str, models: Models, objective: AnyObjective, seed: int
-) -> TrainingDescription:
-    budget = {} if models.steps is None else {"steps": models.steps}
-    content = {
-        "dataset": train,
-        "network": models.network.model_dump(exclude_unset=True),
-        "objective": objective.model_dump(),
-        "training": {**models.training.model_dump(exclude_unset=True), **budget, "seed": seed},
-        "evaluation": NOT_SCORED,
-    }
-    return TrainingDescription.model_validate(with_defaults(content))
 
 
 class _Gap(Part):
