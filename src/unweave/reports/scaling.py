@@ -161,7 +161,7 @@ def scaling_figure(group: Sequence[Scaling]) -> str:
 
 
 def draw_scaling(axes: Axes, group: Sequence[Scaling]) -> None:
-    """Methods beside each other: seeds, their means, the law that was chosen, and what is easy."""
+    """Methods beside each other: seeds, means, the law of a trend or one mean, what is easy."""
     first = group[0]
     for i, one in enumerate(group):
         colour = COLOURS[i % len(COLOURS)]
@@ -169,7 +169,8 @@ def draw_scaling(axes: Axes, group: Sequence[Scaling]) -> None:
             axes.plot(one.x, scores, "o", color=colour, alpha=0.3, ms=3)
         axes.plot(one.x, one.scores.mean(axis=0), "o", color=colour, label=one.method)
         x = np.geomspace(one.x.min(), one.x.max(), 200)
-        axes.plot(x, one.fit.law(x), color=colour, lw=2)
+        y = one.fit.law(x) if one.fit.has_trend else np.full_like(x, one.scores.mean())
+        axes.plot(x, y, color=colour, lw=2)
     mixture, chance = _common_mixture(group), float(np.mean([one.chance for one in group]))
     if np.isfinite(mixture).all():
         axes.plot(*mixture, color=INK, label="random mixtures, 97.5 %", ls="--", lw=1.1)
