@@ -4,8 +4,10 @@ import numpy as np
 import polars as pl
 
 from unweave.reports.analysis import analysis
+from unweave.reports.figures import drawing
 from unweave.reports.scaling import (
     beside_each_other,
+    draw_scaling,
     scaling_figure,
     scalings,
     trend_sentences,
@@ -171,3 +173,18 @@ def test_the_page_says_whether_metrics_agree_on_seeds():
     assert (a, b) == ("mig", "sap")
     assert one.within == 1
     assert one.n_settings == 6
+
+
+def test_a_figure_has_the_law_of_a_trend_or_one_mean_and_ticks_at_the_levels():
+    is_flat = pl.col("label") == "VAE"
+    noise = pl.Series(np.random.default_rng(1).normal(0.5, 0.01, 30))
+    own = two_methods().with_columns(value=pl.when(is_flat).then(noise).otherwise("value"))
+    rises, flat = scalings(own)
+    assert (rises.fit.has_trend, flat.fit.has_trend) == (True, False)
+    with drawing("figure") as (_, axes):
+        draw_scaling(axes, [rises, flat])
+        lines = [line.get_ydata() for line in axes.lines if len(line.get_ydata()) == 200]
+        labels = [tick.get_text() for tick in axes.get_xticklabels()]
+    assert np.ptp(lines[0]) > 0.1
+    np.testing.assert_allclose(lines[1], flat.scores.mean())
+    assert labels == ["1k", "4k", "16k"]
