@@ -182,6 +182,19 @@ def _cell(one: Scaling | None) -> str:
     return f"**{text}, {one.fit.direction}**" if one.fit.has_trend else text
 
 
+def levels(table: pl.DataFrame) -> str:
+    """A row for each part and method: mean and deviation of DCI disentanglement at each level."""
+    lines = _head(["scale", "method", f"{_FIRST} at each level"])
+    for part, rows in parts_of(table).items():
+        own = rows.filter(pl.col("metric") == _DCI)
+        for (label,), scores in own.group_by("label", maintain_order=True):
+            each = scores.group_by(*LEVELS).agg(mean=pl.mean("value"), sd=pl.std("value"))
+            pairs = each.sort(*LEVELS)["mean", "sd"].iter_rows()
+            cells = [f"{mean:.2f} ± {sd:.2f}" for mean, sd in pairs]
+            lines.append(_row([part, str(label), ", ".join(cells)]))
+    return "\n".join(lines)
+
+
 def above(table: pl.DataFrame) -> str:
     """A row for each part and method: seeds above random codes, at each level."""
     lines = _head(["scale", "method", *map(metric_name, COMPARED)])
@@ -304,6 +317,7 @@ def filled(page: str, table: pl.DataFrame, scaled: Mapping[str, Sequence[Scaling
     """The page with its tables."""
     texts = {
         "trends": trends(scaled),
+        "levels": levels(table),
         "above": above(table),
         "orders": orders(scaled),
         "shares": shares(table),
