@@ -8,7 +8,6 @@ results/store.py and results/random_codes.py store what it reads.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -18,6 +17,7 @@ import polars as pl
 import polars.selectors as cs
 from matplotlib.figure import Figure
 
+from page_tables import fill, markdown
 from unweave.metrics.catalogue import title as metric_name
 from unweave.reports.figures import COLOURS, drawing
 from unweave.reports.findings import label_objectives
@@ -165,14 +165,15 @@ def draw(table: pl.DataFrame, scaled: Mapping[str, Sequence[Scaling]]) -> None:
 
 def trends(scaled: Mapping[str, Sequence[Scaling]]) -> str:
     """A row for each scale and method: where each metric starts and ends, and whether it grows."""
-    lines = _head(["scale", "method", *map(metric_name, METRICS), f"law of {_FIRST}"])
+    columns = ["scale", "method", *map(metric_name, METRICS), f"law of {_FIRST}"]
+    lines = []
     for part, every in scaled.items():
         for method in dict.fromkeys(one.method for one in every):
             own = {one.metric: one for one in every if one.method == method}
             found = [own.get(metric) for metric in METRICS]
             law = "" if found[0] is None else found[0].fit.form
-            lines.append(_row([part, method, *map(_cell, found), law]))
-    return "\n".join(lines)
+            lines.append([part, method, *map(_cell, found), law])
+    return markdown(columns, lines)
 
 
 def _cell(one: Scaling | None) -> str:
@@ -184,25 +185,27 @@ def _cell(one: Scaling | None) -> str:
 
 def levels(table: pl.DataFrame) -> str:
     """A row for each part and method: mean and deviation of DCI disentanglement at each level."""
-    lines = _head(["scale", "method", f"{_FIRST} at each level"])
+    columns = ["scale", "method", f"{_FIRST} at each level"]
+    lines = []
     for part, rows in parts_of(table).items():
         own = rows.filter(pl.col("metric") == _DCI)
         for (label,), scores in own.group_by("label", maintain_order=True):
             each = scores.group_by(*LEVELS).agg(mean=pl.mean("value"), sd=pl.std("value"))
             pairs = each.sort(*LEVELS)["mean", "sd"].iter_rows()
             cells = [f"{mean:.2f} ± {sd:.2f}" for mean, sd in pairs]
-            lines.append(_row([part, str(label), ", ".join(cells)]))
-    return "\n".join(lines)
+            lines.append([part, str(label), ", ".join(cells)])
+    return markdown(columns, lines)
 
 
 def above(table: pl.DataFrame) -> str:
     """A row for each part and method: seeds above random codes, at each level."""
-    lines = _head(["scale", "method", *map(metric_name, COMPARED)])
+    columns = ["scale", "method", *map(metric_name, COMPARED)]
+    lines = []
     for part, rows in parts_of(table).items():
         for (label,), own in rows.group_by("label", maintain_order=True):
             cells = [_above(own.filter(pl.col("metric") == metric)) for metric in COMPARED]
-            lines.append(_row([part, str(label), *cells]))
-    return "\n".join(lines)
+            lines.append([part, str(label), *cells])
+    return markdown(columns, lines)
 
 
 def _above(rows: pl.DataFrame) -> str:
@@ -230,14 +233,15 @@ def shares(table: pl.DataFrame) -> str:
         "interactions": "scale, by method",
         "seed": "seed",
     }
-    lines = _head(["part", "metric", *sources.values()])
+    columns = ["part", "metric", *sources.values()]
+    lines = []
     for part, rows in parts_of(table).items():
         for metric in COMPARED:
             own = rows.filter(pl.col("metric") == metric)
             found = {one.source: one for one in explained_variance(own, LEVELS)}
             cells = [_share(found.get(source)) for source in sources]
-            lines.append(_row([part, metric_name(metric), *cells]))
-    return "\n".join(lines)
+            lines.append([part, metric_name(metric), *cells])
+    return markdown(columns, lines)
 
 
 def _share(one: Share | None) -> str:
@@ -248,7 +252,8 @@ def _share(one: Share | None) -> str:
 
 def reconstruction(table: pl.DataFrame) -> str:
     """A row for each part and metric: rank correlations of the squared error with the score."""
-    lines = _head(["part", "metric", "among seeds of one setting", "among settings", "models"])
+    columns = ["part", "metric", "among seeds of one setting", "among settings", "models"]
+    lines = []
     for part, rows in parts_of(table).items():
         last = rows.filter(pl.col("step") == pl.col("step").max().over("run"))
         for metric in COMPARED:
@@ -266,8 +271,8 @@ def reconstruction(table: pl.DataFrame) -> str:
                     f"{round(rho, 2) + 0.0:.2f} (p = {p:.2g})"
                     for rho, p in ((found.within, found.within_p), (found.between, found.between_p))
                 ]
-                lines.append(_row([part, metric_name(metric), *cells, str(found.n_models)]))
-    return "\n".join(lines)
+                lines.append([part, metric_name(metric), *cells, str(found.n_models)])
+    return markdown(columns, lines)
 
 
 def laws(scaled: Mapping[str, Sequence[Scaling]]) -> pl.DataFrame:
@@ -305,14 +310,6 @@ def laws(scaled: Mapping[str, Sequence[Scaling]]) -> pl.DataFrame:
     )
 
 
-def _head(cells: Sequence[str]) -> list[str]:
-    return [_row(cells), _row(["---"] * len(cells))]
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
 def filled(page: str, table: pl.DataFrame, scaled: Mapping[str, Sequence[Scaling]]) -> str:
     """The page with its tables."""
     texts = {
@@ -323,12 +320,7 @@ def filled(page: str, table: pl.DataFrame, scaled: Mapping[str, Sequence[Scaling
         "shares": shares(table),
         "reconstruction": reconstruction(table),
     }
-    for name, text in texts.items():
-        mark = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.S)
-        if not mark.search(page):
-            raise ValueError(f"{PAGE.name} has no marks for {name}")
-        page = mark.sub(lambda found, text=text: f"{found[1]}{text}\n{found[2]}", page)
-    return page
+    return fill(page, texts)
 
 
 def scaled_parts(table: pl.DataFrame) -> dict[str, list[Scaling]]:
