@@ -289,6 +289,8 @@ def laws(scaled: Mapping[str, Sequence[Scaling]]) -> pl.DataFrame:
             "last": one.last,
             "direction": one.fit.direction,
             "p_value": one.fit.p_value,
+            "turn": one.fit.turn.x,
+            "turn_p_value": one.fit.turn.p_value,
             "smallest_slope": one.fit.smallest_slope,
             "law": one.fit.law.name,
             "offset": one.fit.law.offset,

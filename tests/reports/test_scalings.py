@@ -188,3 +188,22 @@ def test_a_figure_has_the_law_of_a_trend_or_one_mean_and_ticks_at_the_levels():
     assert np.ptp(lines[0]) > 0.1
     np.testing.assert_allclose(lines[1], unsure.scores.mean())
     assert labels == ["1k", "4k", "16k"]
+
+
+def test_a_figure_has_the_means_of_scores_that_turn():
+    rises, _ = scalings(two_methods())
+    turned = replace(rises, fit=replace(rises.fit, turn=replace(rises.fit.turn, p_value=0.01)))
+    with drawing("figure") as (_, axes):
+        draw_scaling(axes, [turned])
+        (line,) = [
+            line for line in axes.lines if line.get_linewidth() == 2 and line.get_ls() == "-"
+        ]
+    np.testing.assert_array_equal(line.get_ydata(), rises.scores.mean(axis=0))
+
+
+def test_turns_are_counted_apart():
+    is_middle = (pl.col("width") == 2) & (pl.col("label") == "QLAE")
+    value = pl.when(is_middle).then(pl.col("value") + 1).otherwise("value")
+    assert trend_sentences(scalings(two_methods().with_columns(value=value))) == [
+        "Over parameters, QLAE: 1 of 1 scores rise and then fall; VAE: 1 of 1 scores fall."
+    ]

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from unweave.statistics.agreement import last_scores, metric_agreement, relation
-from unweave.statistics.scaling import fit_law, scaling_fit
+from unweave.statistics.scaling import find_turn, fit_law, scaling_fit
 from unweave.statistics.selection import selection_quality, transfer
 from unweave.statistics.variance import explained_variance
 
@@ -218,6 +218,53 @@ def test_noise_has_no_trend_but_for_one_in_twenty():
     quiet = scaling_fit(X, scores(lambda x: 0 * x + 0.3, seed=int(np.argmin(told))))
     assert quiet.direction == "no trend"
     assert quiet.form == f"a slope of {quiet.smallest_slope:.2g} would show"
+
+
+def hump(x):
+    return 0.2 + 0.4 * np.exp(-(np.log(x / 1_000) ** 2))
+
+
+def test_a_rise_and_a_fall_is_not_taken_for_one_of_them():
+    found = scaling_fit(X, scores(hump))
+    assert (found.turn.x, found.turn.is_peak) == (1_000, True)
+    assert found.direction == "rises then falls"
+    assert found.has_trend
+    assert found.form == "highest at 1,000"
+    dip = scaling_fit(X, scores(lambda x: 1 - hump(x)))
+    assert (dip.direction, dip.form) == ("falls then rises", "lowest at 1,000")
+
+
+def test_the_p_value_of_a_turn_is_the_larger_of_two_t_tests_corrected():
+    values = scores(hump, n_seeds=4, noise=0.3, seed=1)
+    found = find_turn(X, values)
+    tried = [
+        max(
+            stats.ttest_rel(values[:, i], values[:, end], alternative=side).pvalue
+            for end in (0, -1)
+        )
+        for i in (1, 2, 3)
+        for side in ("greater", "less")
+    ]
+    assert 0.01 < found.p_value < 1
+    assert found.p_value == pytest.approx(6 * min(tried))
+
+
+@pytest.mark.parametrize(
+    "law", [lambda x: 0 * x, lambda x: 0.1 * np.log(x), lambda x: 1 - np.exp(-x / 100)]
+)
+def test_what_does_not_turn_seldom_seems_to(law):
+    """Seeds have offsets, and levels noise of their own, or that of a walk, as points of a run."""
+    rng = np.random.default_rng(0)
+    own = rng.standard_normal((400, 5, len(X)))
+    offsets = 3 * rng.standard_normal((400, 5, 1))
+    for noise in (own, own.cumsum(axis=2)):
+        found = [find_turn(X, law(X) + 0.05 * one).p_value < 0.05 for one in noise + offsets]
+        assert np.mean(found) < 0.05
+
+
+def test_seeds_that_do_not_differ_turn_without_doubt_or_not_at_all():
+    assert find_turn(X, np.tile([0.0, 1, 3, 2, 1], (3, 1))).p_value == 0
+    assert find_turn(X, np.tile([0.0, 1, 1, 2, 2], (3, 1))).p_value == 1
 
 
 def held_out(name, values):

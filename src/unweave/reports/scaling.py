@@ -32,6 +32,12 @@ _AXES = {
     "parameters": ("parameters", ("network", "width", "depth")),
     "n_latents": ("latents", ("n_latents",)),
 }
+_PLURALS = {
+    "rises": "rise",
+    "falls": "fall",
+    "rises then falls": "rise and then fall",
+    "falls then rises": "fall and then rise",
+}
 _LEAST_LEVELS = 3
 _MOST_TICKS = 8
 _SAME_FLOPS = 1.1  # ratio of the largest to the smallest
@@ -128,11 +134,11 @@ def trend_sentences(scaled: Sequence[Scaling]) -> list[str]:
             trends = [one.fit.direction for one in own if one.method == method]
             counts = [
                 f"{trends.count(verb)} of {len(trends)} scores {words}"
-                for verb, words in (("rises", "rise"), ("falls", "fall"))
+                for verb, words in _PLURALS.items()
                 if verb in trends
             ]
             none = f"none of {len(trends)} scores has a trend"
-            parts.append(f"{method}: {' and '.join(counts) or none}")
+            parts.append(f"{method}: {', '.join(counts) or none}")
         sentences.append(f"Over {_AXES[axis][0]}, {'; '.join(parts)}.")
     return sentences
 
@@ -161,16 +167,14 @@ def scaling_figure(group: Sequence[Scaling]) -> str:
 
 
 def draw_scaling(axes: Axes, group: Sequence[Scaling]) -> None:
-    """Methods beside each other: seeds, means, the law of a trend or one mean, what is easy."""
+    """Methods beside each other: seeds, means, what they follow, and what is easy."""
     first = group[0]
     for i, one in enumerate(group):
         colour = COLOURS[i % len(COLOURS)]
         for scores in one.scores:
             axes.plot(one.x, scores, "o", color=colour, alpha=0.3, ms=3)
         axes.plot(one.x, one.scores.mean(axis=0), "o", color=colour, label=one.method)
-        x = np.geomspace(one.x.min(), one.x.max(), 200)
-        y = one.fit.law(x) if one.fit.has_trend else np.full_like(x, one.scores.mean())
-        axes.plot(x, y, color=colour, lw=2)
+        axes.plot(*_curve(one), color=colour, lw=2)
     mixture, chance = _common_mixture(group), float(np.mean([one.chance for one in group]))
     if np.isfinite(mixture).all():
         axes.plot(*mixture, color=INK, label="random mixtures, 97.5 %", ls="--", lw=1.1)
@@ -184,6 +188,14 @@ def draw_scaling(axes: Axes, group: Sequence[Scaling]) -> None:
     axes.set_ylim(bottom=min(0.0, *(float(one.scores.min()) for one in group)))
     axes.set_xlabel(first.over)
     axes.set_title(metric_name(first.metric) + first.rest, loc="left", fontsize=11)
+
+
+def _curve(one: Scaling) -> tuple[np.ndarray, np.ndarray]:
+    """The law of a trend; the means where scores turn, which no law does; or one mean."""
+    if one.fit.turns:
+        return one.x, one.scores.mean(axis=0)
+    x = np.geomspace(one.x.min(), one.x.max(), 200)
+    return x, one.fit.law(x) if one.fit.has_trend else np.full_like(x, one.scores.mean())
 
 
 def _common_mixture(group: Sequence[Scaling]) -> tuple[np.ndarray, np.ndarray]:

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 from unweave.statistics.permutation import LEVEL, monotone_test, smallest_slope
 
-__all__ = ["LAWS", "Law", "ScalingFit", "fit_law", "scaling_fit"]
+__all__ = ["LAWS", "Law", "ScalingFit", "Turn", "find_turn", "fit_law", "scaling_fit"]
 
 _SHAPES = 161  # values of the one parameter that a law is not linear in
 _POWERS = np.linspace(-2, 2, _SHAPES)
@@ -42,6 +43,25 @@ class Law:
 
 
 @dataclass(frozen=True)
+class Turn:
+    """A scale between the smallest and the largest at which scores are highest, or lowest.
+
+    Attributes
+    ----------
+    x
+        The scale.
+    is_peak
+        Whether the mean is highest there; otherwise it is lowest.
+    p_value
+        In [0, 1], of scores that rise over all scales, or fall over all.
+    """
+
+    x: float
+    is_peak: bool
+    p_value: float
+
+
+@dataclass(frozen=True)
 class ScalingFit:
     """What a metric does over a scale.
 
@@ -60,6 +80,8 @@ class ScalingFit:
     p_value
         How often levels without an order rise or fall as clearly, from permuting each seed's
         scores, by :func:`~unweave.statistics.permutation.monotone_test`.
+    turn
+        Where the scores turn, if they do, by :func:`find_turn`.
     n_seeds, n_levels
         What it rests on.
     smallest_slope
@@ -74,18 +96,26 @@ class ScalingFit:
     low: float
     high: float
     p_value: float
+    turn: Turn
     n_seeds: int
     n_levels: int
     smallest_slope: float
 
     @property
+    def turns(self) -> bool:
+        """Whether the scores significantly rise and then fall, or fall and then rise."""
+        return self.turn.p_value < LEVEL
+
+    @property
     def has_trend(self) -> bool:
-        """Whether a law that is not flat wins, and the order of the levels is not random."""
-        return self.law.name != "flat" and self.p_value < LEVEL
+        """Whether the scores turn, or a law that is not flat wins and the order is not random."""
+        return self.turns or (self.law.name != "flat" and self.p_value < LEVEL)
 
     @property
     def direction(self) -> str:
-        """``rises``, ``falls`` or ``no trend``."""
+        """``rises``, ``falls``, ``rises then falls``, ``falls then rises`` or ``no trend``."""
+        if self.turns:
+            return "rises then falls" if self.turn.is_peak else "falls then rises"
         if not self.has_trend:
             return "no trend"
         rises = self.law.factor * (self.law.parameter if self.law.name == "power" else 1) > 0
@@ -93,7 +123,9 @@ class ScalingFit:
 
     @property
     def form(self) -> str:
-        """The law in words; without a trend, the slope that the test would find."""
+        """The law in words, or where scores turn, or else the slope that the test would find."""
+        if self.turns:
+            return f"{'highest' if self.turn.is_peak else 'lowest'} at {self.turn.x:,.0f}"
         if not self.has_trend:
             return f"a slope of {self.smallest_slope:.2g} would show"
         if self.law.name == "power":
@@ -155,10 +187,48 @@ def scaling_fit(x: np.ndarray, scores: np.ndarray, *, seed: int = 0) -> ScalingF
         low=float(np.quantile(exponents, 0.025)),
         high=float(np.quantile(exponents, 0.975)),
         p_value=monotone_test(scores, rng),
+        turn=find_turn(x, scores),
         n_seeds=n,
         n_levels=len(x),
         smallest_slope=smallest_slope(x, scores, rng),
     )
+
+
+def find_turn(x: np.ndarray, scores: np.ndarray) -> Turn:
+    """Where scores are highest or lowest between both ends of a scale, and how sure that is.
+
+    Laws and :func:`~unweave.statistics.permutation.monotone_test` see a rise or a fall. Here each
+    level between is compared with both ends, as Simonsohn's two lines test both sides of a turn
+    (2018, https://doi.org/10.1177/2515245918805755): it must be above both, or below both, by
+    Student's t over the differences of each seed. The p-value is corrected for the number of levels
+    and both directions (Bonferroni).
+
+    Parameters
+    ----------
+    x
+        Scales (levels,) in ascending order.
+    scores
+        Scores (seeds, levels).
+    """
+    n_between = len(x) - 2
+    between, means = scores[:, 1:-1], scores.mean(axis=0)
+    found = []
+    for is_peak in (True, False):
+        sign = 1 if is_peak else -1
+        above = [_t_test(sign * (between - scores[:, [end]])) for end in (0, -1)]
+        p_value = min(1.0, 2 * n_between * float(np.max(above, axis=0).min()))
+        place = 1 + int(np.argmax(sign * means[1:-1]))
+        found.append(Turn(float(x[place]), is_peak, p_value))
+    return min(found, key=lambda turn: turn.p_value)
+
+
+def _t_test(differences: np.ndarray) -> np.ndarray:
+    """P-values (levels,) of a mean of differences (seeds, levels) above 0, one-sided."""
+    n, means = len(differences), differences.mean(axis=0)
+    errors = differences.std(axis=0, ddof=1) / np.sqrt(n)
+    constant = np.where(means > 0, 0.0, 1.0)  # seeds that do not differ
+    t = np.divide(means, errors, out=np.zeros_like(means), where=errors > 0)
+    return np.where(errors > 0, stats.t.sf(t, n - 1), constant)
 
 
 def fit_law(name: str, x: np.ndarray, y: np.ndarray) -> Law:
