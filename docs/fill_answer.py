@@ -45,16 +45,16 @@ COMPARED = tuple(metric for metric in METRICS if "(" not in metric)
 _DCI = "dci_disentanglement"
 FIGURES = {
     "compute": {
-        ("Compute", _DCI): "rooms",
-        ("Compute, on dSprites", _DCI): "dSprites, one orientation",
+        ("Training steps", _DCI): "rooms",
+        ("Training steps, dSprites", _DCI): "dSprites, one orientation",
     },
     "data": {
-        ("Data, training images", _DCI): "scored on training images",
-        ("Data, unseen images", _DCI): "scored on unseen images",
+        ("Training images, scored on training images", _DCI): "scored on training images",
+        ("Training images, scored on unseen images", _DCI): "scored on unseen images",
     },
     "parameters": {
         ("Parameters, at equal steps", _DCI): "4,000 steps",
-        ("Parameters, at equal cost", _DCI): "the FLOPs of 4,000 steps at width 1",
+        ("Parameters, at equal cost", _DCI): "equal FLOPs: 50,000 to 270 steps",
     },
     "latents": {
         ("Latents", _DCI): "DCI disentanglement",
@@ -100,7 +100,7 @@ def parts_of(table: pl.DataFrame) -> dict[str, pl.DataFrame]:
         for images in part.evaluation.images:
             rows = part_of(table, part.name, images)
             if rows.height:
-                of = "" if images == "all" else f", {images} images"
+                of = "" if images == "all" else f", scored on {images} images"
                 found[part.title + of] = rows
     return found
 
@@ -114,7 +114,7 @@ def panels(name: str, groups: Sequence[Sequence[Scaling]], titles: Sequence[str]
             draw_scaling(one, group)
             one.set_title(title, loc="left", fontsize=11)
             one.set_ylabel(metric_name(group[0].metric))
-            one.set_ylim(0, 1)
+            one.set_ylim(-0.02, 1)  # so that chance shows
         _save(name, figure, own[0])
 
 
@@ -136,12 +136,16 @@ def what_grows(table: pl.DataFrame) -> None:
     with drawing("what-grows", size=(5.2 + _LEGEND, 3.8)) as (figure, axes):
         for i, ((label,), own) in enumerate(means.group_by("label", maintain_order=True)):
             x, y = own["linear_r2"].to_numpy(), own["dci_disentanglement"].to_numpy()
-            axes.plot(x, y, "o-", color=COLOURS[i % len(COLOURS)], label=label)
-            axes.annotate(f"{own['step'][0]:,}", (x[0], y[0]), fontsize=8, va="top")
-            axes.annotate(f"{own['step'][-1]:,}", (x[-1], y[-1]), fontsize=8, va="bottom")
+            colour = COLOURS[i % len(COLOURS)]
+            axes.plot(x, y, "o-", color=colour, label=label)
+            for end, place in ((0, (0, -12)), (-1, (0, 6))):
+                axes.annotate(
+                    f"{own['step'][end]:,}", (x[end], y[end]), place, color=colour, fontsize=8,
+                    textcoords="offset points", ha="center",
+                )  # fmt: skip
         axes.set_xlabel(metric_name("linear_r2"))
         axes.set_ylabel(metric_name("dci_disentanglement"))
-        axes.set_ylim(0, 1)
+        axes.set_ylim(-0.05, 1)
         _save("what-grows", figure, axes)
 
 
@@ -247,7 +251,8 @@ def shares(table: pl.DataFrame) -> str:
 def _share(one: Share | None) -> str:
     if one is None:
         return ""
-    return f"{round(one.adjusted, 2) + 0.0:.2f} [{one.low:.2f}, {one.high:.2f}]"
+    share, low, high = np.clip([one.adjusted, one.low, one.high], 0.0, 1.0)
+    return f"{share:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def reconstruction(table: pl.DataFrame) -> str:

@@ -106,7 +106,7 @@ def test_scores_are_shown_beside_those_of_random_mixtures():
     assert len(known) == 2
     for one in known:
         np.testing.assert_allclose(one.mixture, [0.31, 0.32, 0.34])
-    assert "random mixtures, 97.5 %" in scaling_figure(known)
+    assert "97.5th percentile" in scaling_figure(known)
 
 
 def test_settings_that_each_method_has_for_itself_are_a_part_of_it():

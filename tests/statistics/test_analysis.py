@@ -209,6 +209,14 @@ def test_saturation_is_found_where_it_bends():
     assert falling.direction == "falls"
 
 
+def test_a_law_that_is_far_from_its_limit_still_rises():
+    found = scaling_fit(X, scores(lambda x: 0.1 + 0.6 * (1 - np.exp(-x / 9_000)), noise=0.005))
+    assert found.law.name == "saturating"
+    left = np.exp(-X / found.law.parameter)
+    assert found.reached == pytest.approx((left[0] - left[-1]) / left[0])
+    assert found.form == "still rises at the largest scale"
+
+
 def test_noise_has_no_trend_but_for_one_in_twenty():
     found = [scaling_fit(X, scores(lambda x: 0 * x + 0.3, seed=s)) for s in range(60)]
     told = [fit.has_trend for fit in found]

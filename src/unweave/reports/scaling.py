@@ -40,6 +40,7 @@ _PLURALS = {
 }
 _LEAST_LEVELS = 3
 _MOST_TICKS = 8
+_SIDE = 1.03  # ratio of the places of two methods, so that neither hides the other
 _SAME_FLOPS = 1.1  # ratio of the largest to the smallest
 
 
@@ -167,17 +168,25 @@ def scaling_figure(group: Sequence[Scaling]) -> str:
 
 
 def draw_scaling(axes: Axes, group: Sequence[Scaling]) -> None:
-    """Methods beside each other: seeds, means, what they follow, and what is easy."""
+    """Methods beside each other: seeds (small points), means (large), and what they follow.
+
+    Thick lines are laws of trends, or the means of scores that turn; thin ones are the mean of
+    all scores of a method without a trend.
+    """
     first = group[0]
     for i, one in enumerate(group):
         colour = COLOURS[i % len(COLOURS)]
+        side = _SIDE ** (i - (len(group) - 1) / 2)
         for scores in one.scores:
-            axes.plot(one.x, scores, "o", color=colour, alpha=0.3, ms=3)
-        axes.plot(one.x, one.scores.mean(axis=0), "o", color=colour, label=one.method)
-        axes.plot(*_curve(one), color=colour, lw=2)
+            axes.plot(side * one.x, scores, "o", color=colour, alpha=0.3, ms=3)
+        axes.plot(side * one.x, one.scores.mean(axis=0), "o", color=colour, label=one.method)
+        x, y = _curve(one)
+        axes.plot(side * x, y, color=colour, lw=2 if one.fit.has_trend else 0.8)
     mixture, chance = _common_mixture(group), float(np.mean([one.chance for one in group]))
     if np.isfinite(mixture).all():
-        axes.plot(*mixture, color=INK, label="random mixtures, 97.5 %", ls="--", lw=1.1)
+        axes.plot(
+            *mixture, color=INK, label="97.5th percentile\nof random mixtures", ls="--", lw=1.1
+        )
     if np.isfinite(chance):
         axes.axhline(chance, color=INK, label="chance", ls=":", lw=1.1)
     axes.set_xscale("log")

@@ -12,6 +12,7 @@ from unweave.statistics.permutation import LEVEL, monotone_test, smallest_slope
 
 __all__ = ["LAWS", "Law", "ScalingFit", "Turn", "find_turn", "fit_law", "scaling_fit"]
 
+_LEVEL = 0.99  # share of the way to where a law levels off from which on it is level
 _SHAPES = 161  # values of the one parameter that a law is not linear in
 _POWERS = np.linspace(-2, 2, _SHAPES)
 
@@ -82,6 +83,9 @@ class ScalingFit:
         scores, by :func:`~unweave.statistics.permutation.monotone_test`.
     turn
         Where the scores turn, if they do, by :func:`find_turn`.
+    reached
+        Share of the law's way to where it levels off that the largest x has reached; nan for laws
+        that do not level off.
     n_seeds, n_levels
         What it rests on.
     smallest_slope
@@ -97,6 +101,7 @@ class ScalingFit:
     high: float
     p_value: float
     turn: Turn
+    reached: float
     n_seeds: int
     n_levels: int
     smallest_slope: float
@@ -130,6 +135,8 @@ class ScalingFit:
             return f"a slope of {self.smallest_slope:.2g} would show"
         if self.law.name == "power":
             return f"power law, exponent {self.exponent:.2f} [{self.low:.2f}, {self.high:.2f}]"
+        if self.reached < _LEVEL:
+            return f"still {self.direction} at the largest scale"
         return f"levels off at {self.law.offset + self.law.factor:.3f}"
 
 
@@ -188,10 +195,19 @@ def scaling_fit(x: np.ndarray, scores: np.ndarray, *, seed: int = 0) -> ScalingF
         high=float(np.quantile(exponents, 0.975)),
         p_value=monotone_test(scores, rng),
         turn=find_turn(x, scores),
+        reached=_reached(law, x),
         n_seeds=n,
         n_levels=len(x),
         smallest_slope=smallest_slope(x, scores, rng),
     )
+
+
+def _reached(law: Law, x: np.ndarray) -> float:
+    """Share of its way from the smallest x to where it levels off that a law has gone."""
+    if law.name != "saturating":
+        return np.nan
+    left = np.exp(-x / law.parameter)
+    return float(1 - left[-1] / left[0])
 
 
 def find_turn(x: np.ndarray, scores: np.ndarray) -> Turn:
