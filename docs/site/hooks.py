@@ -64,6 +64,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     ),
     "Explanations": (
         "answer.md",
+        "agreement.md",
         "geomancer.md",
         "symmetry.md",
         "generalisation.md",
