@@ -33,6 +33,7 @@ HERE = Path(__file__).parent
 STORE, PAGE = HERE / "results" / "agreement.parquet", HERE / "agreement.md"
 PAIRS = HERE / "results" / "agreement-pairs.csv"
 STUDY = load_study("agreement")
+_DRAWS = 20_000  # enough for p-values that are corrected for all pairs
 FIRST, SECOND = "mig", "sap"  # of the paper's figure
 TITLES = {"beta-vae": "β-VAE, dSprites", "qlae": "QLAE, rooms"}
 
@@ -165,7 +166,9 @@ def agreements(
     parts: Mapping[str, pl.DataFrame],
 ) -> dict[str, dict[tuple[str, str], PartialAgreement]]:
     """Agreement of each two metrics in each part."""
-    return {part: partial_agreements(rows, ["setting"]) for part, rows in parts.items()}
+    return {
+        part: partial_agreements(rows, ["setting"], n_draws=_DRAWS) for part, rows in parts.items()
+    }
 
 
 if __name__ == "__main__":

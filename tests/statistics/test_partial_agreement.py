@@ -79,3 +79,10 @@ def test_each_two_metrics_of_a_table():
     assert found["mig", "sap"] == partial_agreement(x, y, SETTINGS)
     assert found["mig", "dci"].within == pytest.approx(-1)
     assert found["mig", "dci"].between == pytest.approx(-1)
+
+
+def test_more_draws_give_smaller_p_values():
+    x = np.arange(30.0)
+    for n_draws in (200, 1_000):
+        found = partial_agreement(x, x, np.zeros(30), n_draws=n_draws)
+        assert found.within_p == pytest.approx(1 / (n_draws + 1))

@@ -101,7 +101,12 @@ class PartialAgreement:
 
 
 def partial_agreement(
-    x: np.ndarray, y: np.ndarray, settings: np.ndarray, *, seed: int = 0
+    x: np.ndarray,
+    y: np.ndarray,
+    settings: np.ndarray,
+    *,
+    seed: int = 0,
+    n_draws: int = _DRAWS,
 ) -> PartialAgreement | None:
     """How far two metrics agree on seeds, and how far on settings.
 
@@ -116,6 +121,8 @@ def partial_agreement(
         all scores of a metric are equal, are left out.
     seed
         Seed of the permutations.
+    n_draws
+        How many; no p-value is below 1 / (``n_draws`` + 1).
 
     Returns
     -------
@@ -128,14 +135,14 @@ def partial_agreement(
     if not kept:
         return None
     sizes = np.array([len(a) for a, _ in kept])
-    own = [_with_draws(a, b, rng) for a, b in kept]
+    own = [_with_draws(a, b, rng, n_draws) for a, b in kept]
     observed = float(np.average([pair[0] for pair in own], weights=sizes))
     drawn = np.average([pair[1] for pair in own], axis=0, weights=sizes)
     between, between_p = np.nan, np.nan
     if len(kept) > 2:
         a, b = (np.array([pair[i].mean() for pair in kept]) for i in (0, 1))
         if np.ptp(a) > 0 and np.ptp(b) > 0:
-            between, means = _with_draws(a, b, rng)
+            between, means = _with_draws(a, b, rng, n_draws)
             between_p = _p_value(between, means)
     return PartialAgreement(
         observed, _p_value(observed, drawn), float(between), float(between_p),
@@ -144,11 +151,12 @@ def partial_agreement(
 
 
 def partial_agreements(
-    table: pl.DataFrame, settings: Sequence[str]
+    table: pl.DataFrame, settings: Sequence[str], *, n_draws: int = _DRAWS
 ) -> dict[tuple[str, str], PartialAgreement]:
     """Partial agreement of each two metrics of a table, each model at its last milestone.
 
     Models whose ``settings`` (columns of the table) are equal differ by their seeds alone.
+    ``n_draws`` permutations are made for each pair; correction for many pairs needs more of them.
     """
     wide = last_scores(table)
     of_run = table.unique("run", maintain_order=True).select(
@@ -157,17 +165,20 @@ def partial_agreements(
     joined = wide.join(of_run, on="run", how="left")
     found = {}
     for pair in combinations([column for column in wide.columns if column != "run"], 2):
-        one = partial_agreement(*(joined[column].to_numpy() for column in (*pair, "setting")))
+        scores = (joined[column].to_numpy() for column in (*pair, "setting"))
+        one = partial_agreement(*scores, n_draws=n_draws)
         if one is not None:
             found[pair] = one
     return found
 
 
-def _with_draws(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> tuple[float, np.ndarray]:
+def _with_draws(
+    x: np.ndarray, y: np.ndarray, rng: np.random.Generator, n_draws: int
+) -> tuple[float, np.ndarray]:
     """Spearman's correlation, and those (draws,) of permuted scores."""
     a, b = (stats.rankdata(values) for values in (x, y))
     a, b = ((ranks - ranks.mean()) / (ranks.std() * np.sqrt(len(ranks))) for ranks in (a, b))
-    shuffled = rng.permuted(np.broadcast_to(b, (_DRAWS, len(b))), axis=1)
+    shuffled = rng.permuted(np.broadcast_to(b, (n_draws, len(b))), axis=1)
     return float(a @ b), shuffled @ a
 
 
